@@ -1,0 +1,1 @@
+"""Transcription with Whisper models: CTranslate2 engine, batching across requests, Ray Serve deployment."""
