@@ -1,0 +1,113 @@
+"""What each model is doing: downloading, loading, ready. Replicas report, ``/readyz`` and ``/v1/models`` read.
+
+Serve routes to a replica only when its constructor is through, so a replica cannot be asked how far its
+download is. It tells this board instead, every few seconds, from before its model is loaded to its end.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from ray import serve
+
+Phase = Literal["starting", "downloading", "loading", "warming_up", "ready", "idle", "failed"]
+REPORT_INTERVAL_S = 2.0
+STALE_AFTER_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """State of one replica's model. ``progress`` runs from 0 to 1, None if unknown. ``idle``: loads on demand."""
+
+    phase: Phase = "starting"
+    progress: float | None = None
+    detail: str = ""
+    queued_audio_s: float = 0.0
+    active_requests: int = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests are answered (an idle model is loaded by the first of them)."""
+        return self.phase in ("ready", "idle")
+
+
+def most_telling(states: list[ModelState]) -> ModelState:
+    """The state to show for several replicas of one model: a ready one if there is one, else a failed one."""
+    if not states:
+        return ModelState()
+    return next(
+        (state for state in states if state.ready),
+        next((state for state in states if state.phase == "failed"), states[0]),
+    )
+
+
+class StateBoard:
+    """Latest state of every replica of every model; what is not repeated within ten seconds is forgotten."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._states: dict[tuple[str, str], tuple[float, ModelState]] = {}
+
+    async def report(self, model: str, replica: str, state: ModelState) -> None:
+        """Take a replica's state in."""
+        self._states[model, replica] = (self._clock(), state)
+
+    async def snapshot(self) -> dict[str, list[ModelState]]:
+        """States of all replicas heard of lately, by model id."""
+        now = self._clock()
+        self._states = {key: entry for key, entry in self._states.items() if now - entry[0] < STALE_AFTER_S}
+        found: dict[str, list[ModelState]] = {}
+        for (model, _), (_, state) in sorted(self._states.items(), key=lambda item: item[0]):
+            found.setdefault(model, []).append(state)
+        return found
+
+
+class StateReporter:
+    """Repeats one replica's state to the board. ``load`` supplies queue figures at every report."""
+
+    def __init__(
+        self, board: Any, model: str, replica: str, load: Callable[[ModelState], ModelState] = lambda s: s
+    ) -> None:
+        self._board, self._model, self._replica, self._load = board, model, replica, load
+        self.state = ModelState()
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin reporting; needs a running event loop."""
+        self._task = asyncio.get_running_loop().create_task(self._report())
+
+    def update(self, **changes: Any) -> None:
+        """Change the state and report it soon. Call from the event loop's thread."""
+        self.state = replace(self.state, **changes)
+        self._changed.set()
+
+    async def _report(self) -> None:
+        while True:
+            self._changed.clear()
+            with contextlib.suppress(Exception):  # the board may be restarting; the next report comes soon
+                await self._board.report.remote(self._model, self._replica, self._load(self.state))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), REPORT_INTERVAL_S)
+
+    def stop(self) -> None:
+        """Stop reporting."""
+        if self._task is not None:
+            self._task.cancel()
+
+
+@serve.deployment(
+    name="states",
+    num_replicas=1,
+    max_ongoing_requests=1_000,
+    ray_actor_options={"num_cpus": 0},
+    max_surge_percent=100,
+)
+class States(StateBoard):
+    """The board as a deployment."""
+
+    def __init__(self) -> None:
+        super().__init__()

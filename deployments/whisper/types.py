@@ -1,0 +1,207 @@
+"""The vocabulary of transcription: what every entrance asks for, and what comes back.
+
+Requests are validated models, so that a wrong value is refused with the same sentence wherever it came in.
+Results are events, in this order: one ``Started``; ``Segment`` and ``Progress`` as the work goes on; one
+``Finished``. A client that wants all at once collects them into a ``Transcript``.
+"""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Task = Literal["transcribe", "translate"]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Temperature = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class VadOptions(_Frozen):
+    """Voice activity detection (Silero v6). The defaults cut speech into densely packed windows.
+
+    ``neg_threshold`` (default: ``threshold - 0.15``) is where speech ends; ``max_speech_duration_s`` is
+    capped at the model's window and defaults to it.
+    """
+
+    threshold: Probability = 0.5
+    neg_threshold: Probability | None = None
+    min_speech_duration_ms: int = Field(0, ge=0, le=60_000)
+    max_speech_duration_s: float | None = Field(None, ge=2, le=30)
+    min_silence_duration_ms: int = Field(160, ge=0, le=60_000)
+    speech_pad_ms: int = Field(400, ge=0, le=5_000)
+
+
+class DecodingOptions(_Frozen):
+    """Everything that decides how a window is decoded. Names and meaning are faster-whisper's."""
+
+    beam_size: int = Field(5, ge=1, le=16)
+    best_of: int = Field(5, ge=1, le=16)
+    patience: float = Field(1.0, gt=0, le=4)
+    length_penalty: float = Field(1.0, ge=-4, le=4)
+    repetition_penalty: float = Field(1.0, gt=0, le=4)
+    no_repeat_ngram_size: int = Field(0, ge=0, le=32)
+    temperatures: tuple[Temperature, ...] = Field((0.0, 0.2, 0.4, 0.6, 0.8, 1.0), min_length=1, max_length=16)
+    compression_ratio_threshold: float | None = Field(2.4, gt=0)
+    log_prob_threshold: float | None = Field(-1.0, le=0)
+    no_speech_threshold: Probability | None = 0.6
+    condition_on_previous_text: bool = False
+    prompt_reset_on_temperature: Temperature = 0.5
+    initial_prompt: str | None = Field(None, max_length=8_000)
+    prefix: str | None = Field(None, max_length=2_000)
+    hotwords: str | None = Field(None, max_length=8_000)
+    suppress_blank: bool = True
+    suppress_tokens: tuple[int, ...] = Field((-1,), max_length=1_000)
+    without_timestamps: bool = False
+    max_initial_timestamp: float = Field(1.0, ge=0, le=30)
+    max_new_tokens: int | None = Field(None, ge=1, le=448)
+    multilingual: bool = False
+    language_detection_segments: int = Field(1, ge=1, le=32)
+    language_detection_threshold: Probability = 0.5
+    word_timestamps: bool = False
+    prepend_punctuations: str = Field("\"'“¿([{-", max_length=64)
+    append_punctuations: str = Field("\"'.。,，!！?？:：”)]}、", max_length=64)
+    token_logprobs: bool = False
+
+
+class Clip(_Frozen):
+    """A span of the audio to transcribe, in seconds; ``end`` None means to the end."""
+
+    start: float = Field(ge=0)
+    end: float | None = Field(None, gt=0)
+
+
+class TranscriptionRequest(_Frozen):
+    """One transcription. The audio is either at ``url`` or travels beside the request as uint8 bytes.
+
+    ``language`` is an ISO-639-1 code, None detects it (among ``languages``, if any are given).
+    ``vad`` None turns voice activity detection off: windows then follow each other by decoded timestamps.
+    ``clips`` replace voice activity detection. ``deadline`` is Unix time in seconds.
+    """
+
+    task: Task = "transcribe"
+    language: str | None = None
+    languages: tuple[str, ...] = Field((), max_length=100)
+    decoding: DecodingOptions = DecodingOptions()
+    vad: VadOptions | None = VadOptions()
+    clips: tuple[Clip, ...] = Field((), max_length=10_000)
+    url: str | None = Field(None, max_length=8_192)
+    file_name: str | None = None
+    content_type: str | None = None
+    model: str | None = None
+    deadline: float | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word with its leading space, times in seconds and the mean probability of its tokens."""
+
+    word: str
+    start: float
+    end: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A text token, its UTF-8 bytes and its natural logarithm of probability."""
+
+    token: str
+    logprob: float
+    bytes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of text. Times in seconds of the original audio; ``seek`` in mel frames of 10 ms.
+
+    ``words`` and ``token_logprobs`` are empty unless they were asked for.
+    """
+
+    id: int
+    seek: int
+    start: float
+    end: float
+    text: str
+    tokens: tuple[int, ...]
+    temperature: float
+    avg_logprob: float
+    compression_ratio: float
+    no_speech_prob: float
+    language: str
+    words: tuple[Word, ...] = ()
+    token_logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The language is known and decoding begins. ``duration`` in seconds, None if the file does not tell."""
+
+    language: str
+    language_probability: float
+    duration: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Seconds of the original audio that are done, of how many (None if the file does not tell)."""
+
+    processed: float
+    total: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of a transcription. ``speech_duration`` counts only what voice activity detection kept."""
+
+    language: str
+    language_probability: float
+    duration: float
+    speech_duration: float
+
+
+TranscriptionEvent = Started | Segment | Progress | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A whole transcription."""
+
+    task: Task
+    language: str
+    language_probability: float
+    duration: float
+    speech_duration: float
+    segments: tuple[Segment, ...] = field(default=())
+
+    @property
+    def text(self) -> str:
+        """All segments as one string, without surrounding blanks."""
+        return join_text(segment.text for segment in self.segments)
+
+
+def join_text(texts: Iterable[str]) -> str:
+    """Segment texts begin with a space where the language writes one, so they are simply put together."""
+    return "".join(texts).strip()
+
+
+async def collect(task: Task, events: AsyncIterator[TranscriptionEvent]) -> Transcript:
+    """Wait for all events of one transcription. Raises whatever the events raise."""
+    segments: list[Segment] = []
+    async for event in events:
+        if isinstance(event, Segment):
+            segments.append(event)
+        elif isinstance(event, Finished):
+            return Transcript(
+                task,
+                event.language,
+                event.language_probability,
+                event.duration,
+                event.speech_duration,
+                tuple(segments),
+            )
+    raise RuntimeError("the transcription ended without its last event")

@@ -1,0 +1,183 @@
+"""The one way in. Every entrance calls the gateway; none talks to a deployment.
+
+It resolves the model, gives the request its deadline, sends it to a replica, tries again when a replica dies,
+turns everything that can go wrong into the exception tree, and cancels the replica's work when the caller
+leaves. It knows handles only by their shape, so tests drive it with plain objects.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    RayTaskError,
+    TaskCancelledError,
+    WorkerCrashedError,
+)
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
+
+from deployments.errors import (
+    AntiphonError,
+    DeadlineExceeded,
+    InternalError,
+    ModelUnavailable,
+    Overloaded,
+)
+from deployments.states import ModelState, most_telling
+from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
+from serve_app.config import ModelEntry
+from serve_app.models import ModelIndex
+
+logger = logging.getLogger("ray.serve")
+
+REPLICA_DIED = (ActorDiedError, ActorUnavailableError, WorkerCrashedError)
+STATES_TIMEOUT_S = 2.0
+RETRY_PAUSE_S = 0.1
+
+
+class Handle(Protocol):
+    """The part of a Serve deployment handle that the gateway uses."""
+
+    def options(self, *, stream: bool) -> Any:
+        """A handle whose calls return async generators."""
+
+    def __getattr__(self, method: str) -> Any:
+        """A method; its ``.remote(...)`` starts a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Bytes of an uploaded file: uint8, one-dimensional."""
+
+    data: NDArray[np.uint8]
+
+
+class Gateway:
+    """Typed requests in, typed results or async iterators out.
+
+    ``handles`` maps a model id to its deployment; ``put`` places bytes where every replica can read them
+    without another copy (Ray's object store in a cluster, nothing at all in one process).
+    """
+
+    def __init__(
+        self,
+        models: ModelIndex,
+        handles: Mapping[str, Handle],
+        states: Handle,
+        *,
+        timeout_s: float = 3_600,
+        retries: int = 2,
+        put: Callable[[Any], Any] = lambda value: value,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.models = models
+        self._handles = handles
+        self._states = states
+        self._timeout_s = timeout_s
+        self._retries = retries
+        self._put = put
+        self._clock = clock
+
+    async def transcribe(
+        self, request: TranscriptionRequest, upload: Upload | None = None
+    ) -> AsyncIterator[TranscriptionEvent]:
+        """Events of one transcription, as ``deployments.whisper.types`` describes them.
+
+        Raises any ``AntiphonError``. Closing the iterator stops the work.
+        """
+        resolved = self.models.resolve("transcription", request.model)
+        request = request.model_copy(
+            update={"model": resolved.on_demand, "deadline": self._deadline(request.deadline)}
+        )
+        audio = None if upload is None else await asyncio.to_thread(self._put, upload.data)
+        events = self._stream(resolved.entry, "transcribe", request.deadline, request, audio)
+        async with contextlib.aclosing(events):
+            async for event in events:
+                yield event
+
+    async def states(self) -> dict[str, ModelState]:
+        """What every model is doing, by id; a model nobody has heard of is ``starting``."""
+        try:
+            found = await asyncio.wait_for(self._states.snapshot.remote(), STATES_TIMEOUT_S)
+        except Exception:
+            logger.warning("the state board does not answer", exc_info=True)
+            found = {}
+        return {entry.id: most_telling(found.get(entry.id, [])) for entry in self.models.entries}
+
+    def _deadline(self, wanted: float | None) -> float:
+        latest = self._clock() + self._timeout_s
+        return latest if wanted is None else min(wanted, latest)
+
+    async def _stream(
+        self, model: ModelEntry, method: str, deadline: float, *args: Any
+    ) -> AsyncIterator[Any]:
+        """Items of a replica's generator. After a replica's death another one starts over, and what the
+        caller already has is skipped: replicas answer the same request with the same items.
+        """
+        handle = self._handles[model.id].options(stream=True)
+        delivered = 0
+        for attempt in range(self._retries + 1):
+            call = getattr(handle, method).remote(*args)
+            received = 0
+            try:
+                while True:
+                    item = await self._next(call, deadline)
+                    if item is _END:
+                        return
+                    received += 1
+                    if received > delivered:
+                        delivered = received
+                        yield item
+            except REPLICA_DIED as error:
+                if attempt == self._retries:
+                    raise ModelUnavailable(
+                        f"The model {model.id!r} lost its replica {attempt + 1} times during this request. "
+                        "Try again."
+                    ) from error
+                logger.warning("replica of %s died, attempt %d starts", model.id, attempt + 2)
+                await asyncio.sleep(RETRY_PAUSE_S)
+            except BaseException as error:
+                raise _told(error, model) from error
+            finally:
+                call.cancel()
+
+    async def _next(self, call: Any, deadline: float) -> Any:
+        """The next item, ``_END`` after the last one."""
+        try:
+            async with asyncio.timeout(max(0.0, deadline - self._clock())):
+                return await anext(call, _END)
+        except TimeoutError as error:
+            raise DeadlineExceeded("The request took longer than it was given; its work was stopped.") from error
+
+
+_END = object()
+
+
+def _told(error: BaseException, model: ModelEntry) -> BaseException:
+    """What the caller is told about an error that came out of a replica or of Serve itself."""
+    match error:
+        case RayTaskError() if isinstance(error.cause, AntiphonError):
+            return error.cause
+        case AntiphonError() | asyncio.CancelledError() | GeneratorExit():
+            return error
+        case BackPressureError():
+            return Overloaded(
+                f"Too many requests are waiting for the model {model.id!r}. Try again later.",
+                retry_after_s=error.retry_after_s or 1.0,
+            )
+        case DeploymentUnavailableError():
+            return ModelUnavailable(f"The model {model.id!r} failed to start.")
+        case TaskCancelledError():
+            return asyncio.CancelledError()
+        case Exception():
+            logger.error("the model %s failed", model.id, exc_info=error)
+            return InternalError("The model failed on this request. The log has the details.")
+    return error
