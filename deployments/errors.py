@@ -1,19 +1,19 @@
 """The exception tree. Every entrance maps it to the error shape its own API family documents.
 
-    AntiphonError                       500
-    ├── ClientError                     400   the request has to change
-    │   ├── InvalidRequest              400   a field is missing, wrong, or cannot be honoured
-    │   ├── AuthenticationFailed        401   no key, or a wrong one
-    │   ├── ModelNotFound               404   no served model has this id or alias
-    │   ├── Overloaded                  429   the queue is full; try again after ``retry_after_s``
-    │   ├── UndecodableAudio            400   (media)
-    │   ├── PayloadTooLarge             413   (media)
-    │   ├── AudioTooLong                413   (media)
-    │   ├── ForbiddenUrl                400   (media)
-    │   └── FetchFailed                 400   (media)
-    ├── DeadlineExceeded                504   the time the request was given is over
-    ├── ModelUnavailable                503   the model is loading, failed to load, or lost its replica
-    └── InternalError                   500   our fault; details are in the log under the request id
+AntiphonError                       500
+├── ClientError                     400   the request has to change
+│   ├── InvalidRequest              400   a field is missing, wrong, or cannot be honoured
+│   ├── AuthenticationFailed        401   no key, or a wrong one
+│   ├── ModelNotFound               404   no served model has this id or alias
+│   ├── Overloaded                  429   the queue is full; try again after ``retry_after_s``
+│   ├── UndecodableAudio            400   (media)
+│   ├── PayloadTooLarge             413   (media)
+│   ├── AudioTooLong                413   (media)
+│   ├── ForbiddenUrl                400   (media)
+│   └── FetchFailed                 400   (media)
+├── DeadlineExceeded                504   the time the request was given is over
+├── ModelUnavailable                503   the model is loading, failed to load, or lost its replica
+└── InternalError                   500   our fault; details are in the log under the request id
 """
 
 from media.errors import (

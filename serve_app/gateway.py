@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,9 +24,9 @@ from ray.exceptions import (
 )
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
+from deployments.deadline import until
 from deployments.errors import (
     AntiphonError,
-    DeadlineExceeded,
     InternalError,
     ModelUnavailable,
     Overloaded,
@@ -88,7 +88,7 @@ class Gateway:
 
     async def transcribe(
         self, request: TranscriptionRequest, upload: Upload | None = None
-    ) -> AsyncIterator[TranscriptionEvent]:
+    ) -> AsyncGenerator[TranscriptionEvent]:
         """Events of one transcription, as ``deployments.whisper.types`` describes them.
 
         Raises any ``AntiphonError``. Closing the iterator stops the work.
@@ -116,9 +116,7 @@ class Gateway:
         latest = self._clock() + self._timeout_s
         return latest if wanted is None else min(wanted, latest)
 
-    async def _stream(
-        self, model: ModelEntry, method: str, deadline: float, *args: Any
-    ) -> AsyncIterator[Any]:
+    async def _stream(self, model: ModelEntry, method: str, deadline: float, *args: Any) -> AsyncGenerator[Any]:
         """Items of a replica's generator. After a replica's death another one starts over, and what the
         caller already has is skipped: replicas answer the same request with the same items.
         """
@@ -128,14 +126,12 @@ class Gateway:
             call = getattr(handle, method).remote(*args)
             received = 0
             try:
-                while True:
-                    item = await self._next(call, deadline)
-                    if item is _END:
-                        return
+                async for item in until(deadline, call, self._clock):
                     received += 1
                     if received > delivered:
                         delivered = received
                         yield item
+                return
             except REPLICA_DIED as error:
                 if attempt == self._retries:
                     raise ModelUnavailable(
@@ -148,17 +144,6 @@ class Gateway:
                 raise _told(error, model) from error
             finally:
                 call.cancel()
-
-    async def _next(self, call: Any, deadline: float) -> Any:
-        """The next item, ``_END`` after the last one."""
-        try:
-            async with asyncio.timeout(max(0.0, deadline - self._clock())):
-                return await anext(call, _END)
-        except TimeoutError as error:
-            raise DeadlineExceeded("The request took longer than it was given; its work was stopped.") from error
-
-
-_END = object()
 
 
 def _told(error: BaseException, model: ModelEntry) -> BaseException:

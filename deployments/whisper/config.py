@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.model_store import ModelSource
+from deployments.whisper.types import DecodingOptions
 
 
 class EngineConfig(BaseModel):
@@ -44,6 +45,7 @@ class WhisperConfig(BaseModel):
     idle_unload_s: float | None = Field(None, gt=0)
     max_loaded: int = Field(1, ge=1, le=64)
     engine: EngineConfig = EngineConfig()
+    decoding: DecodingOptions = Field(DecodingOptions(), description="for what a request does not set")
     queue_audio_s: float = Field(4 * 3600.0, gt=0, description="audio seconds admitted and not yet done")
     queue_requests: int = Field(256, ge=1, description="requests admitted and not yet done")
     windows_per_request: int = Field(8, ge=1, le=256, description="windows of one request in flight")

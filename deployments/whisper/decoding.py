@@ -1,0 +1,177 @@
+"""Decodes a span of audio window after window, until it is used up."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from faster_whisper.tokenizer import Tokenizer
+
+from deployments.whisper.engine import HOP, AlignWords, Detect, Score, WhisperEngine, Window, log_probability
+from deployments.whisper.ladder import Attempt, Ladder, Run
+from deployments.whisper.pieces import SHORTEST_WINDOW, Piece, split
+from deployments.whisper.spans import Span, Timeline
+from deployments.whisper.types import DecodingOptions, Segment, Task, TokenLogprob, Word
+from media.decode import SAMPLE_RATE
+
+Offload = Callable[..., Awaitable[Any]]
+
+
+@dataclass(slots=True)
+class Context:
+    """What one window leaves to the next: the text so far, and where words last ended (seconds of the span)."""
+
+    tokens: list[int] = field(default_factory=list)
+    prompt_from: int = 0
+    last_speech: float = 0.0
+
+    @property
+    def prompt(self) -> list[int]:
+        """Tokens that the next window is to continue."""
+        return self.tokens[self.prompt_from :]
+
+
+class SpanDecoder:
+    """Decodes spans of one request. ``run`` puts a job through the scheduler, ``offload`` runs blocking code."""
+
+    def __init__(
+        self,
+        engine: WhisperEngine,
+        options: DecodingOptions,
+        task: Task,
+        language: str,
+        run: Run,
+        offload: Offload,
+    ) -> None:
+        self._engine, self._options, self._task, self._language = engine, options, task, language
+        self._run, self._offload = run, offload
+        self._tokenizer: Tokenizer = engine.tokenizer(task, language)
+        self._ladder = Ladder(engine, options, self._tokenizer)
+        self._keep = options.word_timestamps or options.token_logprobs or len(options.temperatures) > 1
+
+    def first_context(self) -> Context:
+        """A context that holds the client's initial prompt."""
+        prompt = self._options.initial_prompt
+        return Context(self._tokenizer.encode(" " + prompt.strip()) if prompt else [])
+
+    async def decode(
+        self, span: Span, context: Context, first: Window | None = None
+    ) -> AsyncGenerator[tuple[list[Segment], float]]:
+        """Segments of each window of a span and where the window ended, in times of the original audio.
+
+        ``first`` is the span's first window, if it is known already.
+        """
+        seek = 0  # frames of the span
+        while True:
+            window = first if seek == 0 else None
+            if window is None:
+                window = await self._offload(load_window, self._engine, span, seek, self._keep)
+            if window is None:
+                return
+            segments, seek = await self._decode_window(span, window, seek, context)
+            yield segments, span.timeline.original(seek * HOP / SAMPLE_RATE)
+
+    async def _decode_window(
+        self, span: Span, window: Window, seek: int, context: Context
+    ) -> tuple[list[Segment], int]:
+        """Segments of one window and the frame at which the next one begins."""
+        options, tokenizer, language = self._options, self._tokenizer, self._language
+        if options.multilingual and self._engine.multilingual:
+            probabilities: dict[str, float] = await self._run(Detect(window))
+            language = max(probabilities, key=lambda code: probabilities[code])
+            tokenizer = self._engine.tokenizer(self._task, language)
+        prefix = options.prefix if seek == 0 else None
+        attempt = await self._ladder.climb(window, tokenizer, context.prompt, prefix, self._run)
+        if self._ladder.is_silence(attempt.result):
+            return [], seek + window.frames
+        found = split(attempt.result.tokens, tokenizer, seek, window.frames, span.closed)
+        next_seek = found.next_seek
+        if options.word_timestamps:
+            last_end = await self._align(window, tokenizer, found.pieces, seek, context)
+            if last_end is not None and not span.closed and not found.complete:
+                next_seek = max(round(last_end * SAMPLE_RATE / HOP), seek + SHORTEST_WINDOW)
+        segments = []
+        for piece in found.pieces:
+            text = tokenizer.decode(piece.tokens)
+            if piece.start == piece.end or not text.strip():
+                continue
+            context.tokens += piece.tokens
+            logprobs = await self._logprobs(window, tokenizer, piece.tokens)
+            segments.append(_segment(span.timeline, seek, piece, text, language, attempt, logprobs))
+        if not options.condition_on_previous_text or attempt.temperature > options.prompt_reset_on_temperature:
+            context.prompt_from = len(context.tokens)
+        return segments, next_seek
+
+    async def _align(
+        self, window: Window, tokenizer: Tokenizer, pieces: list[Piece], seek: int, context: Context
+    ) -> float | None:
+        """Find each piece's words, which also correct its times. Where the last word ends, if after ``seek``."""
+        rows: list[dict[str, Any]] = [
+            {"seek": seek, "start": piece.start, "end": piece.end, "tokens": piece.tokens} for piece in pieces
+        ]
+        punctuations = (self._options.prepend_punctuations, self._options.append_punctuations)
+        await self._run(AlignWords(window, tokenizer, rows, punctuations, context.last_speech))
+        last_end = None
+        for piece, row in zip(pieces, rows, strict=True):
+            piece.start, piece.end = float(row["start"]), float(row["end"])
+            piece.words = row.get("words", [])
+            if piece.words:
+                last_end = context.last_speech = float(piece.words[-1]["end"])
+        return last_end if last_end is not None and last_end > seek * HOP / SAMPLE_RATE else None
+
+    async def _logprobs(self, window: Window, tokenizer: Tokenizer, tokens: list[int]) -> tuple[TokenLogprob, ...]:
+        if not self._options.token_logprobs:
+            return ()
+        text_tokens = [token for token in tokens if token < tokenizer.eot]
+        probabilities: list[float] = await self._run(Score(window, tokenizer, text_tokens))
+        texts = [tokenizer.decode([token]) for token in text_tokens]
+        return tuple(
+            TokenLogprob(text, log_probability(probability), tuple(text.encode()))
+            for text, probability in zip(texts, probabilities, strict=True)
+        )
+
+
+def _segment(
+    timeline: Timeline,
+    seek: int,
+    piece: Piece,
+    text: str,
+    language: str,
+    attempt: Attempt,
+    logprobs: tuple[TokenLogprob, ...],
+) -> Segment:
+    """A piece in times of the original audio."""
+    words = []
+    for word in piece.words:  # both ends of a word belong to one stretch of speech
+        start, end = float(word["start"]), float(word["end"])
+        stretch = timeline.piece((start + end) / 2)
+        words.append(
+            Word(
+                word["word"],
+                timeline.original(start, stretch),
+                timeline.original(end, stretch),
+                float(word["probability"]),
+            )
+        )
+    return Segment(
+        id=0,
+        seek=round(timeline.original(seek * HOP / SAMPLE_RATE) * SAMPLE_RATE / HOP),
+        start=words[0].start if words else timeline.original(piece.start),
+        end=words[-1].end if words else timeline.original(piece.end, is_end=True),
+        text=text,
+        tokens=tuple(piece.tokens),
+        temperature=attempt.temperature,
+        avg_logprob=attempt.result.avg_logprob,
+        compression_ratio=attempt.compression_ratio,
+        no_speech_prob=attempt.result.no_speech_prob,
+        language=language,
+        words=tuple(words),
+        token_logprobs=logprobs,
+    )
+
+
+def load_window(engine: WhisperEngine, span: Span, seek: int, keep: bool) -> Window | None:
+    """The window that begins at frame ``seek`` of a span, None if less than 0.1 s is left. Blocks."""
+    samples = span.window(seek * HOP, engine.window_samples)
+    if len(samples) // HOP < SHORTEST_WINDOW:
+        return None
+    return Window(engine.features(samples), keep=keep)

@@ -1,0 +1,90 @@
+"""Windows of all live requests, in the order in which a fair server takes them. Plain data, no clock, no tasks.
+
+Each request (*owner*) has a first-in-first-out lane. The next batch is led by the owner that has been served
+least so far, and filled with windows of other owners that may share a batch with it, least served first,
+one window of each at a time. A request that comes in starts where the least served one stands, so it neither
+waits behind a long file nor starves it.
+"""
+
+from collections import deque
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+@dataclass(slots=True)
+class _Lane(Generic[Item]):
+    served: float
+    arrival: int
+    waiting: deque[tuple[object, Item]] = field(default_factory=deque)
+
+
+class FairQueue(Generic[Item]):
+    """Lanes by owner. ``len()`` is the number of waiting items."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[Hashable, _Lane[Item]] = {}
+        self._size = 0
+        self._arrivals = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def join(self, owner: Hashable) -> None:
+        """A request begins. Its items may be pushed until ``leave``."""
+        served = min((lane.served for lane in self._lanes.values()), default=0.0)
+        self._lanes[owner] = _Lane(served, self._arrivals)
+        self._arrivals += 1
+
+    def leave(self, owner: Hashable) -> None:
+        """A request ends; what it still has waiting is dropped."""
+        lane = self._lanes.pop(owner, None)
+        if lane is not None:
+            self._size -= len(lane.waiting)
+
+    def push(self, owner: Hashable, key: object, item: Item) -> None:
+        """Add an item to its owner's lane. Items with equal keys may share a batch."""
+        lane = self._lanes[owner]
+        if not lane.waiting:  # time without wishes is no claim to more than the others later
+            lane.served = max([lane.served, *sorted(o.served for o in self._lanes.values() if o.waiting)[:1]])
+        lane.waiting.append((key, item))
+        self._size += 1
+
+    def next_batch(self, limit: int) -> list[Item]:
+        """Take up to ``limit`` compatible items, at least one if any waits."""
+        order = self._by_service()
+        if not order:
+            return []
+        key = order[0].waiting[0][0]
+        batch: list[Item] = []
+        while len(batch) < limit:
+            taken = [lane for lane in order if lane.waiting and lane.waiting[0][0] == key]
+            taken = taken[: limit - len(batch)]
+            if not taken:
+                break
+            for lane in taken:
+                batch.append(lane.waiting.popleft()[1])
+                lane.served += 1
+                self._size -= 1
+        return batch
+
+    def compatible(self) -> int:
+        """How many items the next batch could hold if it had no limit."""
+        order = self._by_service()
+        if not order:
+            return 0
+        key = order[0].waiting[0][0]
+        return sum(1 for lane in order for _ in _prefix(lane, key))
+
+    def _by_service(self) -> list[_Lane[Item]]:
+        waiting = (lane for lane in self._lanes.values() if lane.waiting)
+        return sorted(waiting, key=lambda lane: (lane.served, lane.arrival))
+
+
+def _prefix(lane: _Lane[Item], key: object) -> Iterator[Item]:
+    for found, item in lane.waiting:
+        if found != key:
+            return
+        yield item

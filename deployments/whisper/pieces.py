@@ -1,0 +1,69 @@
+"""What a window's tokens mean: pieces of text between timestamps, and where the next window begins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from faster_whisper.tokenizer import Tokenizer
+
+from deployments.whisper.engine import HOP, TIME_PRECISION
+from media.decode import SAMPLE_RATE
+
+FRAMES_PER_TOKEN = 2  # mel frames per timestamp step
+SHORTEST_WINDOW = 10  # frames; less than 0.1 s holds no word
+SILENT_REST = 100  # frames after the last timestamp of a closed span that are taken for its padding
+
+
+@dataclass(slots=True)
+class Piece:
+    """Tokens from ``start`` to ``end``, in seconds of the span. ``words`` as faster-whisper finds them."""
+
+    tokens: list[int]
+    start: float
+    end: float
+    words: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A window's pieces, the frame of the span at which the next window begins, and whether the model said,
+    by a single last timestamp, that no more speech follows.
+    """
+
+    pieces: list[Piece]
+    next_seek: int
+    complete: bool
+
+
+def split(tokens: Sequence[int], tokenizer: Tokenizer, seek: int, frames: int, closed: bool) -> Split:
+    """Cut the tokens of the window of ``frames`` that begins at frame ``seek``, at its pairs of timestamps.
+
+    Tokens after the last pair belong to speech that the window cut off, so decoding goes on from there. At the
+    end of a ``closed`` span a short rest without text is only its padding, and decoding is done.
+    """
+    begin: int = tokenizer.timestamp_begin
+    offset = seek * HOP / SAMPLE_RATE
+
+    def at(token: int) -> float:
+        return offset + (token - begin) * TIME_PRECISION
+
+    is_time = [token >= begin for token in tokens]
+    complete = len(tokens) >= 2 and is_time[-1] and not is_time[-2]
+    cuts = [i for i in range(1, len(tokens)) if is_time[i] and is_time[i - 1]]
+    if not cuts:
+        times = [token for token in tokens if token >= begin]
+        end = at(times[-1]) if times and times[-1] != begin else offset + frames * HOP / SAMPLE_RATE
+        return Split([Piece(list(tokens), offset, end)], seek + frames, complete)
+    if complete:
+        cuts.append(len(tokens))
+    pieces = [
+        Piece(list(tokens[low:high]), at(tokens[low]), at(tokens[high - 1]))
+        for low, high in zip([0, *cuts[:-1]], cuts, strict=True)
+    ]
+    if complete:
+        return Split(pieces, seek + frames, complete)
+    reached = min((tokens[cuts[-1] - 1] - begin) * FRAMES_PER_TOKEN, frames)
+    cut_off = any(token < tokenizer.eot for token in tokens[cuts[-1] :])
+    if reached < SHORTEST_WINDOW or (closed and not cut_off and frames - reached < SILENT_REST):
+        reached = frames
+    return Split(pieces, seek + reached, complete)

@@ -1,0 +1,222 @@
+"""One request's way through a loaded model: audio blocks in, transcription events out.
+
+Spans of speech are decoded side by side with those of all other requests; their segments leave in order.
+Reading, speech detection and mel spectrograms run on feeder threads, a bounded number of windows ahead.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass, replace
+from typing import Any
+
+from deployments.errors import InvalidRequest
+from deployments.whisper.decoding import SpanDecoder, load_window
+from deployments.whisper.engine import Detect, Job, WhisperEngine, Window
+from deployments.whisper.scheduler import Scheduler
+from deployments.whisper.spans import AudioBuffer, Span, spans
+from deployments.whisper.types import (
+    Finished,
+    Progress,
+    Segment,
+    Started,
+    TranscriptionEvent,
+    TranscriptionRequest,
+)
+from media.decode import SAMPLE_RATE, AudioDecoder
+
+Decoded = tuple[list[Segment], float]
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageChoice:
+    """A language code and how probable it is."""
+
+    code: str
+    probability: float
+
+
+class Transcriber:
+    """Transcribes one request at a time per call of ``transcribe``; calls may overlap."""
+
+    def __init__(
+        self, engine: WhisperEngine, scheduler: Scheduler, feeders: Executor, *, windows_ahead: int = 8
+    ) -> None:
+        self._engine, self._scheduler, self._feeders = engine, scheduler, feeders
+        self._windows_ahead = windows_ahead
+
+    async def transcribe(
+        self, request: TranscriptionRequest, audio: AudioDecoder
+    ) -> AsyncGenerator[TranscriptionEvent]:
+        """Events of one transcription. Raises InvalidRequest, UndecodableAudio, AudioTooLong, InternalError.
+
+        Closing the iterator withdraws the windows that still wait. ``audio`` stays the caller's to close.
+        """
+        self._check(request)
+        owner = object()
+
+        async def run(job: Job) -> Any:
+            return await self._scheduler.run(owner, job)
+
+        buffer, offload = AudioBuffer(audio), Offload(self._feeders)
+        source = _Prefetch(spans(buffer, self._engine.window_samples, request.vad, request.clips), offload)
+        packed = request.vad is not None or bool(request.clips)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(offload.settle)
+            stack.enter_context(self._scheduler.request(owner))
+            language = await self._language(request, source, run)
+            yield Started(language.code, language.probability, audio.info.duration_s)
+            decoder = SpanDecoder(self._engine, request.decoding, request.task, language.code, run, offload)
+            together = packed and not request.decoding.condition_on_previous_text
+            decoded = (self._side_by_side if together else self._one_by_one)(source, decoder)
+            count, done = 0, 0.0
+            async with contextlib.aclosing(decoded):
+                async for segments, end in decoded:
+                    for segment in segments:
+                        yield replace(segment, id=count)
+                        count += 1
+                    done = min(max(done, end), buffer.end / SAMPLE_RATE)
+                    yield Progress(done, audio.info.duration_s)
+            duration = buffer.end / SAMPLE_RATE
+            speech = source.packed_samples / SAMPLE_RATE if packed else duration
+            yield Finished(language.code, language.probability, round(duration, 3), round(speech, 3))
+
+    def _check(self, request: TranscriptionRequest) -> None:
+        known = self._engine.languages
+        for field, codes in (("language", [request.language]), ("languages", request.languages)):
+            for code in codes:
+                if code is not None and code not in known:
+                    raise InvalidRequest(
+                        f"This model does not know the language {code!r}. It knows: {', '.join(known)}.",
+                        param=field,
+                    )
+        if request.task == "translate" and not self._engine.multilingual:
+            raise InvalidRequest("This model knows English only, so it cannot translate.", param="model")
+
+    async def _language(self, request: TranscriptionRequest, source: "_Prefetch", run: Any) -> LanguageChoice:
+        """The requested language, or the most probable one of the first windows."""
+        candidates = request.languages or self._engine.languages
+        if request.language is not None:
+            return LanguageChoice(request.language, 1.0)
+        if not self._engine.multilingual or len(candidates) == 1:
+            return LanguageChoice(candidates[0], 1.0)
+        votes: dict[str, list[float]] = {}
+        for index in range(request.decoding.language_detection_segments):
+            window = await source.peek_window(index, self._engine)
+            if window is None:
+                break
+            found: dict[str, float] = await run(Detect(window))
+            code = max(candidates, key=lambda c: found.get(c, 0.0))
+            if found.get(code, 0.0) > request.decoding.language_detection_threshold:
+                return LanguageChoice(code, found[code])
+            votes.setdefault(code, []).append(found.get(code, 0.0))
+        if not votes:
+            return LanguageChoice("en" if "en" in candidates else candidates[0], 0.0)
+        code = max(votes, key=lambda c: len(votes[c]))
+        return LanguageChoice(code, max(votes[code]))
+
+    async def _one_by_one(self, source: "_Prefetch", decoder: SpanDecoder) -> AsyncGenerator[Decoded]:
+        """Windows in order, each decoded after the one before."""
+        context = decoder.first_context()
+        while (item := await source.next()) is not None:
+            async for decoded in decoder.decode(item.span, context, item.window):
+                yield decoded
+
+    async def _side_by_side(self, source: "_Prefetch", decoder: SpanDecoder) -> AsyncGenerator[Decoded]:
+        """Windows in order, of spans that are decoded at the same time."""
+
+        async def one(item: _Item) -> list[Decoded]:
+            windows = decoder.decode(item.span, decoder.first_context(), item.window)
+            return [decoded async for decoded in windows]
+
+        places = asyncio.Semaphore(self._windows_ahead)
+        tasks: asyncio.Queue[asyncio.Task[list[Decoded]] | BaseException | None] = asyncio.Queue()
+        started: set[asyncio.Task[Any]] = set()
+
+        async def produce() -> None:
+            try:
+                await places.acquire()
+                while (item := await source.next()) is not None:
+                    task = asyncio.create_task(one(item))
+                    started.add(task)
+                    task.add_done_callback(started.discard)
+                    tasks.put_nowait(task)
+                    await places.acquire()
+                tasks.put_nowait(None)
+            except Exception as error:
+                tasks.put_nowait(error)
+
+        producer = asyncio.create_task(produce())
+        try:
+            while (task := await tasks.get()) is not None:
+                if isinstance(task, BaseException):
+                    raise task
+                for decoded in await task:
+                    yield decoded
+                places.release()
+        finally:
+            pending = [producer, *started]
+            for waiting in pending:
+                waiting.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+
+
+class Offload:
+    """Runs one request's blocking calls on threads; ``settle`` waits until none is left running."""
+
+    def __init__(self, threads: Executor) -> None:
+        self._threads = threads
+        self._running: set[Future[Any]] = set()
+
+    async def __call__(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Result of ``function(*args)``."""
+        future = self._threads.submit(function, *args)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return await asyncio.wrap_future(future)
+
+    async def settle(self) -> None:
+        """Drop calls that have not begun and wait for those that have: they still use the audio."""
+        running = [future for future in tuple(self._running) if not future.cancel()]
+        if running:
+            await asyncio.to_thread(wait, running)
+
+
+@dataclass(slots=True)
+class _Item:
+    span: Span
+    window: Window | None = None
+
+
+class _Prefetch:
+    """Spans as they are asked for, with a look at the first windows for language detection."""
+
+    def __init__(self, source: Iterator[Span], offload: Callable[..., Any]) -> None:
+        self._source, self._offload = source, offload
+        self._peeked: list[_Item] = []
+        self.packed_samples = 0
+
+    async def next(self) -> _Item | None:
+        """The next span, None after the last."""
+        return self._peeked.pop(0) if self._peeked else await self._read()
+
+    async def peek_window(self, index: int, engine: WhisperEngine) -> Window | None:
+        """The first window of span ``index``, kept for the decoding to come; None if there is none."""
+        while len(self._peeked) <= index:
+            item = await self._read()
+            if item is None:
+                return None
+            self._peeked.append(item)
+        item = self._peeked[index]
+        if item.window is None:
+            item.window = await self._offload(load_window, engine, item.span, 0, True)
+        return item.window
+
+    async def _read(self) -> _Item | None:
+        span: Span | None = await self._offload(next, self._source, None)
+        if span is None:
+            return None
+        if span.closed:
+            self.packed_samples += sum(piece.end - piece.start for piece in span.timeline.pieces)
+        return _Item(span)

@@ -1,0 +1,33 @@
+"""The whole graph on one screen: ``ingress`` -> one deployment per model, and the board of their states."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ray.serve import Application
+
+from deployments.states import States
+from deployments.whisper.deployment import Whisper
+from media.fetch import FetchPolicy
+from serve_app.config import AppConfig
+from serve_app.ingress import Ingress
+
+Options = Mapping[str, Any]
+
+
+def build(config: AppConfig) -> Application:
+    """The application of a Serve YAML with ``import_path: serve_app:build``; ``config`` is its ``args``."""
+    return build_graph(config)
+
+
+def build_graph(config: AppConfig, options: Mapping[str, Options] | None = None) -> Application:
+    """The same with deployment options by deployment name, for those who deploy without Serve's own loader."""
+    options = options or {}
+    fetching = FetchPolicy(**config.fetch.model_dump())
+    states = States.options(**options.get("states", {})).bind()
+    models = {
+        entry.id: Whisper.options(name=entry.id, **options.get(entry.id, {})).bind(
+            entry.id, entry.config, fetching, states
+        )
+        for entry in config.models
+    }
+    return Ingress.options(**options.get("ingress", {})).bind(config, models, states)

@@ -1,0 +1,46 @@
+"""The ingress deployment: builds the HTTP application on the replica, around a gateway to the models."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import ray
+from ray import serve
+
+from serve_app.config import AppConfig
+from serve_app.gateway import Gateway, Handle
+from serve_app.http.app import create_app
+from serve_app.http.keys import ApiKeys
+from serve_app.models import ModelIndex
+
+
+def make_gateway(config: AppConfig, handles: Mapping[str, Handle], states: Handle) -> Gateway:
+    """A gateway to the deployments of a graph. Bytes go through Ray's object store if there is a cluster."""
+    return Gateway(
+        ModelIndex.of(config),
+        handles,
+        states,
+        timeout_s=config.http.request_timeout_s,
+        retries=config.http.retries,
+        put=ray.put if ray.is_initialized() else lambda value: value,
+    )
+
+
+@serve.deployment(
+    name="ingress", max_ongoing_requests=1_000, max_surge_percent=100, ray_actor_options={"num_cpus": 0}
+)
+@serve.ingress()
+class Ingress:
+    """Speaks HTTP. Nothing in it depends on a model family; the entrances under ``http`` do."""
+
+    def __init__(self, config: AppConfig, handles: dict[str, Handle], states: Handle) -> None:
+        self._config = config
+        self.gateway = make_gateway(config, handles, states)
+
+    def __serve_build_asgi_app__(self) -> Any:
+        """Called by Serve on the replica; the very same factory runs in tests without Serve."""
+        return create_app(self.gateway, self._config.http, ApiKeys.from_environment())
+
+    async def check_health(self) -> None:
+        """Called by Serve."""
+        await asyncio.sleep(0)
