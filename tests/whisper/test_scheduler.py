@@ -66,9 +66,7 @@ def test_every_job_gets_its_own_answer(
 
     async def scenario() -> None:
         engine = Engine()
-        scheduler = Scheduler(
-            engine, workers=workers, max_batch=max_batch, max_wait_s=dice.choice([0, 0.001])
-        )
+        scheduler = Scheduler(engine, workers=workers, max_batch=max_batch, max_wait_s=dice.choice([0, 0.001]))
 
         async def request(number: int, jobs: list[tuple[str, bool]]) -> list[Any]:
             owner = object()
