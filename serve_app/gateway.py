@@ -10,11 +10,8 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from ray.exceptions import (
     ActorDiedError,
     ActorUnavailableError,
@@ -35,6 +32,7 @@ from deployments.states import ModelState, most_telling
 from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
 from serve_app.config import ModelEntry
 from serve_app.models import ModelIndex
+from serve_app.upload import Upload
 
 logger = logging.getLogger("ray.serve")
 
@@ -51,13 +49,6 @@ class Handle(Protocol):
 
     def __getattr__(self, method: str) -> Any:
         """A method; its ``.remote(...)`` starts a call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """Bytes of an uploaded file: uint8, one-dimensional."""
-
-    data: NDArray[np.uint8]
 
 
 class Gateway:

@@ -27,7 +27,11 @@ def make_gateway(config: AppConfig, handles: Mapping[str, Handle], states: Handl
 
 
 @serve.deployment(
-    name="ingress", max_ongoing_requests=1_000, max_surge_percent=100, ray_actor_options={"num_cpus": 0}
+    name="ingress",
+    max_ongoing_requests=1_000,
+    max_surge_percent=100,
+    ray_actor_options={"num_cpus": 0},
+    logging_config={"enable_access_log": False},  # the application writes its own, with more in it
 )
 @serve.ingress()
 class Ingress:
@@ -39,7 +43,7 @@ class Ingress:
 
     def __serve_build_asgi_app__(self) -> Any:
         """Called by Serve on the replica; the very same factory runs in tests without Serve."""
-        return create_app(self.gateway, self._config.http, ApiKeys.from_environment())
+        return create_app(self.gateway, self._config.http, ApiKeys.from_environment(), echo_request_id=False)
 
     async def check_health(self) -> None:
         """Called by Serve."""

@@ -1,0 +1,34 @@
+"""The HTTP application as a pure factory: the same under Serve, under plain uvicorn and in tests."""
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from deployments.errors import AntiphonError
+from serve_app.config import HttpConfig
+from serve_app.http import docs, health, models, openai_transcriptions
+from serve_app.http.backend import Backend
+from serve_app.http.errors import on_antiphon_error, on_http_exception
+from serve_app.http.keys import ApiKeys, KeyCheck
+from serve_app.http.middleware import BodyLimit, RequestContext
+
+
+def create_app(gateway: Backend, config: HttpConfig, keys: ApiKeys, *, echo_request_id: bool = True) -> Starlette:
+    """The application around a gateway.
+
+    ``echo_request_id`` is off behind a server that adds ``x-request-id`` to responses by itself.
+    """
+    return Starlette(
+        routes=[
+            *openai_transcriptions.routes(gateway),
+            *models.routes(gateway),
+            *health.routes(gateway),
+            *docs.routes(),
+        ],
+        middleware=[
+            Middleware(RequestContext, echo=echo_request_id),
+            Middleware(KeyCheck, keys=keys),
+            Middleware(BodyLimit, limit=config.upload_bytes),
+        ],
+        exception_handlers={AntiphonError: on_antiphon_error, HTTPException: on_http_exception},
+    )

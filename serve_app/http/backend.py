@@ -1,0 +1,27 @@
+"""What the HTTP entrance needs from the gateway, so that neither it nor its tests import Ray."""
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
+from serve_app.models import ModelIndex
+from serve_app.upload import Upload
+
+if TYPE_CHECKING:
+    from deployments.states import ModelState
+
+
+class Backend(Protocol):
+    """The gateway as its entrances see it."""
+
+    models: ModelIndex
+
+    def transcribe(
+        self, request: TranscriptionRequest, upload: Upload | None = None
+    ) -> AsyncGenerator[TranscriptionEvent, None]:
+        """Events of one transcription. Raises any ``AntiphonError``; closing the generator stops the work."""
+        ...
+
+    async def states(self) -> "Mapping[str, ModelState]":
+        """What every model is doing, by id."""
+        ...

@@ -1,0 +1,109 @@
+"""The exception tree in the error shape of the OpenAI API: ``{"error": {message, type, param, code}}``."""
+
+import json
+import logging
+import math
+from http import HTTPStatus
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from deployments.errors import AntiphonError, AuthenticationFailed, ClientError, InternalError, Overloaded
+from serve_app.http.request_id import request_id_of
+
+logger = logging.getLogger("ray.serve")
+
+UNAVAILABLE_RETRY_S = 5.0
+RETRIED = frozenset({429, 503})
+# Statuses that clients try again by themselves, although the answer would be the same.
+NOT_RETRIED = frozenset({408, 409, 504})
+
+
+class UnsupportedMedia(ClientError):
+    """A request body of a content type that the route does not read."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class Json(JSONResponse):
+    """JSON that can be written whatever text clients made us repeat: lone surrogates become ``?``."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(
+            "utf-8", "replace"
+        )
+
+
+def error_object(error: AntiphonError) -> dict[str, Any]:
+    """The body of an error, as a response and as the last event of a stream."""
+    return _object(error.message, error.status, error.code, error.param)
+
+
+def error_headers(error: AntiphonError) -> dict[str, str]:
+    """Headers that tell a client whether and when to try again."""
+    headers = {}
+    if error.status in RETRIED:
+        wait = error.retry_after_s if isinstance(error, Overloaded) else UNAVAILABLE_RETRY_S
+        headers["Retry-After"] = str(max(1, math.ceil(wait)) if math.isfinite(wait) else 60)
+        headers["x-should-retry"] = "true"
+    elif error.status < 500 or error.status in NOT_RETRIED:
+        headers["x-should-retry"] = "false"
+    if isinstance(error, AuthenticationFailed):
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
+
+
+def error_response(error: AntiphonError) -> Response:
+    """The whole response to a request that failed."""
+    return Json(error_object(error), error.status, error_headers(error))
+
+
+def as_told(error: BaseException, request_id: str) -> AntiphonError:
+    """What the client is told about any exception. What is our own fault is logged, with its traceback."""
+    if isinstance(error, AntiphonError):
+        if error.status >= 500:
+            logger.warning("request %s: %s", request_id, error.message, extra={"request_id": request_id})
+        return error
+    logger.error("request %s failed", request_id, exc_info=error, extra={"request_id": request_id})
+    return InternalError(f"The server failed on this request. Its log has the details under {request_id}.")
+
+
+async def on_antiphon_error(request: Request, error: Exception) -> Response:
+    """Starlette's handler for the exception tree."""
+    return error_response(as_told(error, request_id_of(request.scope)))
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Starlette's handler for what its router refuses: unknown paths and methods."""
+    assert isinstance(error, HTTPException)
+    status, path, code = error.status_code, request.url.path[:200], None
+    match status:
+        case 404:
+            message, code = f"There is nothing at {request.method} {path}. See /docs.", "not_found"
+        case 405:
+            allowed = (error.headers or {}).get("Allow", "other methods")
+            message, code = (
+                f"{path} does not take {request.method}; it takes {allowed}.",
+                "method_not_allowed",
+            )
+        case _:
+            message = error.detail or HTTPStatus(status).phrase
+    return Json(_object(message, status, code, None), status, error.headers)
+
+
+def _object(message: str, status: int, code: str | None, param: str | None) -> dict[str, Any]:
+    match status:
+        case 429:
+            kind = "rate_limit_error"
+        case 503:
+            kind = "service_unavailable_error"
+        case 504:
+            kind = "timeout_error"
+        case _ if status >= 500:
+            kind = "server_error"
+        case _:
+            kind = "invalid_request_error"
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}

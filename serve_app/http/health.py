@@ -1,0 +1,64 @@
+"""Probes: ``/healthz`` (alive), ``/readyz`` (every model is ready), ``/ping`` (RunPod's load balancer)."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from serve_app.http.backend import Backend
+from serve_app.http.errors import Json
+
+if TYPE_CHECKING:
+    from deployments.states import ModelState
+
+Readiness = Literal["ready", "starting", "failed"]
+
+
+def routes(backend: Backend) -> list[Route]:
+    """The three routes, none of which wants a key."""
+
+    async def healthz(request: Request) -> Response:
+        return Json({"status": "ok"})
+
+    async def readyz(request: Request) -> Response:
+        states = await backend.states()
+        status = readiness(states)
+        body = {"status": status, "models": {model: state_object(state) for model, state in states.items()}}
+        return Json(body, 200 if status == "ready" else 503)
+
+    async def ping(request: Request) -> Response:
+        match readiness(await backend.states()):
+            case "ready":
+                return Json({"status": "ready"})
+            case "starting":
+                return Response(status_code=204)
+            case "failed":
+                return Json({"status": "failed"}, 503)
+
+    return [
+        Route("/healthz", healthz, methods=["GET"]),
+        Route("/readyz", readyz, methods=["GET"]),
+        Route("/ping", ping, methods=["GET"]),
+    ]
+
+
+def readiness(states: "Mapping[str, ModelState]") -> Readiness:
+    """``ready`` if every model is, ``failed`` if one failed, else ``starting``."""
+    if any(state.phase == "failed" for state in states.values()):
+        return "failed"
+    return "ready" if all(state.ready for state in states.values()) else "starting"
+
+
+def state_object(state: "ModelState | None") -> dict[str, Any]:
+    """A model's state; ``progress`` from 0 to 1, null if unknown. One nobody has heard of is starting."""
+    if state is None:
+        return {"phase": "starting", "progress": None}
+    return {
+        "phase": state.phase,
+        "progress": state.progress,
+        "detail": state.detail,
+        "queued_audio_s": state.queued_audio_s,
+        "active_requests": state.active_requests,
+    }

@@ -1,0 +1,118 @@
+"""What surrounds every request: its id, its line in the log, the last resort for errors, the body's limit.
+
+Plain ASGI: Starlette's own base class for middleware breaks streams and their cancellation.
+"""
+
+import logging
+import time
+from urllib.parse import quote
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deployments.errors import PayloadTooLarge
+from serve_app.http.errors import as_told, error_response
+from serve_app.http.request_id import HEADER, assign_request_id
+
+logger = logging.getLogger("ray.serve")
+
+CLIENT_CLOSED_REQUEST = 499  # nginx's number for a client that left; only the log sees it
+QUIET_PATHS = frozenset({"/healthz", "/ping", "/readyz"})
+LONGEST_LOGGED_PATH = 200
+
+
+class RequestContext:
+    """Gives every request an id, logs it, and answers with a 500 what nothing else caught.
+
+    ``echo`` puts the id into the response; a server that does so itself needs it off.
+    """
+
+    def __init__(self, app: ASGIApp, echo: bool = True) -> None:
+        self._app, self._echo = app, echo
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = assign_request_id(scope)
+        began = time.perf_counter()
+        status = CLIENT_CLOSED_REQUEST
+        started = False
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status, started
+            if message["type"] == "http.response.start":
+                status, started = message["status"], True
+                if self._echo:
+                    headers = [*message.get("headers", ()), (HEADER, request_id.encode())]
+                    message = {**message, "headers": headers}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            status = CLIENT_CLOSED_REQUEST
+        except Exception as error:
+            told = as_told(error, request_id)
+            if started:
+                raise
+            await error_response(told)(scope, receive, send_with_id)
+        finally:
+            _log(scope, status, time.perf_counter() - began, request_id)
+
+
+class BodyLimit:
+    """Refuses a request body larger than ``limit`` bytes: by its declared length, else while it comes in."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app, self._limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+        if declared.isdigit() and int(declared[:20]) > self._limit:
+            await error_response(self._refusal())(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                raise self._refusal()
+            return message
+
+        await self._app(scope, receive_limited, send)
+
+    def _refusal(self) -> PayloadTooLarge:
+        return PayloadTooLarge(
+            f"The request body is larger than the {self._limit} bytes that this server takes. "
+            "Send compressed audio, or a `url` to fetch it from.",
+            param="file",
+        )
+
+
+def _log(scope: Scope, status: int, seconds: float, request_id: str) -> None:
+    path = quote(scope["path"], safe="/:@%")[:LONGEST_LOGGED_PATH]
+    level = logging.DEBUG if path in QUIET_PATHS else logging.INFO
+    logger.log(
+        level,
+        "%s %s %d %.1f ms",
+        scope["method"],
+        path,
+        status,
+        seconds * 1000,
+        extra={
+            "serve_access_log": True,
+            "request_id": request_id,
+            "method": scope["method"],
+            "path": path,
+            "status": status,
+            "latency_ms": round(seconds * 1000, 1),
+        },
+    )

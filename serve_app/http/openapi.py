@@ -1,0 +1,136 @@
+"""The OpenAPI 3.1 document, made from the same field table as the parser."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from serve_app.http.form_field import FormField
+from serve_app.http.openapi_schemas import SCHEMAS
+from serve_app.http.transcription_fields import AUDIO, FIELDS
+
+Document = dict[str, Any]
+
+ERRORS = {
+    "400": "A field is missing, wrong, or cannot be honoured; the message says what to change.",
+    "401": "The API key is missing or wrong.",
+    "404": "No served model has this name.",
+    "413": "The body or the audio is larger than this server takes.",
+    "415": "The body is no form.",
+    "429": "The queue is full; `Retry-After` says when to try again.",
+    "500": "The server failed; its log has the details under the id in `x-request-id`.",
+    "503": "The model is loading or lost its replica; try again.",
+    "504": "The request took longer than allowed.",
+}
+
+
+RETRIED = ("429", "503")
+
+
+def openapi(version: str) -> Document:
+    """The document for a version of the project."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Antiphon",
+            "version": version,
+            "description": "Speech and text models. Clients of the OpenAI API work by changing their base URL.",
+        },
+        "servers": [{"url": "."}],
+        "security": [{"key": []}, {}],
+        "paths": {
+            "/v1/audio/transcriptions": {"post": _audio("transcribe", "Transcribe audio in its own language.")},
+            "/v1/audio/translations": {"post": _audio("translate", "Translate spoken audio into English text.")},
+            "/v1/models": {"get": _get("listModels", "All served models.", "ModelList", ["401"])},
+            "/v1/models/{id}": {
+                "get": _get("retrieveModel", "One model, by id or alias.", "Model", ["401", "404"])
+                | {"parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]}
+            },
+            "/healthz": {"get": _open(_get("healthz", "Whether the server is alive.", "Health", []))},
+            "/readyz": {"get": _open(_probe("readyz", "Whether every model is ready.", "503", "Readiness"))},
+            "/ping": {"get": _open(_probe("ping", "The same for load balancers.", "204", None))},
+        },
+        "components": {
+            "schemas": SCHEMAS,
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "headers": {
+                "RequestId": {"description": "Id of the request.", "schema": {"type": "string"}},
+                "RetryAfter": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
+                "IgnoredFields": {
+                    "description": "Names of fields that nothing here knows.",
+                    "schema": {"type": "string"},
+                },
+            },
+        },
+    }
+
+
+def _audio(task: str, summary: str) -> Document:
+    form = {
+        "type": "object",
+        "properties": {field.name: _property(field) for field in (AUDIO, *FIELDS)},
+        "oneOf": [{"required": ["file"]}, {"required": ["url"]}],
+    }
+    return {
+        "operationId": task,
+        "summary": summary,
+        "description": "Either `file` or `url` is required. Lists may be repeated, comma-separated or JSON.",
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
+        "responses": {
+            "200": {
+                "description": "The transcript in the wanted format, or its stream of events.",
+                "headers": {
+                    "x-request-id": {"$ref": "#/components/headers/RequestId"},
+                    "X-Ignored-Fields": {"$ref": "#/components/headers/IgnoredFields"},
+                },
+                "content": {
+                    "application/json": {"schema": {"anyOf": [_ref("Transcript"), _ref("VerboseTranscript")]}},
+                    "text/plain": {"schema": {"type": "string"}},
+                    "application/x-subrip": {"schema": {"type": "string"}},
+                    "text/vtt": {"schema": {"type": "string"}},
+                    "text/event-stream": {"schema": _ref("StreamEvent")},
+                },
+            },
+            **_errors(ERRORS),
+        },
+    }
+
+
+def _property(field: FormField) -> Document:
+    aliases = f" Also `{'`, `'.join(field.aliases)}`." if field.aliases else ""
+    return {**field.schema, "description": field.description + aliases, "x-hosted": field.standard}
+
+
+def _get(operation: str, summary: str, schema: str, errors: Iterable[str]) -> Document:
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "responses": {"200": _json(summary, schema), **_errors(errors)},
+    }
+
+
+def _probe(operation: str, summary: str, status: str, schema: str | None) -> Document:
+    waiting = "Some model is not ready."
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "responses": {
+            "200": _json("Every model is ready.", "Readiness" if schema else "Health"),
+            status: _json(waiting, schema) if schema else {"description": waiting},
+        },
+    }
+
+
+def _open(operation: Document) -> Document:
+    return operation | {"security": []}
+
+
+def _errors(statuses: Iterable[str]) -> Document:
+    waiting = {"headers": {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}}
+    return {status: _json(ERRORS[status], "Error") | (waiting if status in RETRIED else {}) for status in statuses}
+
+
+def _json(description: str, schema: str) -> Document:
+    return {"description": description, "content": {"application/json": {"schema": _ref(schema)}}}
+
+
+def _ref(schema: str) -> Document:
+    return {"$ref": f"#/components/schemas/{schema}"}

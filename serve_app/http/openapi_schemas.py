@@ -1,0 +1,118 @@
+"""JSON schemas of what the HTTP entrance answers."""
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+STRING: Schema = {"type": "string"}
+NUMBER: Schema = {"type": "number"}
+INTEGER: Schema = {"type": "integer"}
+SECONDS: Schema = {"type": "number", "minimum": 0, "description": "seconds"}
+
+
+def _object(**properties: Schema) -> Schema:
+    """An object all of whose properties are present, except those named with a trailing underscore."""
+    required = [name for name in properties if not name.endswith("_")]
+    return {
+        "type": "object",
+        "properties": {name.removesuffix("_"): schema for name, schema in properties.items()},
+        **({"required": required} if required else {}),
+    }
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+SCHEMAS: dict[str, Schema] = {
+    "Error": _object(
+        error=_object(message=STRING, type=STRING, param=_or_null(STRING), code=_or_null(STRING)),
+    ),
+    "Usage": _object(type={"const": "duration"}, seconds=INTEGER),
+    "Language": _object(code=STRING),
+    "TokenLogprob": _object(token=STRING, logprob=NUMBER, bytes=_list(INTEGER)),
+    "Segment": _object(
+        id=INTEGER,
+        seek=INTEGER,
+        start=SECONDS,
+        end=SECONDS,
+        text=STRING,
+        tokens=_list(INTEGER),
+        temperature=NUMBER,
+        avg_logprob=NUMBER,
+        compression_ratio=NUMBER,
+        no_speech_prob=NUMBER,
+    ),
+    "Word": _object(word=STRING, start=SECONDS, end=SECONDS),
+    "Transcript": _object(
+        text=STRING,
+        languages=_list(_ref("Language")),
+        usage=_ref("Usage"),
+        logprobs_=_list(_ref("TokenLogprob")),
+    ),
+    "VerboseTranscript": _object(
+        task={"enum": ["transcribe", "translate"]},
+        language=STRING,
+        duration=SECONDS,
+        text=STRING,
+        languages=_list(_ref("Language")),
+        usage=_ref("Usage"),
+        segments_=_list(_ref("Segment")),
+        words_=_list(_ref("Word")),
+    ),
+    "StreamEvent": {
+        "description": "Every line `data: {...}` of the stream; `data: [DONE]` ends it.",
+        "anyOf": [
+            _object(
+                type={"const": "transcript.text.delta"},
+                delta=STRING,
+                logprobs_=_list(_ref("TokenLogprob")),
+                segment_=_ref("Segment"),
+            ),
+            _object(
+                type={"const": "transcript.text.done"},
+                text=STRING,
+                languages=_list(_ref("Language")),
+                usage=_ref("Usage"),
+                logprobs_=_list(_ref("TokenLogprob")),
+            ),
+            _ref("Error"),
+        ],
+    },
+    "State": _object(
+        phase={"enum": ["starting", "downloading", "loading", "warming_up", "ready", "idle", "failed"]},
+        progress=_or_null({"type": "number", "minimum": 0, "maximum": 1}),
+        detail_=STRING,
+        queued_audio_s_=SECONDS,
+        active_requests_=INTEGER,
+    ),
+    "Model": _object(
+        id=STRING,
+        object={"const": "model"},
+        created=INTEGER,
+        owned_by=STRING,
+        root=STRING,
+        task=STRING,
+        aliases=_list(STRING),
+        default={"type": "boolean"},
+        description=STRING,
+        license=_or_null(STRING),
+        source=_or_null(STRING),
+        on_demand=_list(STRING),
+        state=_ref("State"),
+    ),
+    "ModelList": _object(object={"const": "list"}, data=_list(_ref("Model"))),
+    "Health": _object(status=STRING),
+    "Readiness": _object(
+        status={"enum": ["ready", "starting", "failed"]},
+        models={"type": "object", "additionalProperties": _ref("State")},
+    ),
+}
