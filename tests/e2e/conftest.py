@@ -1,0 +1,141 @@
+"""One real cluster for the session: Ray, the graph with the sample model, HTTP on a free loopback port."""
+
+import os
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.update(
+    RAY_AUTH_TOKEN="test-" + "0" * 32,
+    RAY_USAGE_STATS_ENABLED="0",
+    RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S="1",
+    RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
+)
+
+import httpx
+import psutil
+import pytest
+import ray
+from ray import serve
+
+from serve_app.app import build_graph
+from serve_app.config import AppConfig
+
+ROOT = Path(__file__).parents[2]
+AUDIO = ROOT / "samples" / "asr" / "testset"
+ENGINE = {"device": "cpu", "compute_type": "int8", "workers": 2, "threads": 1, "max_batch_windows": 4}
+
+
+def asr(name: str, **entry: Any) -> dict[str, Any]:
+    """A model entry with the sample model; ``config`` keys given besides are merged in."""
+    config = {"source": str(ROOT / "samples/asr/model"), "engine": ENGINE, **entry.pop("config", {})}
+    return {"id": name, "config": config, **entry}
+
+
+CONFIG = {
+    "models": [
+        asr("sample-asr", default=True, aliases=["ivrit-ai/whisper-large-v3-turbo-ct2"]),
+        asr("tight", config={"queue_requests": 3, "queue_audio_s": 200, "max_audio_s": 150}),
+        asr("lazy", config={"load": "on_demand", "idle_unload_s": 1.0}),
+        asr("pair"),
+    ],
+    "http": {"upload_bytes": 64 * 1024**2, "request_timeout_s": 120},
+    "fetch": {"allowed_networks": ["127.0.0.1/32"], "max_bytes": 2 * 1024**3},
+}
+OPTIONS: dict[str, dict[str, Any]] = {
+    **{
+        name: {
+            "ray_actor_options": {"num_cpus": 0},
+            "graceful_shutdown_timeout_s": 0,
+            "max_ongoing_requests": 512,
+        }
+        for name in ("sample-asr", "tight", "lazy")
+    },
+    "pair": {
+        "num_replicas": 2,
+        "ray_actor_options": {"num_cpus": 0},
+        "graceful_shutdown_timeout_s": 0,
+        "max_ongoing_requests": 512,
+        "health_check_period_s": 1,
+    },
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    url: str
+
+    def replicas(self, deployment: str) -> list[int]:
+        """Process ids of a deployment's live replicas."""
+        title = f"ray::ServeReplica:default:{deployment}"
+        return [
+            process.pid
+            for process in psutil.Process().children(recursive=True)
+            if "".join(process.cmdline()[:1]).startswith(title)
+        ]
+
+    def kill(self, pid: int) -> None:
+        """SIGKILL a replica's process."""
+        os.kill(pid, signal.SIGKILL)
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 60) -> None:
+    """Poll until the condition holds; fail after the given time."""
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, "the condition did not come true"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[None]:
+    """Ray in its smallest form."""
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        ray.init(
+            address="local",
+            num_cpus=8,
+            include_dashboard=False,
+            namespace="serve",
+            log_to_driver=False,
+            object_store_memory=400 * 1024**2,
+            _temp_dir=folder,
+        )
+        yield
+        serve.shutdown()
+        ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def server(cluster: None) -> Server:
+    """The graph, ready."""
+    port = free_port()
+    serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
+    serve.run(build_graph(AppConfig.model_validate(CONFIG), OPTIONS))
+    url = f"http://127.0.0.1:{port}"
+
+    def ready() -> bool:
+        return httpx.get(f"{url}/readyz").status_code == 200
+
+    wait_until(ready)
+    return Server(url)
+
+
+@pytest.fixture
+def audio() -> Callable[[str], Path]:
+    """Path of a shipped recording."""
+    return lambda name: AUDIO / name

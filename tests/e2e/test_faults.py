@@ -1,0 +1,164 @@
+"""Overload, impatient clients, deadlines and dying replicas: nobody hangs, nothing accepted is lost."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import AUDIO, Server, wait_until
+
+LONG = (AUDIO / "utt12_long.wav").read_bytes()
+SHORT = (AUDIO / "utt01.wav").read_bytes()
+ROUTE = "/v1/audio/transcriptions"
+
+
+@pytest.fixture
+async def http(server: Server) -> AsyncIterator[httpx.AsyncClient]:
+    limits = httpx.Limits(max_connections=100)
+    async with httpx.AsyncClient(base_url=server.url, timeout=120, limits=limits) as client:
+        yield client
+
+
+async def post(http: httpx.AsyncClient, data: bytes = SHORT, **fields: Any) -> httpx.Response:
+    return await http.post(ROUTE, files={"file": ("a.wav", data)}, data=fields)
+
+
+async def load(http: httpx.AsyncClient, model: str) -> tuple[int, float]:
+    """Active requests and queued audio seconds of a model, as its replica last reported."""
+    state = (await http.get("/readyz")).json()["models"][model]
+    return state["active_requests"], state["queued_audio_s"]
+
+
+async def until(condition: Any, seconds: float = 30) -> None:
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.05)
+
+
+async def test_a_full_queue_says_429_and_keeps_its_promises(http: httpx.AsyncClient) -> None:
+    answers = await asyncio.gather(*(post(http, LONG, model="tight") for _ in range(12)))
+    accepted = [answer for answer in answers if answer.status_code == 200]
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert len(accepted) + len(refused) == 12
+    assert len(refused) >= 6
+    assert len({answer.json()["text"] for answer in accepted}) == 1
+    for answer in refused:
+        assert int(answer.headers["retry-after"]) >= 1
+        assert answer.json()["error"]["code"] == "overloaded"
+        assert answer.elapsed < min(other.elapsed for other in accepted)
+    assert (await post(http, model="tight")).status_code == 200
+
+
+async def test_the_queue_is_bounded_in_seconds_of_audio_too(http: httpx.AsyncClient) -> None:
+    """Three files of 66 s are 198 s; a fourth would pass the number of requests, a longer third the seconds."""
+    async with asyncio.TaskGroup() as group:
+        first = [group.create_task(post(http, LONG, model="tight")) for _ in range(2)]
+        await until(lambda: busy(http, "tight", 2))
+        long_one = twice(LONG)
+        refused = await post(http, long_one, model="tight")
+    assert [task.result().status_code for task in first] == [200, 200]
+    assert refused.status_code == 429
+    assert (await post(http, long_one, model="tight")).status_code == 200
+
+
+async def busy(http: httpx.AsyncClient, model: str, count: int) -> bool:
+    return (await load(http, model))[0] == count
+
+
+def twice(wav: bytes) -> bytes:
+    """A recording after itself (the header's sizes are patched)."""
+    audio = wav[44:]
+    size = 2 * len(audio)
+    return wav[:4] + (36 + size).to_bytes(4, "little") + wav[8:40] + size.to_bytes(4, "little") + audio + audio
+
+
+async def test_a_client_that_leaves_frees_its_place(http: httpx.AsyncClient) -> None:
+    for stream in (False, True):
+        tasks = [asyncio.create_task(drop_after_start(http, stream)) for _ in range(3)]
+        await asyncio.gather(*tasks)
+        await until(lambda: busy(http, "tight", 0))
+        assert (await post(http, model="tight")).status_code == 200
+
+
+async def drop_after_start(http: httpx.AsyncClient, stream: bool) -> None:
+    """Begin a request and break the connection once the server works on it."""
+    if stream:
+        request = {"files": {"file": ("a.wav", LONG)}, "data": {"model": "tight", "stream": "true"}}
+        async with http.stream("POST", ROUTE, **request) as answer:  # type: ignore[arg-type]
+            async for line in answer.aiter_lines():
+                if "delta" in line:
+                    return
+    task = asyncio.create_task(post(http, LONG, model="tight"))
+    await until(lambda: at_least_one(http))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def at_least_one(http: httpx.AsyncClient) -> bool:
+    return (await load(http, "tight"))[0] >= 1
+
+
+@pytest.mark.parametrize("victims", [1, 2])
+async def test_a_killed_replica_is_not_noticed(http: httpx.AsyncClient, server: Server, victims: int) -> None:
+    wait_until(lambda: len(server.replicas("pair")) == 2)
+    expected = (await post(http, LONG, model="pair")).json()["text"]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(post(http, LONG, model="pair")) for _ in range(8)]
+        streams = [group.create_task(streamed(http)) for _ in range(2)]
+        await until(lambda: at_least(http, "pair", 2))
+        for pid in server.replicas("pair")[:victims]:
+            server.kill(pid)
+    assert [task.result().status_code for task in tasks] == [200] * 8
+    assert {task.result().json()["text"] for task in tasks} == {expected}
+    assert {stream.result() for stream in streams} == {expected}
+
+
+async def at_least(http: httpx.AsyncClient, model: str, count: int) -> bool:
+    return (await load(http, model))[0] >= count
+
+
+async def streamed(http: httpx.AsyncClient) -> str:
+    """The deltas of a streamed transcription, put together."""
+    text, done = "", ""
+    request: Any = {"files": {"file": ("a.wav", LONG)}, "data": {"model": "pair", "stream": "true"}}
+    async with http.stream("POST", ROUTE, **request) as answer:
+        async for line in answer.aiter_lines():
+            if line.startswith("data: {"):
+                event = json.loads(line.removeprefix("data: "))
+                text += event.get("delta", "")
+                done = event.get("text", done)
+    assert text == done
+    return text
+
+
+async def test_a_deadline_stops_the_work(http: httpx.AsyncClient) -> None:
+    answer = await http.post(
+        ROUTE,
+        files={"file": ("a.wav", LONG)},
+        data={"model": "tight"},
+        headers={"x-request-timeout-seconds": "0.3"},
+    )
+    assert answer.status_code in (408, 504)
+    await until(lambda: busy(http, "tight", 0))
+
+
+async def test_idle_models_unload_and_come_back(http: httpx.AsyncClient) -> None:
+    assert (await post(http, model="lazy")).status_code == 200
+
+    async def phase_is(name: str) -> bool:
+        return (await http.get("/readyz")).json()["models"]["lazy"]["phase"] == name
+
+    await until(lambda: phase_is("idle"))
+    started = time.monotonic()
+    assert (await post(http, model="lazy")).json()["text"]
+    assert time.monotonic() - started < 30
+
+
+async def test_the_duration_cap(http: httpx.AsyncClient) -> None:
+    answer = await post(http, twice(twice(LONG)), model="tight")
+    assert answer.status_code == 413
+    assert "150" in answer.json()["error"]["message"]
