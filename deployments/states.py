@@ -105,6 +105,7 @@ class StateReporter:
     max_ongoing_requests=1_000,
     ray_actor_options={"num_cpus": 0},
     max_surge_percent=100,
+    logging_config={"enable_access_log": False},  # a line per report helps nobody
 )
 class States(StateBoard):
     """The board as a deployment."""

@@ -21,13 +21,15 @@ def build(config: AppConfig) -> Application:
 
 def build_graph(config: AppConfig, options: Mapping[str, Options] | None = None) -> Application:
     """The same with deployment options by deployment name, for those who deploy without Serve's own loader."""
-    options = options or {}
     fetching = FetchPolicy(**config.fetch.model_dump())
-    states = States.options(**options.get("states", {})).bind()
+
+    def configured(deployment: Any, name: str) -> Any:
+        return deployment.options(name=name, **(options or {}).get(name, {}))
+
+    states = configured(States, "states").bind()
     models = {
-        entry.id: Whisper.options(name=entry.id, **options.get(entry.id, {})).bind(
-            entry.id, entry.config, fetching, states
-        )
+        entry.id: configured(Whisper, entry.id).bind(entry.id, entry.config, fetching, states)
         for entry in config.models
     }
-    return Ingress.options(**options.get("ingress", {})).bind(config, models, states)
+    graph: Application = configured(Ingress, "ingress").bind(config, models, states)
+    return graph

@@ -85,11 +85,10 @@ class Gateway:
         Raises any ``AntiphonError``. Closing the iterator stops the work.
         """
         resolved = self.models.resolve("transcription", request.model)
-        request = request.model_copy(
-            update={"model": resolved.on_demand, "deadline": self._deadline(request.deadline)}
-        )
+        deadline = self._deadline(request.deadline)
+        request = request.model_copy(update={"model": resolved.on_demand, "deadline": deadline})
         audio = None if upload is None else await asyncio.to_thread(self._put, upload.data)
-        events = self._stream(resolved.entry, "transcribe", request.deadline, request, audio)
+        events = self._stream(resolved.entry, "transcribe", deadline, request, audio)
         async with contextlib.aclosing(events):
             async for event in events:
                 yield event

@@ -48,11 +48,12 @@ class _Checker:
             self._report(("applications",), "must name at least one application")
         # What is inside of an application was checked above; this looks at the file around them.
         outline = data | ({"applications": [_outline(app) for app in apps]} if apps else {})
-        validate(ServeDeploySchema, outline, (), self._report, self._warn)
-        schema = None if self._problems else validate(ServeDeploySchema, data, (), self._report, self._warn)
+        validate(ServeDeploySchema, outline, (), self._report)
+        schema = None if self._problems else validate(ServeDeploySchema, data, (), self._report)
         if schema is None:
             raise ConfigProblems(self._document.path, self._problems)
-        return Checked(schema, tuple(filter(None, configs)), tuple(self._warnings))
+        warnings = sorted(self._warnings, key=lambda warning: warning.line or 0)
+        return Checked(schema, tuple(filter(None, configs)), tuple(warnings))
 
     def _application(self, app: Any, place: Place) -> AppConfig | None:
         if not isinstance(app, dict):
@@ -107,7 +108,7 @@ class _Checker:
                 continue
             if None in found:
                 del rest[field]
-        validate(DeploymentSchema, rest, place, self._report, self._warn)
+        validate(DeploymentSchema, rest, place, self._report)
 
     def _explicit_host(self, data: dict[str, Any]) -> None:
         options = data.get("http_options")
@@ -145,9 +146,7 @@ class _Checker:
             self._problems.append(problem)
 
     def _warn(self, place: Place, message: str) -> None:
-        problem = Problem(place, message, self._document.line(place))
-        if problem not in self._warnings:
-            self._warnings.append(problem)
+        self._warnings.append(Problem(place, message, self._document.line(place)))
 
 
 def _list(data: dict[str, Any], key: str) -> list[Any]:

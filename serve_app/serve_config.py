@@ -1,6 +1,7 @@
 """The strict loader of Ray Serve's multi-application YAML, and what the launcher and the tests make of it."""
 
 import inspect
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,11 +109,13 @@ def deployment_options(entry: Mapping[str, Any], runtime_env: Mapping[str, Any] 
     option, also ``ray_actor_options``; only the application's ``runtime_env`` is merged into the entry's.
     ``rolling_update_percentage`` has no counterpart and only matters to Serve's own in-place updates.
     """
-    options = DeploymentSchema.model_validate(dict(entry)).model_dump(exclude_unset=True)
-    actor = options.get("ray_actor_options")
-    if runtime_env and actor and actor.get("runtime_env"):
-        own = actor["runtime_env"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the check has told them
+        options = DeploymentSchema.model_validate(dict(entry)).model_dump(exclude_unset=True)
+    if runtime_env and "ray_actor_options" in options:
+        own = options["ray_actor_options"].get("runtime_env", {})
         variables = {**runtime_env.get("env_vars", {}), **own.get("env_vars", {})}
-        actor["runtime_env"] = {**runtime_env, **own, **({"env_vars": variables} if variables else {})}
+        merged = {**runtime_env, **own, **({"env_vars": variables} if variables else {})}
+        options["ray_actor_options"]["runtime_env"] = merged
     known = set(inspect.signature(Deployment.options).parameters) - {"name"}
     return {name: value for name, value in options.items() if name in known}

@@ -41,7 +41,11 @@ def strip_unknown(annotation: Any, value: Any, place: Place, report: Report) -> 
     return value
 
 
-def validate(model: type[Model], data: Any, place: Place, report: Report, warn: Report) -> Model | None:
+def _ignore(_: Place, __: str) -> None:
+    pass
+
+
+def validate(model: type[Model], data: Any, place: Place, report: Report, warn: Report = _ignore) -> Model | None:
     """The validated model, or None after reporting everything that is wrong.
 
     A wrong value is set aside so that the checks of the whole run too; what they say about something from

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,14 @@ from ray import serve
 
 from deployments.admission import Admission, Ticket
 from deployments.deadline import until
-from deployments.errors import InvalidRequest
+from deployments.errors import (
+    AudioTooLong,
+    FetchFailed,
+    ForbiddenUrl,
+    InvalidRequest,
+    PayloadTooLarge,
+    UndecodableAudio,
+)
 from deployments.model_pool import ModelPool
 from deployments.model_store import fetch_model, hub_source
 from deployments.states import ModelState, StateReporter
@@ -74,7 +81,7 @@ class WhisperReplica:
 
         Raises Overloaded at once if the queue is full, and any error of the tree later on.
         """
-        with self._admission.admit(UNKNOWN_DURATION_S) as ticket:
+        with self._admission.admit(UNKNOWN_DURATION_S) as ticket, _blaming(request):
             async with contextlib.aclosing(
                 until(request.deadline, self._events(request, audio, ticket))
             ) as events:
@@ -174,14 +181,25 @@ class WhisperReplica:
         return replace(state, queued_audio_s=self._admission.outstanding, active_requests=self._admission.requests)
 
 
+@contextlib.contextmanager
+def _blaming(request: TranscriptionRequest) -> Iterator[None]:
+    """Errors of fetching and decoding name the field that the audio came in."""
+    try:
+        yield
+    except (UndecodableAudio, AudioTooLong, PayloadTooLarge, ForbiddenUrl, FetchFailed) as error:
+        error.param = "file" if request.url is None else "url"
+        raise
+
+
 def raw_format(content_type: str | None) -> RawPcm | None:
     """How to read headerless 16-bit PCM, if the content type says that it is; 16 kHz mono unless it says more."""
     kind, *parameters = (content_type or "").lower().split(";")
     if kind.strip() not in ("audio/pcm", "audio/raw", "audio/l16"):
         return None
     values = dict(_parameters(parameters))
+    order: Literal["little", "big"] = "big" if kind.strip() == "audio/l16" else "little"  # RFC 3551
     try:
-        return RawPcm(int(values.get("rate", 16_000)), int(values.get("channels", 1)))
+        return RawPcm(int(values.get("rate", 16_000)), int(values.get("channels", 1)), order)
     except ValueError as error:
         raise InvalidRequest(
             "The content type's rate and channels must be whole numbers.", param="file"

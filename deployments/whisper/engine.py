@@ -175,6 +175,11 @@ class WhisperEngine:
         token = self._whisper.hf_tokenizer.token_to_id
         return tuple(sorted(code for code in _LANGUAGE_CODES if token(f"<|{code}|>") is not None))
 
+    @cached_property
+    def vocabulary_size(self) -> int:
+        """Number of token ids, timestamps included."""
+        return int(self._whisper.hf_tokenizer.get_vocab_size())
+
     def _tokenizer(self, task: Task, language: str) -> Tokenizer:
         return Tokenizer(self._whisper.hf_tokenizer, self.multilingual, task=task, language=language)
 

@@ -43,6 +43,7 @@ class Ladder:
         self._engine, self._options = engine, options
         self._suppressed: tuple[int, ...] = ()
         if options.suppress_tokens:
+            _check_tokens(options.suppress_tokens, engine.vocabulary_size)
             self._suppressed = tuple(get_suppressed_tokens(tokenizer, list(options.suppress_tokens)))
 
     async def climb(
@@ -115,6 +116,17 @@ class Ladder:
             suppress_tokens=self._suppressed,
             max_initial_timestamp_index=round(options.max_initial_timestamp / TIME_PRECISION),
         )
+
+
+def _check_tokens(tokens: Sequence[int], vocabulary_size: int) -> None:
+    """CTranslate2 writes to where a token id points without looking."""
+    for token in tokens:
+        if token != -1 and not 0 <= token < vocabulary_size:
+            raise InvalidRequest(
+                f"suppress_tokens holds {token}; token ids of this model go from 0 to {vocabulary_size - 1}, "
+                "and -1 stands for symbols that are not spoken.",
+                param="suppress_tokens",
+            )
 
 
 def compression_ratio(text: str) -> float:

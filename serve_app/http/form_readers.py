@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deployments.errors import InvalidRequest
-from deployments.whisper.types import Clip, DecodingOptions, VadOptions
+from deployments.whisper.types import Clip, DecodingOptions, TranscriptionRequest, VadOptions
 from serve_app.http.form_field import FormField, Reader, schemas_of
 from serve_app.http.form_values import (
     ABSENT,
@@ -24,13 +24,13 @@ from serve_app.languages import language_code
 Values = Mapping[str, Any]
 
 VAD = schemas_of(VadOptions)
+MAX_CLIPS: int = schemas_of(TranscriptionRequest)["clips"]["maxItems"]
 CHUNKING = {
     "threshold": "threshold",
     "prefix_padding_ms": "speech_pad_ms",
     "silence_duration_ms": "min_silence_duration_ms",
 }
 LANGUAGE_HELP = "an ISO-639-1 code such as `en`, or an English name such as `english`, of a language of Whisper"
-MAX_CLIPS = 10_000
 
 
 def refused(reason: str, harmless: frozenset[str] = FALSE | NONE) -> Reader:
@@ -138,8 +138,6 @@ def read_vad_parameters(field: FormField, sent: Sent) -> Values:
 def read_clips(field: FormField, sent: Sent) -> Values:
     """Spans as alternating starts and ends, or as objects. A lone 0 is the whole file."""
     entries = split_list(sent)
-    if len(entries) > 2 * MAX_CLIPS:
-        raise InvalidRequest(f"`{sent.name}` takes at most {MAX_CLIPS} spans.", param=sent.name)
     if entries and entries[0].startswith("{"):
         spans = [_span(sent, entry) for entry in entries]
     else:
@@ -151,6 +149,8 @@ def read_clips(field: FormField, sent: Sent) -> Values:
             raise InvalidRequest(
                 f"`{sent.name}` has a span that ends at {end} s, before it starts.", param=sent.name
             )
+    if len(spans) > MAX_CLIPS:
+        raise InvalidRequest(f"`{sent.name}` takes at most {MAX_CLIPS} spans.", param=sent.name)
     if not spans or spans == [(0.0, None)]:
         return {}
     return {field.target: tuple(Clip(start=start, end=end) for start, end in spans)}

@@ -16,6 +16,7 @@ TRUE = frozenset({"true", "1", "yes", "on"})
 FALSE = frozenset({"false", "0", "no", "off"})
 NONE = frozenset({"none", "null"})
 LONGEST_QUOTE = 60
+MAX_ENTRIES = 20_000
 _NUMBER = re.compile(r"[+-]?(\d{1,100}(\.\d{0,100})?|\.\d{1,100})(e[+-]?\d{1,4})?", re.ASCII | re.IGNORECASE)
 
 
@@ -75,11 +76,14 @@ def split_list(sent: Sent, *, commas: bool = True) -> list[str]:
     entries: list[str] = []
     for text in sent.values:
         if text.lstrip().startswith("[") and (commas or _is_json(text)):
-            entries += [as_form_text(entry) for entry in read_json(sent, text)]
+            found = read_json(sent, text)
         elif commas:
-            entries += [part.strip() for part in text.split(",") if part.strip()]
-        elif text.strip():
-            entries.append(text.strip())
+            found = [part.strip() for part in text.split(",") if part.strip()]
+        else:
+            found = [text.strip()] if text.strip() else []
+        if len(entries) + len(found) > MAX_ENTRIES:
+            raise InvalidRequest(f"`{sent.name}` has more than {MAX_ENTRIES} entries.", param=sent.name)
+        entries += map(as_form_text, found)
     return entries
 
 

@@ -108,7 +108,6 @@ def _log(scope: Scope, status: int, seconds: float, request_id: str) -> None:
         status,
         seconds * 1000,
         extra={
-            "serve_access_log": True,
             "request_id": request_id,
             "method": scope["method"],
             "path": path,

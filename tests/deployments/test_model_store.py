@@ -81,9 +81,7 @@ def test_a_relative_folder_may_be_below_the_project(tmp_path: Path, monkeypatch:
 
 
 def test_a_missing_folder_is_named_and_the_scheme_suggested() -> None:
-    with pytest.raises(
-        ModelUnavailable, match=r"no folder 'org/name'\. If .* write hf://org/name@<revision>"
-    ):
+    with pytest.raises(ModelUnavailable, match=r"no folder 'org/name'\. If .* write hf://org/name@<revision>"):
         fetch_model("org/name")
 
 

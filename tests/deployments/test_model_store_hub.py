@@ -6,10 +6,10 @@ from pathlib import Path
 
 import huggingface_hub.constants
 import pytest
-from hub_site import COMMIT, LATER_COMMIT, HubSite
 
 from deployments.errors import ModelUnavailable
 from deployments.model_store import Progress, fetch_model
+from tests.deployments.hub_site import COMMIT, LATER_COMMIT, HubSite
 
 FILES = {"config.json": b'{"a": 1}', "model.bin": os.urandom(2_000_000), "README.md": b"# not wanted"}
 PATTERNS = ("config.json", "model.bin", "vocabulary.*")

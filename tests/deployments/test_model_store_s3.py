@@ -58,9 +58,7 @@ def bucket(
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-    }
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_prefix_becomes_a_folder_and_stays_one(bucket: Any) -> None:
@@ -71,9 +69,7 @@ def test_a_prefix_becomes_a_folder_and_stays_one(bucket: Any) -> None:
     assert told[-1] == Progress(total, total)
     assert [progress.done for progress in told] == sorted(progress.done for progress in told)
     told.clear()
-    assert (
-        fetch_model(f"s3://{bucket.name}/whisper/tiny", patterns=PATTERNS, on_progress=told.append) == folder
-    )
+    assert fetch_model(f"s3://{bucket.name}/whisper/tiny", patterns=PATTERNS, on_progress=told.append) == folder
     assert not told, "what is here is not downloaded again"
 
 
@@ -129,9 +125,7 @@ def test_a_damaged_cache_is_repaired(bucket: Any) -> None:
     assert contents(fetch_model(source, patterns=PATTERNS)) == FILES
 
 
-def test_without_the_network_the_last_whole_folder_serves(
-    bucket: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_network_the_last_whole_folder_serves(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     source = f"s3://{bucket.name}/whisper/tiny"
     folder = fetch_model(source, patterns=PATTERNS)
     monkeypatch.setenv("ANTIPHON_OFFLINE", "1")
@@ -186,9 +180,7 @@ def test_several_callers_share_one_download(bucket: Any) -> None:
     with ThreadPoolExecutor(4) as pool:
         told: list[Progress] = []
         found = pool.map(
-            lambda _: fetch_model(
-                source, patterns=PATTERNS, on_progress=lambda p: (told.append(p), moved.set())
-            ),
+            lambda _: fetch_model(source, patterns=PATTERNS, on_progress=lambda p: (told.append(p), moved.set())),
             range(4),
         )
         assert len(set(found)) == 1

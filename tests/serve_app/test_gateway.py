@@ -23,8 +23,9 @@ from deployments.errors import (
 from deployments.states import ModelState
 from deployments.whisper.types import TranscriptionRequest
 from serve_app.config import AppConfig
-from serve_app.gateway import Gateway, Upload
+from serve_app.gateway import Gateway
 from serve_app.models import ModelIndex
+from serve_app.upload import Upload
 
 Script = Callable[[TranscriptionRequest, Any], AsyncIterator[Any]]
 

@@ -223,6 +223,8 @@ async def test_refuses_what_the_model_cannot_do(engine: WhisperEngine) -> None:
             ({"language": "he"}, "language"),
             ({"languages": ("en", "fr")}, "languages"),
             ({"decoding": DecodingOptions(max_new_tokens=448)}, "max_new_tokens"),
+            ({"decoding": DecodingOptions(suppress_tokens=(2_000_000_000,))}, "suppress_tokens"),
+            ({"decoding": DecodingOptions(suppress_tokens=(-1, -7))}, "suppress_tokens"),
         ):
             with pytest.raises(InvalidRequest) as caught:
                 await transcribe_file(t, AUDIO / "utt01.wav", TranscriptionRequest(**changed))

@@ -1,0 +1,45 @@
+# Every target fills .venv with what it needs, and only when pyproject.toml or constraints.txt have changed.
+PYTHON ?= python3
+CONFIG ?= configs/local.yaml
+BIN := .venv/bin
+
+.PHONY: serve test lint format bench samples
+
+serve: .venv/.has-runtime
+	$(BIN)/antiphon serve $(CONFIG) $(ARGS)
+
+test: .venv/.has-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.has-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.has-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Against a server that is running already; one script: make bench ARGS=benchmarks/load.py
+bench: .venv/.has-bench
+	@for script in $(or $(ARGS),$(wildcard benchmarks/*.py)); do echo "$$script"; $(BIN)/python $$script || exit 1; done
+
+# Trains the shipped models again from their recipes; needs hours.
+samples: .venv/.has-samples
+	$(BIN)/python -m samples.asr.recipe $(ARGS)
+
+.venv/.has-runtime: EXTRAS :=
+.venv/.has-dev: EXTRAS := [dev]
+.venv/.has-bench: EXTRAS := [bench]
+.venv/.has-samples: EXTRAS := [samples]
+
+.venv/.has-%: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing into .venv; the first time takes some minutes"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.$(EXTRAS)'
+	@touch $@ .venv/.has-runtime
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Antiphon needs Python 3.11 or newer; name one with: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv

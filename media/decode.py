@@ -1,0 +1,185 @@
+"""Any audio or video file -> blocks of float32 mono, in memory that does not grow with the length.
+
+PyAV demuxes, decodes and resamples. Samples stay floating point all the way: 16-bit mono input at the wanted
+rate comes out as exactly ``int16 / 32768``, and nothing is rounded to 16 bits in between.
+"""
+
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.error import FFmpegError
+from numpy.typing import NDArray
+
+from media import demux
+from media.buffer_reader import BufferReader
+from media.demux import BinaryFile, RawPcm
+from media.errors import AudioTooLong, UndecodableAudio
+from media.resample import MonoResampler
+
+__all__ = ["SAMPLE_RATE", "AudioDecoder", "AudioInfo", "BinaryFile", "BufferReader", "RawPcm", "probe"]
+
+SAMPLE_RATE = 16_000
+MAX_BAD_PACKETS = 100
+"""How many undecodable packets (20 to 30 ms each) are skipped before the file counts as damaged."""
+PADDING_S = 0.5
+"""By how much a file may outlast its maximum: codecs pad, and containers count the padding."""
+
+Block = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """What a file says of itself, before anything is decoded."""
+
+    duration_s: float | None
+    """None when the container does not tell; estimated from the bit rate for bare MP3, AAC, AC-3 and AMR."""
+    container: str
+    """libav's name of the format; some have several, as ``matroska,webm``."""
+    codec: str
+    sample_rate: int
+    """Hz, of the file."""
+    channels: int
+
+
+class AudioDecoder:
+    """The first audio track of a file, as an iterator of blocks.
+
+    Each block is a new array of shape ``(block_samples,)``, float32, in [-1, 1], mono at ``sample_rate`` Hz;
+    only the last may be shorter. Several channels are mixed down as libav does, scaled so that they cannot
+    clip. Encoder delay is removed where the file declares it; gaps between timestamps are not filled.
+
+    ``source`` is a path or a binary file, which is read from its beginning and not closed; a file that cannot
+    seek works for formats that stream. ``raw`` says that the bytes are headerless PCM. The file's name
+    plays no role, and files that refer to other files or URLs are refused.
+
+    Damage: a file that is cut off yields what it holds as long as its index is there, and a few corrupt
+    packets are skipped, as in every player. :class:`UndecodableAudio` is raised at once for what is no
+    audio, and while iterating when there is no sample at all or when the rest cannot be read.
+    :class:`AudioTooLong` is raised at once when the file declares more than ``max_duration_s`` seconds, and
+    while iterating when it lied. ``OSError`` passes through from ``source``.
+
+    Blocking; use it in one thread at a time. ``close`` may be called from any thread at any time.
+    """
+
+    def __init__(
+        self,
+        source: Path | BinaryFile,
+        *,
+        sample_rate: int = SAMPLE_RATE,
+        max_duration_s: float | None = None,
+        block_samples: int = 160_000,
+        raw: RawPcm | None = None,
+    ) -> None:
+        self._sample_rate = sample_rate
+        self._block_samples = block_samples
+        self._limit_s = float("inf") if max_duration_s is None else max_duration_s + PADDING_S
+        self._lock = threading.Lock()  # libav crashes when it is closed while it decodes
+        self._files = ExitStack()
+        file = self._files.enter_context(source.open("rb")) if isinstance(source, Path) else source
+        try:
+            self._container, track = self._open(file, raw)
+        except BaseException:
+            self._files.close()
+            raise
+        self._blocks = self._decode(track)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Block]:
+        return self
+
+    def __next__(self) -> Block:
+        with self._lock:
+            return next(self._blocks)
+
+    def close(self) -> None:
+        """Release everything; waits for the block that another thread is decoding. The iteration is over."""
+        with self._lock:
+            self._blocks.close()
+            self._container.close()
+            self._files.close()
+
+    def _open(self, file: BinaryFile, raw: RawPcm | None) -> tuple[InputContainer, AudioStream]:
+        container, track = demux.open_audio(file, raw)
+        self.info = _info(container, track)
+        declared_s = self.info.duration_s or 0.0
+        if declared_s <= self._limit_s:
+            return container, track
+        estimated = demux.duration_is_estimated(container)
+        container.close()
+        if estimated and file.seekable():
+            declared_s = demux.measure_duration_s(file, raw, self._limit_s)
+        if declared_s > self._limit_s:
+            raise self._too_long(f"The audio lasts {declared_s:.1f} s{' or more' if estimated else ''}")
+        self.info = replace(self.info, duration_s=declared_s or None)
+        return demux.open_audio(file, raw)
+
+    def _decode(self, track: AudioStream) -> Generator[Block, None, None]:
+        block, filled, total = np.empty(self._block_samples, np.float32), 0, 0
+        for samples in self._samples(track):
+            total += samples.size
+            if total > self._limit_s * self._sample_rate:
+                raise self._too_long(f"The audio goes on after {self._limit_s:.1f} s")
+            while samples.size:
+                part = samples[: self._block_samples - filled]
+                block[filled : filled + part.size] = part
+                samples, filled = samples[part.size :], filled + part.size
+                if filled == self._block_samples:
+                    yield block
+                    block, filled = np.empty(self._block_samples, np.float32), 0
+        if filled:
+            yield block[:filled].copy()
+        if not total:
+            raise UndecodableAudio("The file holds no audio that can be decoded; send one with sound.")
+
+    def _samples(self, track: AudioStream) -> Iterator[Block]:
+        """Mono samples as they come out of the resampler, without those of corrupt packets."""
+        resampler = MonoResampler(self._sample_rate)
+        bad = 0
+        for packet in demux.packets(self._container, track):
+            try:
+                frames = packet.decode()
+            except FFmpegError as error:
+                bad += 1
+                if bad > MAX_BAD_PACKETS:
+                    raise UndecodableAudio("The file is damaged in too many places; send it again.") from error
+                continue
+            for frame in frames:
+                yield from resampler.push(frame)
+        yield from resampler.flush()
+
+    def _too_long(self, what: str) -> AudioTooLong:
+        return AudioTooLong(
+            f"{what}, but at most {self._limit_s - PADDING_S:g} s are allowed; send less or split it."
+        )
+
+
+def probe(source: Path | BinaryFile, *, raw: RawPcm | None = None) -> AudioInfo:
+    """What a file says of itself. Arguments and errors are those of :class:`AudioDecoder`."""
+    with AudioDecoder(source, raw=raw) as decoder:
+        return decoder.info
+
+
+def _info(container: InputContainer, track: AudioStream) -> AudioInfo:
+    context = track.codec_context
+    return AudioInfo(
+        duration_s=demux.declared_duration_s(container, track),
+        container=container.format.name,
+        codec=context.codec.name,
+        sample_rate=context.sample_rate,
+        channels=context.channels,
+    )

@@ -1,0 +1,176 @@
+"""Opening a file of unknown origin so that libav sees only its bytes and only what we mean to decode.
+
+A hostile file may be a playlist that names local files or internal URLs, or a format whose decoder nobody
+has looked at in years. So: demuxers and decoders are allow-listed, no protocol exists, nothing else can be
+opened, the file's name is hidden, and video is never decoded.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Literal, NoReturn, Protocol
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Discard
+
+from media.errors import UndecodableAudio
+
+MIN_RATE, MAX_RATE = 1_000, 768_000
+"""Sample rates in Hz that are believed: outside, a few bytes become hours or filters of gigabytes."""
+MAX_RAW_CHANNELS = 8
+
+_ESTIMATING = frozenset({"aac", "ac3", "amr", "eac3", "loas", "mp3"})
+_FORMATS = ",".join(
+    (
+        *("aac", "ac3", "aiff", "amr", "ape", "asf", "au", "avi", "caf", "eac3", "flac", "flv", "loas"),
+        *("matroska", "mov", "mp3", "mpeg", "mpegts", "ogg", "tta", "w64", "wav", "wv"),
+    )
+)
+_CODECS = frozenset(
+    (
+        *("aac", "aac_latm", "ac3", "adpcm_ima_qt", "adpcm_ima_wav", "adpcm_ms", "adpcm_swf", "adpcm_yamaha"),
+        *("alac", "amrnb", "amrwb", "ape", "dca", "eac3", "flac", "g722", "g723_1", "g726", "g729", "gsm"),
+        *("gsm_ms", "ilbc", "mp1float", "mp2float", "mp3float", "nellymoser", "opus", "pcm_alaw", "pcm_f32be"),
+        *("pcm_f32le", "pcm_f64be", "pcm_f64le", "pcm_mulaw", "pcm_s16be", "pcm_s16le", "pcm_s24be"),
+        *("pcm_s24le", "pcm_s32be", "pcm_s32le", "pcm_s8", "pcm_u8", "speex", "truehd", "tta", "vorbis"),
+        *("wavpack", "wmalossless", "wmapro", "wmav1", "wmav2", "wmavoice"),
+    )
+)
+
+
+class BinaryFile(Protocol):
+    """What is needed of a file that is open for reading; every ``BinaryIO`` and ``io.RawIOBase`` has it."""
+
+    def read(self, size: int = -1, /) -> bytes | None: ...
+    def seek(self, offset: int, whence: int = 0, /) -> int: ...
+    def tell(self) -> int: ...
+    def seekable(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RawPcm:
+    """Headerless 16-bit PCM, channels interleaved (``audio/pcm``, ``audio/raw``, ``audio/L16``)."""
+
+    sample_rate: int = 16_000
+    """Hz, 1,000 to 768,000."""
+    channels: int = 1
+    """1 to 8."""
+    byte_order: Literal["little", "big"] = "little"
+    """RFC 3551 says ``big`` for ``audio/L16``; most clients mean ``little`` all the same."""
+
+
+def open_audio(file: BinaryFile, raw: RawPcm | None = None) -> tuple[InputContainer, AudioStream]:
+    """The opened container and its first audio track that can be decoded; all other tracks are discarded.
+
+    ``file`` is read from its beginning and not closed. Raises :class:`UndecodableAudio`.
+    """
+    if file.seekable():
+        if file.seek(0, 2) == 0:
+            raise UndecodableAudio("The file is empty; send audio.")
+        file.seek(0)
+    # Without a ``name``, the format follows from the content alone; without ``close``, libav cannot close it.
+    anonymous = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell, seekable=file.seekable)
+    forced, options = _raw_options(raw) if raw else (None, {"format_whitelist": _FORMATS})
+    limits = {
+        "protocol_whitelist": "none",
+        "codec_whitelist": ",".join(sorted(_CODECS)),
+        "max_streams": "64",
+    }
+    try:
+        container = av.open(
+            anonymous,
+            mode="r",
+            format=forced,
+            container_options=options | limits,
+            metadata_errors="ignore",
+            io_open=_refuse_reference,
+        )
+    except FFmpegError as error:
+        raise UndecodableAudio(
+            "The file is not audio or video that can be read, or it is damaged; "
+            "send WAV, MP3, FLAC, Ogg, Opus, M4A, MP4, MKV or WebM."
+        ) from error
+    try:
+        return container, _choose_track(container)
+    except BaseException:
+        container.close()
+        raise
+
+
+def declared_duration_s(container: InputContainer, track: AudioStream) -> float | None:
+    """Seconds according to the track or else the container; None when neither tells."""
+    if track.duration and track.time_base:
+        seconds = float(track.duration * track.time_base)
+    else:
+        seconds = (container.duration or 0) / av.time_base
+    return seconds if seconds > 0 else None
+
+
+def duration_is_estimated(container: InputContainer) -> bool:
+    """Whether the format has no duration of its own, so that libav guesses it from size and bit rate."""
+    return container.format.name in _ESTIMATING
+
+
+def packets(container: InputContainer, track: AudioStream) -> "Iterator[Packet[AudioStream]]":
+    """The track's packets in order; the last is empty and drains the decoder.
+
+    Raises :class:`UndecodableAudio` where the container cannot be followed any further.
+    """
+    try:
+        yield from container.demux(track)
+    except FFmpegError as error:
+        raise UndecodableAudio("The file is damaged and cannot be read to its end; send it again.") from error
+    except IndexError:
+        # PyAV's bug: at the end it also flushes tracks that turned up after it was opened, as damaged
+        # MPEG-TS has them, and does not know those. Ours has been flushed by then.
+        return
+
+
+def measure_duration_s(file: BinaryFile, raw: RawPcm | None, enough_s: float) -> float:
+    """Seconds found by adding up packets, without decoding; stops once they are more than ``enough_s``."""
+    container, track = open_audio(file, raw)
+    seconds = 0.0
+    with container, suppress(UndecodableAudio):  # the decoder will meet the damage too, and report it
+        for packet in packets(container, track):
+            if packet.duration and packet.time_base:
+                seconds += float(packet.duration * packet.time_base)
+            if seconds > enough_s:
+                break
+    return seconds
+
+
+def _choose_track(container: InputContainer) -> AudioStream:
+    tracks = container.streams.audio
+    if not tracks:
+        raise UndecodableAudio("The file has no audio track; send a file with sound.")
+    known = [track for track in tracks if track.codec_context and track.codec_context.codec.name in _CODECS]
+    if not known:
+        raise UndecodableAudio("The file's audio codec is not supported; convert it to FLAC, MP3, AAC or Opus.")
+    track = known[0]
+    for other in container.streams:
+        if other.index != track.index:
+            other.discard = Discard.all
+    track.codec_context.thread_count = 1  # the server scales by requests
+    return track
+
+
+def _raw_options(raw: RawPcm) -> tuple[str, dict[str, str]]:
+    if not MIN_RATE <= raw.sample_rate <= MAX_RATE:
+        raise UndecodableAudio(
+            f"Raw PCM at {raw.sample_rate} Hz cannot be read; send {MIN_RATE} to {MAX_RATE} Hz."
+        )
+    if not 1 <= raw.channels <= MAX_RAW_CHANNELS:
+        raise UndecodableAudio(
+            f"Raw PCM with {raw.channels} channels cannot be read; send 1 to {MAX_RAW_CHANNELS} channels."
+        )
+    demuxer = "s16le" if raw.byte_order == "little" else "s16be"
+    return demuxer, {"sample_rate": str(raw.sample_rate), "ch_layout": f"{raw.channels}c"}
+
+
+def _refuse_reference(url: str, flags: int, options: dict[str, str]) -> NoReturn:
+    raise UndecodableAudio("The file refers to other files or URLs; send one that holds its audio itself.")

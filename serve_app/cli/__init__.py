@@ -1,0 +1,28 @@
+"""The command line: ``antiphon COMMAND``. Each module here is the command of its name, loaded when it is used."""
+
+import importlib
+import pkgutil
+from typing import Any
+
+import click
+
+
+class _Commands(click.Group):
+    """Finds commands by their modules, so that ``--help`` and one command do not import the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in alphabetic order."""
+        return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by name, None if there is none."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        found: Any = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        return found if isinstance(found, click.Command) else None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="antiphon")
+def main() -> None:
+    """Speech and text models served as one graph."""

@@ -1,0 +1,161 @@
+"""Probes, models, documentation."""
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+
+from deployments.states import ModelState
+from serve_app.http.openapi import openapi
+from serve_app.http.transcription_fields import FIELDS
+from tests.http.stub import MODELS, PATH, StubBackend, app_of, client_of, post
+
+LOADING = ModelState("downloading", 0.25, "3 of 12 files")
+
+
+@pytest.mark.parametrize(
+    ("states", "readyz", "ping", "status"),
+    [
+        ({"a": ModelState("ready"), "b": ModelState("idle")}, 200, 200, "ready"),
+        ({"a": ModelState("ready"), "b": LOADING}, 503, 204, "starting"),
+        ({"a": LOADING, "b": ModelState("failed", detail="no such file")}, 503, 503, "failed"),
+    ],
+)
+async def test_probes(states: dict[str, ModelState], readyz: int, ping: int, status: str) -> None:
+    backend = StubBackend()
+    backend.found = states
+    async with client_of(app_of(backend)) as client:
+        alive, ready, pong = [await client.get(path) for path in ("/healthz", "/readyz", "/ping")]
+        assert (await client.head("/healthz")).status_code == 200
+    assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
+    assert (ready.status_code, ready.json()["status"]) == (readyz, status)
+    assert ready.json()["models"]["a"]["phase"] == states["a"].phase
+    assert pong.status_code == ping
+    if ping == 204:
+        assert pong.content == b""
+
+
+async def test_readyz_tells_the_progress() -> None:
+    backend = StubBackend()
+    backend.found = {"a": LOADING}
+    async with client_of(app_of(backend)) as client:
+        body = (await client.get("/readyz")).json()
+    assert body["models"]["a"] == {
+        "phase": "downloading",
+        "progress": 0.25,
+        "detail": "3 of 12 files",
+        "queued_audio_s": 0.0,
+        "active_requests": 0,
+    }
+
+
+async def test_models() -> None:
+    backend = StubBackend()
+    backend.found = {"sample-asr": LOADING}
+    async with client_of(app_of(backend)) as client:
+        listing = (await client.get("/v1/models")).json()
+        assert (await client.get("/v1/models/")).json() == listing
+        found = {name: (await client.get(f"/v1/models/{name}")).json() for name in ("whisper-1", "org/some-name")}
+        encoded = (await client.get("/v1/models/org%2Fsome-name")).json()
+        on_demand = (await client.get("/v1/models/acme/on-demand-xl")).json()
+        missing = await client.get("/v1/models/org/other")
+    assert listing["object"] == "list"
+    assert [m["id"] for m in listing["data"]] == [entry.id for entry in MODELS]
+    sample, large, pool = listing["data"]
+    assert sample | {"created": 0} == {
+        "id": "sample-asr",
+        "object": "model",
+        "created": 0,
+        "owned_by": "antiphon",
+        "root": "sample-asr",
+        "task": "transcription",
+        "aliases": ["org/some-name", "whisper-1"],
+        "default": True,
+        "description": "A small one.",
+        "license": "Apache-2.0",
+        "source": "local",
+        "on_demand": [],
+        "state": {
+            "phase": "downloading",
+            "progress": 0.25,
+            "detail": "3 of 12 files",
+            "queued_audio_s": 0.0,
+            "active_requests": 0,
+        },
+    }
+    assert (large["owned_by"], large["default"]) == ("acme", False)
+    assert large["source"].startswith("hf://acme/whisper-large@")
+    assert large["state"] == {"phase": "starting", "progress": None}
+    assert (pool["source"], pool["on_demand"]) == (None, ["acme/on-demand-*"])
+    assert found == {name: sample | {"id": name} for name in found}
+    assert encoded == found["org/some-name"]
+    assert (on_demand["id"], on_demand["root"]) == ("acme/on-demand-xl", "any")
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "model_not_found")
+
+
+def test_the_document_has_every_field_and_no_dangling_reference() -> None:
+    document = openapi("1.2.3")
+    for path in (PATH, "/v1/audio/translations"):
+        form = document["paths"][path]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+        assert form["properties"].keys() == {"file", *(field.name for field in FIELDS)}
+    text = json.dumps(document)
+    for reference in re.findall(r'"\$ref": "#/components/(\w+)/(\w+)"', text):
+        assert reference[1] in document["components"][reference[0]]
+    operations = re.findall(r'"operationId": "(\w+)"', text)
+    assert len(operations) == len(set(operations)) == 7
+
+
+async def test_the_document_describes_every_route() -> None:
+    app = app_of(StubBackend())
+    paths = {re.sub(r"\{\w+:path\}", "{id}", route.path) for route in app.routes}
+    assert paths - {"/", "/docs", "/openapi.json"} == set(openapi("1")["paths"])
+
+
+async def test_answers_fit_the_document() -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="needs jsonschema")
+    components = openapi("1")["components"]
+
+    def check(value: object, schema: str) -> None:
+        jsonschema.validate(value, {"$ref": f"#/components/schemas/{schema}", "components": components})
+
+    fields = {"timestamp_granularities[]": ["word", "segment"], "response_format": "verbose_json"}
+    check((await post(StubBackend(), fields)).json(), "VerboseTranscript")
+    check((await post(StubBackend(), {"include[]": "logprobs"})).json(), "Transcript")
+    check((await post(StubBackend(), {"temperature": "9"})).json(), "Error")
+    async with client_of(app_of(StubBackend())) as client:
+        check((await client.get("/v1/models")).json(), "ModelList")
+        check((await client.get("/readyz")).json(), "Readiness")
+        check((await client.get("/healthz")).json(), "Health")
+    stream = await post(StubBackend(), {"stream": "true", "response_format": "verbose_json"})
+    events = [json.loads(line[6:]) for line in stream.text.split("\n\n") if line.startswith("data: {")]
+    assert len(events) == 3
+    for event in events:
+        check(event, "StreamEvent")
+
+
+async def test_the_page_is_complete_and_needs_no_other_server() -> None:
+    async with client_of(app_of(StubBackend())) as client:
+        page = (await client.get("/docs")).text
+        index = (await client.get("/")).json()
+        document = (await client.get("/openapi.json")).json()
+    assert index["docs"] == "docs"
+    assert document["openapi"] == "3.1.0"
+    links: list[str] = []
+
+    class Links(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            assert tag not in ("script", "link", "img", "iframe")
+            links.extend(value or "" for name, value in attrs if name in ("href", "src"))
+
+    Links().feed(page)
+    assert links == ["openapi.json"]
+    for field in FIELDS:
+        assert f"<code>{field.name}</code>" in page
+
+
+def test_the_entrance_imports_no_ray() -> None:
+    program = "import serve_app.http.app, sys; sys.exit('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
