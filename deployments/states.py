@@ -8,40 +8,15 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from ray import serve
 
-Phase = Literal["starting", "downloading", "loading", "warming_up", "ready", "idle", "failed"]
+from deployments.model_state import ModelState
+
 REPORT_INTERVAL_S = 2.0
 STALE_AFTER_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class ModelState:
-    """State of one replica's model. ``progress`` runs from 0 to 1, None if unknown. ``idle``: loads on demand."""
-
-    phase: Phase = "starting"
-    progress: float | None = None
-    detail: str = ""
-    queued_audio_s: float = 0.0
-    active_requests: int = 0
-
-    @property
-    def ready(self) -> bool:
-        """Whether requests are answered (an idle model is loaded by the first of them)."""
-        return self.phase in ("ready", "idle")
-
-
-def most_telling(states: list[ModelState]) -> ModelState:
-    """The state to show for several replicas of one model: a ready one if there is one, else a failed one."""
-    if not states:
-        return ModelState()
-    return next(
-        (state for state in states if state.ready),
-        next((state for state in states if state.phase == "failed"), states[0]),
-    )
 
 
 class StateBoard:

@@ -23,13 +23,14 @@ def build_graph(config: AppConfig, options: Mapping[str, Options] | None = None)
     """The same with deployment options by deployment name, for those who deploy without Serve's own loader."""
     fetching = FetchPolicy(**config.fetch.model_dump())
 
-    def configured(deployment: Any, name: str) -> Any:
-        return deployment.options(name=name, **(options or {}).get(name, {}))
+    def configured(deployment: Any, name: str, **defaults: Any) -> Any:
+        return deployment.options(name=name, **{**defaults, **(options or {}).get(name, {})})
 
     states = configured(States, "states").bind()
-    models = {
-        entry.id: configured(Whisper, entry.id).bind(entry.id, entry.config, fetching, states)
-        for entry in config.models
-    }
+    models = {}
+    for entry in config.models:
+        room = 2 * entry.config.queue_requests  # the replica refuses by itself what it has no room for
+        whisper = configured(Whisper, entry.id, max_ongoing_requests=room)
+        models[entry.id] = whisper.bind(entry.id, entry.config, fetching, states)
     graph: Application = configured(Ingress, "ingress").bind(config, models, states)
     return graph

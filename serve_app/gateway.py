@@ -28,7 +28,7 @@ from deployments.errors import (
     ModelUnavailable,
     Overloaded,
 )
-from deployments.states import ModelState, most_telling
+from deployments.model_state import ModelState, most_telling
 from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
 from serve_app.config import ModelEntry
 from serve_app.models import ModelIndex
@@ -94,13 +94,20 @@ class Gateway:
                 yield event
 
     async def states(self) -> dict[str, ModelState]:
-        """What every model is doing, by id; a model nobody has heard of is ``starting``."""
+        """What every model is doing, by id. One nobody has heard of is ``starting``, or ``idle`` if it loads on
+        demand: it may have no replica until somebody asks for it.
+        """
         try:
             found = await asyncio.wait_for(self._states.snapshot.remote(), STATES_TIMEOUT_S)
         except Exception:
             logger.warning("the state board does not answer", exc_info=True)
             found = {}
-        return {entry.id: most_telling(found.get(entry.id, [])) for entry in self.models.entries}
+        return {
+            entry.id: most_telling(found.get(entry.id, []))
+            if entry.id in found or entry.config.load == "startup"
+            else ModelState("idle")
+            for entry in self.models.entries
+        }
 
     def _deadline(self, wanted: float | None) -> float:
         latest = self._clock() + self._timeout_s

@@ -1,12 +1,14 @@
 """Decodes a span of audio window after window, until it is used up."""
 
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from faster_whisper.tokenizer import Tokenizer
 
-from deployments.whisper.engine import HOP, AlignWords, Detect, Score, WhisperEngine, Window, log_probability
+from deployments.whisper.engine import HOP, WhisperEngine
+from deployments.whisper.jobs import AlignWords, Detect, Score, Window
 from deployments.whisper.ladder import Attempt, Ladder, Run
 from deployments.whisper.pieces import SHORTEST_WINDOW, Piece, split
 from deployments.whisper.spans import Span, Timeline
@@ -125,7 +127,7 @@ class SpanDecoder:
         probabilities: list[float] = await self._run(Score(window, tokenizer, text_tokens))
         texts = [tokenizer.decode([token]) for token in text_tokens]
         return tuple(
-            TokenLogprob(text, log_probability(probability), tuple(text.encode()))
+            TokenLogprob(text, math.log(max(probability, 1e-10)), tuple(text.encode()))
             for text, probability in zip(texts, probabilities, strict=True)
         )
 

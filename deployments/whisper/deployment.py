@@ -25,8 +25,9 @@ from deployments.errors import (
     UndecodableAudio,
 )
 from deployments.model_pool import ModelPool
+from deployments.model_state import ModelState
 from deployments.model_store import fetch_model, hub_source
-from deployments.states import ModelState, StateReporter
+from deployments.states import StateReporter
 from deployments.whisper.config import WhisperConfig
 from deployments.whisper.engine import WhisperEngine
 from deployments.whisper.scheduler import Scheduler
@@ -164,7 +165,7 @@ class WhisperReplica:
             max_batch=settings.max_batch_windows,
             max_wait_s=settings.max_wait_ms / 1000,
         )
-        self._reporter.update(phase="ready", progress=1.0, detail="")
+        self._reporter.update(phase="ready", progress=1.0, detail="", languages=engine.languages)
         return LoadedModel(engine, scheduler)
 
     async def _unload(self, model: LoadedModel) -> None:
@@ -212,7 +213,7 @@ def _parameters(parts: list[str]) -> Iterator[tuple[str, str]]:
         yield name.strip(), value.strip().strip('"')
 
 
-@serve.deployment(max_ongoing_requests=512, max_surge_percent=100, health_check_timeout_s=30)
+@serve.deployment(max_surge_percent=100, health_check_timeout_s=30)
 class Whisper(WhisperReplica):
     """``WhisperReplica`` as a deployment; its options come from the YAML's ``deployments:``."""
 

@@ -12,16 +12,8 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens
 
 from deployments.errors import InvalidRequest
-from deployments.whisper.engine import (
-    MAX_TOKENS,
-    TIME_PRECISION,
-    Generate,
-    Generated,
-    Job,
-    Sampling,
-    WhisperEngine,
-    Window,
-)
+from deployments.whisper.engine import MAX_TOKENS, TIME_PRECISION, WhisperEngine
+from deployments.whisper.jobs import Generate, Generated, Job, Sampling, Window
 from deployments.whisper.types import DecodingOptions
 
 Run = Callable[[Job], Awaitable[Any]]

@@ -13,7 +13,8 @@ from typing import Any
 
 from deployments.errors import InvalidRequest
 from deployments.whisper.decoding import SpanDecoder, load_window
-from deployments.whisper.engine import Detect, Job, WhisperEngine, Window
+from deployments.whisper.engine import WhisperEngine
+from deployments.whisper.jobs import Detect, Job, Window
 from deployments.whisper.scheduler import Scheduler
 from deployments.whisper.spans import AudioBuffer, Span, spans
 from deployments.whisper.types import (

@@ -1,14 +1,12 @@
 """What the HTTP entrance needs from the gateway, so that neither it nor its tests import Ray."""
 
 from collections.abc import AsyncGenerator, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from deployments.model_state import ModelState
 from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
 from serve_app.models import ModelIndex
 from serve_app.upload import Upload
-
-if TYPE_CHECKING:
-    from deployments.states import ModelState
 
 
 class Backend(Protocol):
@@ -22,6 +20,6 @@ class Backend(Protocol):
         """Events of one transcription. Raises any ``AntiphonError``; closing the generator stops the work."""
         ...
 
-    async def states(self) -> "Mapping[str, ModelState]":
+    async def states(self) -> Mapping[str, ModelState]:
         """What every model is doing, by id."""
         ...

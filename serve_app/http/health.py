@@ -1,17 +1,15 @@
 """Probes: ``/healthz`` (alive), ``/readyz`` (every model is ready), ``/ping`` (RunPod's load balancer)."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from deployments.model_state import ModelState
 from serve_app.http.backend import Backend
 from serve_app.http.errors import Json
-
-if TYPE_CHECKING:
-    from deployments.states import ModelState
 
 Readiness = Literal["ready", "starting", "failed"]
 
@@ -44,14 +42,14 @@ def routes(backend: Backend) -> list[Route]:
     ]
 
 
-def readiness(states: "Mapping[str, ModelState]") -> Readiness:
+def readiness(states: Mapping[str, ModelState]) -> Readiness:
     """``ready`` if every model is, ``failed`` if one failed, else ``starting``."""
     if any(state.phase == "failed" for state in states.values()):
         return "failed"
     return "ready" if all(state.ready for state in states.values()) else "starting"
 
 
-def state_object(state: "ModelState | None") -> dict[str, Any]:
+def state_object(state: ModelState | None) -> dict[str, Any]:
     """A model's state; ``progress`` from 0 to 1, null if unknown. One nobody has heard of is starting."""
     if state is None:
         return {"phase": "starting", "progress": None}

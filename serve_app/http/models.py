@@ -2,20 +2,18 @@
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from deployments.model_state import ModelState
 from deployments.model_store.source import HubSource, LocalSource, parse_source
 from serve_app.config import ModelEntry
 from serve_app.http.backend import Backend
 from serve_app.http.errors import Json
 from serve_app.http.health import state_object
-
-if TYPE_CHECKING:
-    from deployments.states import ModelState
 
 
 def routes(backend: Backend) -> list[Route]:
@@ -46,7 +44,7 @@ def _find(backend: Backend, name: str) -> ModelEntry:
 
 
 def _model(
-    backend: Backend, entry: ModelEntry, name: str, states: "Mapping[str, ModelState]", created: int
+    backend: Backend, entry: ModelEntry, name: str, states: Mapping[str, ModelState], created: int
 ) -> dict[str, Any]:
     source = entry.config.source and parse_source(entry.config.source)
     return {
@@ -56,6 +54,7 @@ def _model(
         "owned_by": source.repo.partition("/")[0] if isinstance(source, HubSource) else "antiphon",
         "root": entry.id,
         "task": entry.task,
+        "languages": list(states[entry.id].languages) if entry.id in states else [],
         "aliases": list(backend.models.aliases(entry)),
         "default": entry is backend.models.default(entry.task),
         "description": entry.description,

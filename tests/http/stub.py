@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp, Message
 
-from deployments.states import ModelState
+from deployments.model_state import ModelState
 from deployments.whisper.types import (
     Finished,
     Progress,

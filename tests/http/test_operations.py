@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from deployments.states import ModelState
+from deployments.model_state import ModelState
 from serve_app.http.openapi import openapi
 from serve_app.http.transcription_fields import FIELDS
 from tests.http.stub import MODELS, PATH, StubBackend, app_of, client_of, post
@@ -72,6 +72,7 @@ async def test_models() -> None:
         "owned_by": "antiphon",
         "root": "sample-asr",
         "task": "transcription",
+        "languages": [],
         "aliases": ["org/some-name", "whisper-1"],
         "default": True,
         "description": "A small one.",

@@ -10,8 +10,8 @@ from typing import Any, Self
 from starlette.datastructures import FormData, UploadFile
 
 from deployments.errors import InvalidRequest, ModelNotFound
+from deployments.model_state import ModelState
 from deployments.model_store import find_local, parse_source
-from deployments.states import ModelState
 from deployments.whisper.config import WhisperConfig
 from deployments.whisper.deployment import WhisperReplica
 from deployments.whisper.types import Finished, Progress, Segment, Task, Transcript

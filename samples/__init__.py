@@ -1,0 +1,1 @@
+"""The small models this project ships, and the recipes that trained them."""

@@ -1,0 +1,1 @@
+"""The sample recogniser: a small Whisper trained on synthetic speech."""

@@ -1,0 +1,1 @@
+"""How the sample recogniser is made: ``python -m samples.asr.recipe --help``."""
