@@ -88,10 +88,11 @@ class Gateway:
         deadline = self._deadline(request.deadline)
         request = request.model_copy(update={"model": resolved.on_demand, "deadline": deadline})
         audio = None if upload is None else await asyncio.to_thread(self._put, upload.data)
-        events = self._stream(resolved.entry, "transcribe", deadline, request, audio)
-        async with contextlib.aclosing(events):
-            async for event in events:
-                yield event
+        parcels = self._stream(resolved.entry, "transcribe", deadline, request, audio)
+        async with contextlib.aclosing(parcels):
+            async for parcel in parcels:
+                for event in parcel:
+                    yield event
 
     async def states(self) -> dict[str, ModelState]:
         """What every model is doing, by id. One nobody has heard of is ``starting``, or ``idle`` if it loads on

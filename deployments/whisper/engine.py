@@ -16,6 +16,7 @@ from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 from numpy.typing import NDArray
 
 from deployments.errors import ModelUnavailable
+from deployments.whisper.allocator import reuse_freed_memory
 from deployments.whisper.config import EngineConfig
 from deployments.whisper.jobs import AlignWords, Detect, Generate, Generated, Job, Sampling, Score, Window
 from deployments.whisper.types import Task
@@ -34,6 +35,7 @@ class WhisperEngine:
         missing = [f for f in ("model.bin", "config.json", "tokenizer.json") if not (folder / f).is_file()]
         if missing:
             raise ModelUnavailable(f"The model folder lacks {', '.join(missing)}.")
+        reuse_freed_memory()
         try:
             self._whisper: Any = WhisperModel(
                 str(folder),

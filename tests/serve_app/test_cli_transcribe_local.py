@@ -1,6 +1,10 @@
 """``antiphon transcribe`` by itself: the sample model in this process, and the progress bar."""
 
 import asyncio
+import contextlib
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -73,8 +77,9 @@ class RealBackend(StubBackend):
                 bar = progress.ProgressBar(1, shown=False)
                 self._transcriber = await LocalTranscriber(choose(None, None), bar).__aenter__()
         assert upload is not None
-        async for event in self._transcriber._replica.transcribe(request, upload.data):
-            yield event
+        async for parcel in self._transcriber._replica.transcribe(request, upload.data):
+            for event in parcel:
+                yield event
 
 
 def test_a_server_and_the_process_itself_print_the_same() -> None:
@@ -86,6 +91,25 @@ def test_a_server_and_the_process_itself_print_the_same() -> None:
     local = [cli("--local", *each) for each in options]
     assert [each.exit_code for each in served + local] == [0] * 6
     assert [each.stdout for each in local] == [each.stdout for each in served]
+
+
+@pytest.mark.parametrize("seconds", [1.0, 3.0])
+def test_ctrl_c_ends_it_wherever_it_is(seconds: float) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "from serve_app.cli import main; main()",
+        "transcribe",
+        "--local",
+        *[LONG] * 9,
+    ]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        process.send_signal(signal.SIGINT)
+        output, error = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert b"Traceback" not in error
 
 
 def test_the_bar_appears_when_it_takes_long(capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,24 +91,24 @@ def gateway(handle: FakeHandle, **options: Any) -> Gateway:
     return Gateway(ModelIndex.of(CONFIG), handles, FakeStates(snapshot), **options)
 
 
-async def numbers(request: TranscriptionRequest, audio: Any) -> AsyncIterator[int]:
+async def numbers(request: TranscriptionRequest, audio: Any) -> AsyncIterator[list[int]]:
     for number in range(5):
-        yield number
+        yield [number]
 
 
 def dies_after(count: int) -> Script:
-    async def script(request: TranscriptionRequest, audio: Any) -> AsyncIterator[int]:
+    async def script(request: TranscriptionRequest, audio: Any) -> AsyncIterator[list[int]]:
         for number in range(count):
-            yield number
+            yield [number]
         raise ActorDiedError()
 
     return script
 
 
 def fails_with(error: BaseException) -> Script:
-    async def script(request: TranscriptionRequest, audio: Any) -> AsyncIterator[int]:
+    async def script(request: TranscriptionRequest, audio: Any) -> AsyncIterator[list[int]]:
         raise error
-        yield 0
+        yield []
 
     return script
 
@@ -164,8 +164,8 @@ async def test_gives_up_after_the_configured_retries() -> None:
 async def test_the_deadline_holds_and_stops_the_work() -> None:
     stopped = asyncio.Event()
 
-    async def hangs(request: TranscriptionRequest, audio: Any) -> AsyncIterator[int]:
-        yield 1
+    async def hangs(request: TranscriptionRequest, audio: Any) -> AsyncIterator[list[int]]:
+        yield [1]
         try:
             await asyncio.Event().wait()
         finally:

@@ -80,7 +80,11 @@ class LocalTranscriber:
         self._replica = WhisperReplica(choice.name, choice.config, choice.fetching, board)
 
     async def __aenter__(self) -> Self:
-        await self._replica.start()
+        try:
+            await self._replica.start()
+        except BaseException:
+            await self._replica.close()
+            raise
         return self
 
     async def __aexit__(
@@ -101,8 +105,8 @@ class LocalTranscriber:
                 form = parse_form(FormData([*items, ("file", upload)]), task)
                 data = (await open_upload(upload)).data
         request = form.request.model_copy(update={"model": self._choice.on_demand})
-        async with aclosing(self._replica.transcribe(request, data)) as events:
-            async for event in events:
+        async with aclosing(self._replica.transcribe(request, data)) as parcels:
+            async for event in (event async for parcel in parcels for event in parcel):
                 match event:
                     case Segment():
                         result.add(event)

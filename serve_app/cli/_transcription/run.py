@@ -1,7 +1,9 @@
 """Transcribes inputs side by side and delivers the results in order."""
 
 import asyncio
+import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from serve_app.serve_yaml import ConfigProblems
 from serve_app.transcripts import TranscriptFormat
 
 AT_ONCE = 4
+LAST_S = 3.0  # what Ctrl-C leaves to requests that are cancelled and to threads that load or download
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +43,28 @@ async def run(way: Way, job: Job) -> int:
     """
     shown = sys.stderr.isatty() and not (job.stream and sys.stdout.isatty())
     with ProgressBar(len(job.inputs), shown=shown) as bar:
-        async with way(bar) as transcriber:
-            limit = asyncio.Semaphore(AT_ONCE)
-            sinks = [Sink(target) for target in job.targets]
-            tasks = [
-                asyncio.create_task(_one(transcriber, job, index, sink, limit, bar))
-                for index, sink in enumerate(sinks)
-            ]
-            try:
-                return await _deliver(job, tasks, sinks, bar)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            async with way(bar) as transcriber:
+                return await _all(transcriber, job, bar)
+        except asyncio.CancelledError:
+            end = threading.Timer(LAST_S, os._exit, (1,))
+            end.daemon = True
+            end.start()
+            raise
+
+
+async def _all(transcriber: Transcriber, job: Job, bar: ProgressBar) -> int:
+    limit = asyncio.Semaphore(AT_ONCE)
+    sinks = [Sink(target) for target in job.targets]
+    tasks = [
+        asyncio.create_task(_one(transcriber, job, index, sink, limit, bar)) for index, sink in enumerate(sinks)
+    ]
+    try:
+        return await _deliver(job, tasks, sinks, bar)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _one(
