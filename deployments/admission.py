@@ -30,10 +30,11 @@ class Ticket:
         self._cost = self._done + cost
 
     def advance(self, done: float) -> None:
-        """``done`` of the cost, in all, has been worked off."""
+        """``done`` of the cost, in all, has been worked off. A cost that proves too small grows with it."""
         if done > self._done:
-            self._admission.record(min(done, self._cost) - self._done)
+            self._admission.record(done - self._done)
             self._done = done
+            self._cost = max(self._cost, done)
 
 
 class Admission:
@@ -68,8 +69,9 @@ class Admission:
             raise self._overloaded(self.outstanding / len(self._tickets))
         self.check(cost)
         ticket = Ticket(self, cost)
-        if not self._tickets:
+        if not self._tickets:  # idle time says nothing about the rate
             self._since = self._clock()
+            self._finished.clear()
         self._tickets.add(ticket)
         try:
             yield ticket
@@ -85,7 +87,10 @@ class Admission:
 
     def record(self, done: float) -> None:
         """Count finished cost for the estimate of the rate."""
-        self._finished.append((self._clock(), done))
+        now = self._clock()
+        self._finished.append((now, done))
+        while now - self._finished[0][0] > RATE_WINDOW_S:
+            self._finished.popleft()
 
     def _overloaded(self, excess: float) -> Overloaded:
         wait = min(max(excess / self._rate(), 1.0), LONGEST_WAIT_S)
@@ -94,7 +99,6 @@ class Admission:
     def _rate(self) -> float:
         """Cost worked off per second, over the last minute of work."""
         now = self._clock()
-        while self._finished and now - self._finished[0][0] > RATE_WINDOW_S:
-            self._finished.popleft()
         elapsed = min(RATE_WINDOW_S, max(now - self._since, 0.1))
-        return max(sum(done for _, done in self._finished) / elapsed, 1.0)
+        recent = (done for when, done in self._finished if now - when <= RATE_WINDOW_S)
+        return max(sum(recent) / elapsed, 1.0)

@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Model = TypeVar("Model")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Slot(Generic[Model]):
     loading: asyncio.Task[Model]
     users: int = 0
@@ -18,7 +18,9 @@ class _Slot(Generic[Model]):
 
 class ModelPool(Generic[Model]):
     """At most ``max_loaded`` models. A model that is in use is never unloaded; when all are in use, the next
-    name waits. A load that fails fails the requests that waited for it, and is tried again by later ones.
+    name waits. A load that fails fails the requests that wait for it, and later ones try again.
+
+    All state changes happen between two awaits of one event loop, so there is no lock to hold across a load.
     """
 
     def __init__(
@@ -33,16 +35,13 @@ class ModelPool(Generic[Model]):
         self._max_loaded = max_loaded
         self._idle_s = idle_s
         self._slots: dict[str, _Slot[Model]] = {}  # least recently used first
-        self._changed = asyncio.Condition()
+        self._unloading: set[asyncio.Task[None]] = set()
+        self._waiting: list[asyncio.Future[None]] = []
 
     @property
     def loaded(self) -> dict[str, Model]:
         """Models that are loaded now."""
-        return {
-            name: slot.loading.result()
-            for name, slot in self._slots.items()
-            if slot.loading.done() and not slot.loading.cancelled() and slot.loading.exception() is None
-        }
+        return {name: slot.loading.result() for name, slot in self._slots.items() if _succeeded(slot.loading)}
 
     @contextlib.asynccontextmanager
     async def use(self, name: str) -> AsyncIterator[Model]:
@@ -50,51 +49,82 @@ class ModelPool(Generic[Model]):
         slot = await self._claim(name)
         try:
             yield await asyncio.shield(slot.loading)
-        except BaseException:
-            if slot.loading.done() and (slot.loading.cancelled() or slot.loading.exception()):
-                self._slots.pop(name, None)
-            raise
         finally:
             slot.users -= 1
-            if slot.users == 0 and self._idle_s is not None and name in self._slots:
+            if slot.users == 0 and self._idle_s is not None and self._slots.get(name) is slot:
                 loop = asyncio.get_running_loop()
-                slot.timer = loop.call_later(self._idle_s, lambda: loop.create_task(self._drop_idle(name)))
-            async with self._changed:
-                self._changed.notify_all()
+                slot.timer = loop.call_later(self._idle_s, self._drop_idle, name, slot)
+            self._wake()
 
     async def close(self) -> None:
         """Unload everything."""
-        slots, self._slots = self._slots, {}
-        for slot in slots.values():
-            await self._release(slot)
+        for name, slot in list(self._slots.items()):
+            self._drop(name, slot)
+        await asyncio.gather(*self._unloading, return_exceptions=True)
 
     async def _claim(self, name: str) -> _Slot[Model]:
-        async with self._changed:
-            while name not in self._slots and len(self._slots) >= self._max_loaded:
-                idle = next((n for n, slot in self._slots.items() if slot.users == 0), None)
-                if idle is None:
-                    await self._changed.wait()
-                else:
-                    await self._release(self._slots.pop(idle))
-            slot = self._slots.pop(name, None) or _Slot(asyncio.ensure_future(self._load(name)))
-            self._slots[name] = slot
-            slot.users += 1
-            if slot.timer is not None:
-                slot.timer.cancel()
-                slot.timer = None
-            return slot
-
-    async def _drop_idle(self, name: str) -> None:
-        async with self._changed:
-            slot = self._slots.get(name)
-            if slot is not None and slot.users == 0:
-                del self._slots[name]
-                await self._release(slot)
-                self._changed.notify_all()
-
-    async def _release(self, slot: _Slot[Model]) -> None:
+        while name not in self._slots and not self._has_room():
+            place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(place)
+            await place
+        slot = self._slots.pop(name, None)
+        if slot is None:
+            slot = _Slot(asyncio.ensure_future(_run(self._load(name))))
+            slot.loading.add_done_callback(lambda _: self._forget_failed(name, slot))
+        self._slots[name] = slot
+        slot.users += 1
         if slot.timer is not None:
             slot.timer.cancel()
-        slot.loading.cancel()
-        with contextlib.suppress(asyncio.CancelledError, Exception):
-            await self._unload(await slot.loading)
+            slot.timer = None
+        return slot
+
+    def _has_room(self) -> bool:
+        """Whether one more model fits; begins to unload the least recently used idle one if that makes room."""
+        if len(self._slots) + len(self._unloading) < self._max_loaded:
+            return True
+        if not self._unloading:
+            idle = next(((name, slot) for name, slot in self._slots.items() if slot.users == 0), None)
+            if idle is not None:
+                self._drop(*idle)
+        return False
+
+    def _drop_idle(self, name: str, slot: _Slot[Model]) -> None:
+        if slot.users == 0 and self._slots.get(name) is slot:
+            self._drop(name, slot)
+
+    def _drop(self, name: str, slot: _Slot[Model]) -> None:
+        """Take a slot out and unload its model in a task of its own, which nobody's leaving interrupts."""
+        del self._slots[name]
+        if slot.timer is not None:
+            slot.timer.cancel()
+        task = asyncio.ensure_future(self._release(slot))
+        self._unloading.add(task)
+        task.add_done_callback(self._unloaded)
+
+    async def _release(self, slot: _Slot[Model]) -> None:
+        await asyncio.wait([slot.loading])
+        if _succeeded(slot.loading):
+            await self._unload(slot.loading.result())
+
+    def _unloaded(self, task: asyncio.Task[None]) -> None:
+        self._unloading.discard(task)
+        self._wake()
+
+    def _forget_failed(self, name: str, slot: _Slot[Model]) -> None:
+        if not _succeeded(slot.loading) and self._slots.get(name) is slot:
+            del self._slots[name]
+            self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for place in waiting:
+            if not place.done():
+                place.set_result(None)
+
+
+async def _run(awaitable: Awaitable[Model]) -> Model:
+    return await awaitable
+
+
+def _succeeded(task: asyncio.Task[Any]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None

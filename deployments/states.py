@@ -66,7 +66,8 @@ class StateReporter:
             with contextlib.suppress(Exception):  # the board may be restarting; the next report comes soon
                 await self._board.report.remote(self._model, self._replica, self._load(self.state))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), REPORT_INTERVAL_S)
+                async with asyncio.timeout(REPORT_INTERVAL_S):  # wait_for could swallow a cancellation
+                    await self._changed.wait()
 
     def stop(self) -> None:
         """Stop reporting."""

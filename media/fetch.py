@@ -7,12 +7,10 @@ seconds and redirects are counted.
 
 import asyncio
 import functools
-import re
 import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
-from email.message import Message
 from pathlib import Path
 from typing import cast
 
@@ -50,17 +48,13 @@ class FetchPolicy:
 
 @dataclass(frozen=True, slots=True)
 class FetchedFile:
-    """A finished download. ``content_type`` and ``file_name`` are the server's claims: hints, not facts."""
+    """A finished download. ``content_type`` is the server's claim: a hint, not a fact."""
 
     path: Path
     size: int
     """Bytes, at least one."""
     content_type: str | None
-    """Lower case, without parameters, for example ``audio/mpeg``."""
-    url: str
-    """Where the redirects ended; it may carry a signature, so do not show it to others."""
-    file_name: str | None
-    """From ``Content-Disposition`` or else from the URL's path; a bare name without folders."""
+    """Lower case, for example ``audio/mpeg`` or ``audio/pcm;rate=16000``."""
 
 
 async def fetch(
@@ -93,8 +87,8 @@ async def fetch(
                     expected = _check_response(target.host, response.status, headers, policy)
                     chunks = cast("AsyncGenerator[bytes, None]", response.aiter_stream())
                     size = await _save(chunks, target.host, destination, expected, policy, on_progress)
-                content_type = headers.get("content-type", "").partition(";")[0].strip().lower() or None
-                return FetchedFile(destination, size, content_type, str(target), _file_name(headers, target))
+                content_type = headers.get("content-type", "").strip().lower() or None
+                return FetchedFile(destination, size, content_type)
     except TimeoutError as error:
         raise FetchFailed(f"{target.host} did not deliver the file in {policy.timeout_s:g} s.") from error
     except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
@@ -173,14 +167,6 @@ async def _save(
     finally:
         await asyncio.to_thread(file.discard)
     return received
-
-
-def _file_name(headers: httpx.Headers, url: httpx.URL) -> str | None:
-    message = Message()
-    message["Content-Disposition"] = headers.get("content-disposition", "")
-    name = message.get_filename() or url.path
-    bare = re.split(r"[/\\]", name)[-1]
-    return "".join(char for char in bare if char.isprintable()).strip(". ")[:255] or None
 
 
 def _timeouts(policy: FetchPolicy) -> dict[str, dict[str, float]]:

@@ -9,12 +9,16 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from ray.exceptions import (
     ActorDiedError,
     ActorUnavailableError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
     RayTaskError,
     TaskCancelledError,
     WorkerCrashedError,
@@ -29,14 +33,28 @@ from deployments.errors import (
     Overloaded,
 )
 from deployments.model_state import ModelState, most_telling
-from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
+from deployments.whisper.types import (
+    Finished,
+    Progress,
+    Segment,
+    Started,
+    TranscriptionEvent,
+    TranscriptionRequest,
+)
 from serve_app.config import ModelEntry
 from serve_app.models import ModelIndex
 from serve_app.upload import Upload
 
 logger = logging.getLogger("ray.serve")
 
-REPLICA_DIED = (ActorDiedError, ActorUnavailableError, WorkerCrashedError)
+REPLICA_DIED = (
+    ActorDiedError,
+    ActorUnavailableError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    WorkerCrashedError,
+)
 STATES_TIMEOUT_S = 2.0
 RETRY_PAUSE_S = 0.1
 
@@ -88,10 +106,12 @@ class Gateway:
         deadline = self._deadline(request.deadline)
         request = request.model_copy(update={"model": resolved.on_demand, "deadline": deadline})
         audio = None if upload is None else await asyncio.to_thread(self._put, upload.data)
+        upload = None  # the copy in the object store is enough
+        resume = _Resume()
         parcels = self._stream(resolved.entry, "transcribe", deadline, request, audio)
         async with contextlib.aclosing(parcels):
-            async for parcel in parcels:
-                for event in parcel:
+            async for attempt, parcel in parcels:
+                for event in resume.fresh(attempt, parcel):
                     yield event
 
     async def states(self) -> dict[str, ModelState]:
@@ -114,21 +134,22 @@ class Gateway:
         latest = self._clock() + self._timeout_s
         return latest if wanted is None else min(wanted, latest)
 
-    async def _stream(self, model: ModelEntry, method: str, deadline: float, *args: Any) -> AsyncGenerator[Any]:
-        """Items of a replica's generator. After a replica's death another one starts over, and what the
-        caller already has is skipped: replicas answer the same request with the same items.
+    async def _stream(
+        self, model: ModelEntry, method: str, deadline: float, *args: Any
+    ) -> AsyncGenerator[tuple[int, Any]]:
+        """Items of a replica's generator with the number of the attempt that they come from.
+
+        When a replica dies another one starts the same call over; leaving out what the caller already has is
+        the business of those who know what the items mean.
         """
         handle = self._handles[model.id].options(stream=True)
-        delivered = 0
         for attempt in range(self._retries + 1):
             call = getattr(handle, method).remote(*args)
-            received = 0
+            ended = False
             try:
                 async for item in until(deadline, call, self._clock):
-                    received += 1
-                    if received > delivered:
-                        delivered = received
-                        yield item
+                    yield attempt, item
+                ended = True
                 return
             except REPLICA_DIED as error:
                 if attempt == self._retries:
@@ -139,9 +160,50 @@ class Gateway:
                 logger.warning("replica of %s died, attempt %d starts", model.id, attempt + 2)
                 await asyncio.sleep(RETRY_PAUSE_S)
             except BaseException as error:
-                raise _told(error, model) from error
+                told = _told(error, model)
+                if told is error:
+                    raise
+                raise told from error
             finally:
-                call.cancel()
+                if not ended:
+                    with contextlib.suppress(Exception):  # it raises what the call itself has raised
+                        call.cancel()
+
+
+class _Resume:
+    """Leaves out what an earlier attempt has delivered. Windows may fall differently in another attempt (warmer
+    decoding is random), so what counts is the time up to which the audio has been done.
+    """
+
+    def __init__(self) -> None:
+        self._attempt = 0
+        self._done = 0.0  # seconds of audio, all of whose segments have been delivered
+        self._skip_until = 0.0
+        self._segments = 0
+        self._started = self._finished = False
+
+    def fresh(self, attempt: int, parcel: list[TranscriptionEvent]) -> Iterator[TranscriptionEvent]:
+        """The events of a window that the caller does not have yet; segments are numbered through."""
+        if attempt != self._attempt:
+            self._attempt, self._skip_until = attempt, self._done
+        for event in parcel:
+            match event:
+                case Started():
+                    if not self._started:
+                        self._started = True
+                        yield event
+                case Segment():
+                    if (event.start + event.end) / 2 >= self._skip_until:
+                        yield replace(event, id=self._segments)
+                        self._segments += 1
+                case Progress():
+                    if attempt == 0 or event.processed > self._done:
+                        self._done = event.processed
+                        yield event
+                case Finished():
+                    if not self._finished:
+                        self._finished = True
+                        yield event
 
 
 def _told(error: BaseException, model: ModelEntry) -> BaseException:

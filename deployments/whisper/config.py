@@ -49,5 +49,6 @@ class WhisperConfig(BaseModel):
     queue_audio_s: float = Field(4 * 3600.0, gt=0, description="audio seconds admitted and not yet done")
     queue_requests: int = Field(256, ge=1, description="requests admitted and not yet done")
     windows_per_request: int = Field(8, ge=1, le=256, description="windows of one request in flight")
+    downloads: int = Field(16, ge=1, le=1_000, description="URLs fetched at the same time")
     feeders: int = Field(4, ge=1, le=64, description="threads that decode audio and find speech")
     max_audio_s: float = Field(4 * 3600.0, gt=0, description="longest audio of one request")

@@ -1,7 +1,7 @@
 """Decodes a span of audio window after window, until it is used up."""
 
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from deployments.whisper.jobs import AlignWords, Detect, Score, Window
 from deployments.whisper.ladder import Attempt, Ladder, Run
 from deployments.whisper.pieces import SHORTEST_WINDOW, Piece, split
 from deployments.whisper.spans import Span, Timeline
+from deployments.whisper.token_bytes import token_bytes
 from deployments.whisper.types import DecodingOptions, Segment, Task, TokenLogprob, Word
 from media.decode import SAMPLE_RATE
 
@@ -43,8 +44,11 @@ class SpanDecoder:
         language: str,
         run: Run,
         offload: Offload,
+        languages: Sequence[str] = (),
     ) -> None:
+        """``languages`` are those that a window may be in, if each is to be detected; all by default."""
         self._engine, self._options, self._task, self._language = engine, options, task, language
+        self._languages = languages or engine.languages
         self._run, self._offload = run, offload
         self._tokenizer: Tokenizer = engine.tokenizer(task, language)
         self._ladder = Ladder(engine, options, self._tokenizer)
@@ -56,32 +60,34 @@ class SpanDecoder:
         return Context(self._tokenizer.encode(" " + prompt.strip()) if prompt else [])
 
     async def decode(
-        self, span: Span, context: Context, first: Window | None = None
+        self, span: Span, context: Context, first: Window | None = None, *, opening: bool = False
     ) -> AsyncGenerator[tuple[list[Segment], float]]:
         """Segments of each window of a span and where the window ended, in times of the original audio.
 
-        ``first`` is the span's first window, if it is known already.
+        ``first`` is the span's first window, if it is known already. The ``opening`` span begins the audio, and
+        its first window with the client's prefix.
         """
         seek = 0  # frames of the span
+        context.last_speech = 0.0
         while True:
             window = first if seek == 0 else None
             if window is None:
                 window = await self._offload(load_window, self._engine, span, seek, self._keep)
             if window is None:
                 return
-            segments, seek = await self._decode_window(span, window, seek, context)
+            prefix = self._options.prefix if opening and seek == 0 else None
+            segments, seek = await self._decode_window(span, window, seek, context, prefix)
             yield segments, span.timeline.original(seek * HOP / SAMPLE_RATE)
 
     async def _decode_window(
-        self, span: Span, window: Window, seek: int, context: Context
+        self, span: Span, window: Window, seek: int, context: Context, prefix: str | None
     ) -> tuple[list[Segment], int]:
         """Segments of one window and the frame at which the next one begins."""
         options, tokenizer, language = self._options, self._tokenizer, self._language
         if options.multilingual and self._engine.multilingual:
             probabilities: dict[str, float] = await self._run(Detect(window))
-            language = max(probabilities, key=lambda code: probabilities[code])
+            language = max(self._languages, key=lambda code: probabilities.get(code, 0.0))
             tokenizer = self._engine.tokenizer(self._task, language)
-        prefix = options.prefix if seek == 0 else None
         attempt = await self._ladder.climb(window, tokenizer, context.prompt, prefix, self._run)
         if self._ladder.is_silence(attempt.result):
             return [], seek + window.frames
@@ -92,13 +98,13 @@ class SpanDecoder:
             if last_end is not None and not span.closed and not found.complete:
                 next_seek = max(round(last_end * SAMPLE_RATE / HOP), seek + SHORTEST_WINDOW)
         segments = []
-        for piece in found.pieces:
+        logprobs = await self._logprobs(window, tokenizer, found.pieces)
+        for piece, row in zip(found.pieces, logprobs, strict=True):
             text = tokenizer.decode(piece.tokens)
             if piece.start == piece.end or not text.strip():
                 continue
             context.tokens += piece.tokens
-            logprobs = await self._logprobs(window, tokenizer, piece.tokens)
-            segments.append(_segment(span.timeline, seek, piece, text, language, attempt, logprobs))
+            segments.append(_segment(span.timeline, seek, piece, text, language, attempt, row))
         if not options.condition_on_previous_text or attempt.temperature > options.prompt_reset_on_temperature:
             context.prompt_from = len(context.tokens)
         return segments, next_seek
@@ -120,16 +126,20 @@ class SpanDecoder:
                 last_end = context.last_speech = float(piece.words[-1]["end"])
         return last_end if last_end is not None and last_end > seek * HOP / SAMPLE_RATE else None
 
-    async def _logprobs(self, window: Window, tokenizer: Tokenizer, tokens: list[int]) -> tuple[TokenLogprob, ...]:
+    async def _logprobs(
+        self, window: Window, tokenizer: Tokenizer, pieces: list[Piece]
+    ) -> list[tuple[TokenLogprob, ...]]:
+        """Log-probabilities of each piece's text tokens, each given all of the window's text before it."""
         if not self._options.token_logprobs:
-            return ()
-        text_tokens = [token for token in tokens if token < tokenizer.eot]
-        probabilities: list[float] = await self._run(Score(window, tokenizer, text_tokens))
-        texts = [tokenizer.decode([token]) for token in text_tokens]
-        return tuple(
-            TokenLogprob(text, math.log(max(probability, 1e-10)), tuple(text.encode()))
-            for text, probability in zip(texts, probabilities, strict=True)
-        )
+            return [() for _ in pieces]
+        texts = [[token for token in piece.tokens if token < tokenizer.eot] for piece in pieces]
+        scores = iter(await self._run(Score(window, tokenizer, [token for text in texts for token in text])))
+        return [tuple(_logprob(tokenizer, *pair) for pair in zip(text, scores, strict=False)) for text in texts]
+
+
+def _logprob(tokenizer: Tokenizer, token: int, probability: float) -> TokenLogprob:
+    raw = token_bytes(tokenizer, token)
+    return TokenLogprob(raw.decode(errors="replace"), math.log(max(probability, 1e-10)), tuple(raw))
 
 
 def _segment(

@@ -2,13 +2,12 @@
 
 import asyncio
 import contextlib
-import tempfile
+import logging
 import uuid
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,26 +16,23 @@ from ray import serve
 from deployments.admission import Admission, Ticket
 from deployments.deadline import until
 from deployments.errors import (
-    AudioTooLong,
-    FetchFailed,
-    ForbiddenUrl,
+    AntiphonError,
     InvalidRequest,
-    PayloadTooLarge,
-    UndecodableAudio,
 )
 from deployments.model_pool import ModelPool
-from deployments.model_state import ModelState
+from deployments.model_state import ModelState, Phase
+from deployments.model_store import Progress as Downloaded
 from deployments.model_store import fetch_model, hub_source
 from deployments.states import StateReporter
+from deployments.whisper.audio_source import AudioSources, blaming
 from deployments.whisper.config import WhisperConfig
 from deployments.whisper.engine import WhisperEngine
 from deployments.whisper.scheduler import Scheduler
 from deployments.whisper.transcriber import Transcriber
 from deployments.whisper.types import Finished, Progress, TranscriptionEvent, TranscriptionRequest
-from media.decode import AudioDecoder, BufferReader, RawPcm
-from media.fetch import FetchPolicy, fetch
+from media.fetch import FetchPolicy
 
-UNKNOWN_DURATION_S = 60.0  # cost of audio whose length its file does not tell, until it has been read
+UNKNOWN_DURATION_S = 60.0  # what a request is taken to cost until its file tells, or more has been decoded
 MODEL_FILES = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")
 
 
@@ -52,9 +48,10 @@ class WhisperReplica:
     """One replica: a bounded queue before one or more loaded models."""
 
     def __init__(self, name: str, config: WhisperConfig, fetching: FetchPolicy, states: Any = None) -> None:
-        self._config, self._fetching = config, fetching
+        self._config = config
         self._admission = Admission(config.queue_audio_s, config.queue_requests)
         self._feeders = ThreadPoolExecutor(config.feeders, thread_name_prefix="feeder")
+        self._sources = AudioSources(fetching, config.downloads, self._feeders, config.max_audio_s)
         self._pool: ModelPool[LoadedModel] = ModelPool(
             self._load, self._unload, max_loaded=config.max_loaded, idle_s=config.idle_unload_s
         )
@@ -64,14 +61,15 @@ class WhisperReplica:
         """Load the model unless it loads on demand. Raises ModelUnavailable."""
         self._loop = asyncio.get_running_loop()
         self._reporter.start()
-        if self._config.load == "on_demand" or self._config.source is None:
+        if self._on_demand:
             self._reporter.update(phase="idle")
             return
         try:
-            async with self._pool.use(self._config.source):
+            async with self._pool.use(self._source(None)):
                 pass
         except Exception as error:
-            self._reporter.update(phase="failed", detail=str(error))
+            told = error.message if isinstance(error, AntiphonError) else "The log has the details."
+            self._reporter.update(phase="failed", detail=told)
             await asyncio.sleep(0.1)  # let the report leave before the replica does
             raise
 
@@ -84,7 +82,7 @@ class WhisperReplica:
         is full, and any error of the tree later on.
         """
         parcel: list[TranscriptionEvent] = []
-        with self._admission.admit(UNKNOWN_DURATION_S) as ticket, _blaming(request):
+        with self._admission.admit(UNKNOWN_DURATION_S) as ticket, blaming(request):
             async with contextlib.aclosing(
                 until(request.deadline, self._events(request, audio, ticket))
             ) as events:
@@ -98,10 +96,10 @@ class WhisperReplica:
         self, request: TranscriptionRequest, audio: NDArray[np.uint8] | None, ticket: Ticket
     ) -> AsyncGenerator[TranscriptionEvent]:
         async with contextlib.AsyncExitStack() as stack:
-            decoder = await self._open(request, audio, stack)
+            decoder = await self._sources.open(request, audio, stack)
             if decoder.info.duration_s is not None:
                 ticket.resize(decoder.info.duration_s)
-            model = await stack.enter_async_context(self._pool.use(self._source(request)))
+            model = await stack.enter_async_context(self._pool.use(self._source(request.model)))
             transcriber = Transcriber(
                 model.engine, model.scheduler, self._feeders, windows_ahead=self._config.windows_per_request
             )
@@ -123,47 +121,37 @@ class WhisperReplica:
         await self._pool.close()
         self._feeders.shutdown(wait=False, cancel_futures=True)
 
-    def _source(self, request: TranscriptionRequest) -> str:
+    @property
+    def _on_demand(self) -> bool:
+        """Such a replica is always ready for requests, whatever it is loading for one of them."""
+        return self._config.load == "on_demand" or self._config.source is None
+
+    def _source(self, name: str | None) -> str:
         if self._config.source is not None:
             return self._config.source
-        if request.model is None:
+        if name is None:
             raise InvalidRequest("Name the model to load.", param="model")
-        return hub_source(request.model)
+        return hub_source(name)
 
     def _with_defaults(self, request: TranscriptionRequest) -> TranscriptionRequest:
         """Decoding options that the client did not set come from the model's own defaults."""
         given = {name: getattr(request.decoding, name) for name in request.decoding.model_fields_set}
         return request.model_copy(update={"decoding": self._config.decoding.model_copy(update=given)})
 
-    async def _open(
-        self, request: TranscriptionRequest, audio: NDArray[np.uint8] | None, stack: contextlib.AsyncExitStack
-    ) -> AudioDecoder:
-        """A decoder of the request's audio, closed with the stack."""
-        source: Any
-        if request.url is not None:
-            folder = await asyncio.to_thread(stack.enter_context, tempfile.TemporaryDirectory(prefix="audio-"))
-            fetched = await fetch(request.url, Path(folder) / "audio", self._fetching)
-            source = fetched.path
-        elif audio is not None:
-            source = BufferReader(audio)
-        else:
-            raise InvalidRequest("Send audio, as a file or as a URL.", param="file")
-        decoder = await asyncio.get_running_loop().run_in_executor(
-            self._feeders,
-            lambda: AudioDecoder(
-                source, max_duration_s=self._config.max_audio_s, raw=raw_format(request.content_type)
-            ),
-        )
-        return stack.enter_context(decoder)
-
     async def _load(self, source: str) -> LoadedModel:
-        self._reporter.update(phase="downloading", progress=None, detail=source)
-        folder = await asyncio.to_thread(fetch_model, source, patterns=MODEL_FILES, on_progress=self._downloaded)
-        self._reporter.update(phase="loading", progress=None)
-        engine = await asyncio.to_thread(WhisperEngine, folder, self._config.engine)
-        self._reporter.update(phase="warming_up")
-        await asyncio.to_thread(engine.warm_up)
-        settings = self._config.engine
+        try:
+            self._say("downloading")
+            folder = await asyncio.to_thread(
+                fetch_model, source, patterns=MODEL_FILES, on_progress=self._downloaded
+            )
+            self._say("loading")
+            settings = self._config.engine
+            engine = await asyncio.to_thread(WhisperEngine, folder, settings)
+            self._say("warming_up")
+            await asyncio.to_thread(engine.warm_up)
+        except BaseException:
+            self._settle()
+            raise
         scheduler = Scheduler(
             engine,
             workers=settings.workers,
@@ -176,46 +164,35 @@ class WhisperReplica:
     async def _unload(self, model: LoadedModel) -> None:
         await model.scheduler.close()
         await asyncio.to_thread(model.engine.close)
-        if not self._pool.loaded:
-            self._reporter.update(phase="idle", progress=None)
+        self._settle()
 
-    def _downloaded(self, progress: Any) -> None:
+    def _say(self, phase: Phase, progress: float | None = None) -> None:
+        """Report what a load is doing; while others are served on demand, only as a detail."""
+        if self._on_demand:
+            self._reporter.update(detail=phase, progress=progress)
+        else:
+            self._reporter.update(phase=phase, progress=progress)
+
+    def _settle(self) -> None:
+        """Report what is left after a load has failed or a model has gone."""
+        if self._on_demand:
+            self._reporter.update(phase="ready" if self._pool.loaded else "idle", detail="", progress=None)
+
+    def _downloaded(self, progress: Downloaded) -> None:
         """Called from the downloading thread."""
-        self._loop.call_soon_threadsafe(lambda: self._reporter.update(progress=progress.fraction))
+        self._loop.call_soon_threadsafe(self._say, "downloading", progress.fraction)
 
     def _with_load(self, state: ModelState) -> ModelState:
         return replace(state, queued_audio_s=self._admission.outstanding, active_requests=self._admission.requests)
 
 
-@contextlib.contextmanager
-def _blaming(request: TranscriptionRequest) -> Iterator[None]:
-    """Errors of fetching and decoding name the field that the audio came in."""
-    try:
-        yield
-    except (UndecodableAudio, AudioTooLong, PayloadTooLarge, ForbiddenUrl, FetchFailed) as error:
-        error.param = "file" if request.url is None else "url"
-        raise
-
-
-def raw_format(content_type: str | None) -> RawPcm | None:
-    """How to read headerless 16-bit PCM, if the content type says that it is; 16 kHz mono unless it says more."""
-    kind, *parameters = (content_type or "").lower().split(";")
-    if kind.strip() not in ("audio/pcm", "audio/raw", "audio/l16"):
-        return None
-    values = dict(_parameters(parameters))
-    order: Literal["little", "big"] = "big" if kind.strip() == "audio/l16" else "little"  # RFC 3551
-    try:
-        return RawPcm(int(values.get("rate", 16_000)), int(values.get("channels", 1)), order)
-    except ValueError as error:
-        raise InvalidRequest(
-            "The content type's rate and channels must be whole numbers.", param="file"
-        ) from error
-
-
-def _parameters(parts: list[str]) -> Iterator[tuple[str, str]]:
-    for part in parts:
-        name, _, value = part.partition("=")
-        yield name.strip(), value.strip().strip('"')
+def without_client_tracebacks(record: logging.LogRecord) -> bool:
+    """A log filter: Serve writes a traceback for every exception; a client's mistake or a 429 is no news."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, AntiphonError) and error.status < 500:
+        record.exc_info = record.exc_text = None
+        record.msg, record.args = f"{record.getMessage()} {error.code}: {error.message}", ()
+    return True
 
 
 @serve.deployment(max_surge_percent=100, health_check_timeout_s=30)
@@ -226,6 +203,7 @@ class Whisper(WhisperReplica):
         self, name: str, config: WhisperConfig, fetching: FetchPolicy, states: Any = None
     ) -> None:
         super().__init__(name, config, fetching, states)
+        logging.getLogger("ray.serve").addFilter(without_client_tracebacks)
         await self.start()
 
     async def check_health(self) -> None:

@@ -5,7 +5,7 @@ alignment. The architecture is Radford et al., "Robust Speech Recognition via La
 """
 
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from deployments.errors import ModelUnavailable
 from deployments.whisper.allocator import reuse_freed_memory
 from deployments.whisper.config import EngineConfig
+from deployments.whisper.cuda import preload_cublas
 from deployments.whisper.jobs import AlignWords, Detect, Generate, Generated, Job, Sampling, Score, Window
 from deployments.whisper.types import Task
 
@@ -25,6 +26,7 @@ HOP = 160  # samples per mel frame
 ENCODER_FRAMES = 3000  # mel frames that the encoder takes: 30 s, of which a model's window may fill less
 TIME_PRECISION = 0.02  # seconds per timestamp token
 MAX_TOKENS = 448  # decoder positions
+MOST_ALIGNED = MAX_TOKENS - 6  # text tokens; the rest is for the start sequence and the end
 
 
 class WhisperEngine:
@@ -36,6 +38,8 @@ class WhisperEngine:
         if missing:
             raise ModelUnavailable(f"The model folder lacks {', '.join(missing)}.")
         reuse_freed_memory()
+        if config.device != "cpu":
+            preload_cublas()
         try:
             self._whisper: Any = WhisperModel(
                 str(folder),
@@ -48,11 +52,11 @@ class WhisperEngine:
                 flash_attention=config.flash_attention,
             )
         except (RuntimeError, ValueError) as error:
-            raise ModelUnavailable(f"The model could not be loaded: {error}") from error
+            raise ModelUnavailable("The model could not be loaded. The log has the details.") from error
         self._model: Any = self._whisper.model
         self.config = config
         self.window_samples: int = self._whisper.feature_extractor.n_samples
-        self.tokenizer = lru_cache(maxsize=256)(self._tokenizer)
+        self._tokenizers: dict[tuple[Task, str], Tokenizer] = {}
 
     @property
     def window_frames(self) -> int:
@@ -77,8 +81,13 @@ class WhisperEngine:
         """Number of token ids, timestamps included."""
         return int(self._whisper.hf_tokenizer.get_vocab_size())
 
-    def _tokenizer(self, task: Task, language: str) -> Tokenizer:
-        return Tokenizer(self._whisper.hf_tokenizer, self.multilingual, task=task, language=language)
+    def tokenizer(self, task: Task, language: str) -> Tokenizer:
+        """Tokenizer for a task and one of the model's languages, made once."""
+        key = (task, language)
+        if key not in self._tokenizers:
+            tokens = self._whisper.hf_tokenizer
+            self._tokenizers[key] = Tokenizer(tokens, self.multilingual, task=task, language=language)
+        return self._tokenizers[key]
 
     def prompt(self, tokenizer: Tokenizer, previous: Sequence[int], **options: Any) -> list[int]:
         """Prompt tokens: previous text and hotwords, start, language, task, prefix."""
@@ -100,6 +109,7 @@ class WhisperEngine:
         sampling = Sampling(0.0, 5, 5, 1.0, 1.0, 1.0, 0, len(prompt) + 8, True, (), 50)
         for size in {1, self.config.max_batch_windows}:
             self.run([Generate(Window(silence), prompt, 0, True, sampling) for _ in range(size)])
+        self.run([Score(Window(silence), tokenizer, tokenizer.encode(" a"))])
 
     def run(self, jobs: Sequence[Job]) -> list[Any]:
         """Run jobs of one key as one batch; one result per job, as the job's class says."""
@@ -127,7 +137,8 @@ class WhisperEngine:
             for row, window in zip(mel, fresh, strict=True):
                 row[:, : window.frames] = window.features[:, :ENCODER_FRAMES]
             keep = any(window.keep for window in fresh)
-            view = self._model.encode(ctranslate2.StorageView.from_array(mel), to_cpu=keep)
+            shared = len(self._model.device_index) > 1  # another device may decode it
+            view = self._model.encode(ctranslate2.StorageView.from_array(mel), to_cpu=keep or shared)
             if keep:
                 rows = _as_array(view)
                 for row, window in zip(rows, fresh, strict=True):
@@ -168,11 +179,13 @@ class WhisperEngine:
         generated = []
         for result in results:
             tokens = list(result.sequences_ids[0])
-            total = result.scores[0] * len(tokens) ** sampling.length_penalty
+            total = result.scores[0] * max(1, len(tokens)) ** sampling.length_penalty
             generated.append(Generated(tokens, total / (len(tokens) + 1), result.no_speech_prob))
         return generated
 
     def _align(self, job: Any) -> None:
+        if sum(len(segment["tokens"]) for segment in job.segments) > MOST_ALIGNED:
+            return  # a runaway window: more tokens than the alignment has positions for
         self._whisper.add_word_timestamps(
             [job.segments],
             job.tokenizer,
@@ -185,10 +198,11 @@ class WhisperEngine:
     def _score(self, job: Score) -> list[float]:
         if not job.tokens:
             return []
+        tokens = job.tokens[:MOST_ALIGNED]
         result = self._model.align(
-            self._encode([job.window]), job.tokenizer.sot_sequence, [job.tokens], job.window.frames
+            self._encode([job.window]), job.tokenizer.sot_sequence, [tokens], job.window.frames
         )[0]
-        return [float(p) for p in result.text_token_probs[: len(job.tokens)]]
+        return [float(p) for p in result.text_token_probs[: len(tokens)]]
 
 
 def _as_array(view: Any) -> NDArray[Any]:

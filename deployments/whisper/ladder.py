@@ -17,6 +17,7 @@ from deployments.whisper.jobs import Generate, Generated, Job, Sampling, Window
 from deployments.whisper.types import DecodingOptions
 
 Run = Callable[[Job], Awaitable[Any]]
+LEAST_NEW_TOKENS = 32  # places that a prompt must leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,7 @@ class Ladder:
         Raises InvalidRequest if prompt and ``max_new_tokens`` exceed the model's 448 positions.
         """
         options = self._options
-        prompt = self._engine.prompt(
-            tokenizer,
-            previous,
-            without_timestamps=options.without_timestamps,
-            prefix=prefix,
-            hotwords=options.hotwords,
-        )
+        prompt = self._prompt(tokenizer, previous, prefix)
         longest = MAX_TOKENS if options.max_new_tokens is None else len(prompt) + options.max_new_tokens
         if longest > MAX_TOKENS:
             raise InvalidRequest(
@@ -75,6 +70,31 @@ class Ladder:
         fine = [a for a in attempts if limit is None or a.compression_ratio <= limit]
         best = max(fine or attempts, key=lambda attempt: attempt.result.avg_logprob)
         return Attempt(best.result, attempts[-1].temperature, best.compression_ratio)
+
+    def _prompt(self, tokenizer: Tokenizer, previous: Sequence[int], prefix: str | None) -> list[int]:
+        """Prompt tokens; previous text gives way, oldest first, where hotwords and prefix leave too few places."""
+
+        def built(previous: Sequence[int]) -> list[int]:
+            return self._engine.prompt(
+                tokenizer,
+                previous,
+                without_timestamps=self._options.without_timestamps,
+                prefix=prefix,
+                hotwords=self._options.hotwords,
+            )
+
+        previous = previous[-(MAX_TOKENS // 2 - 1) :]
+        prompt = built(previous)
+        excess = len(prompt) + LEAST_NEW_TOKENS - MAX_TOKENS
+        if excess > 0:
+            prompt = built(previous[excess:])
+        if len(prompt) + LEAST_NEW_TOKENS > MAX_TOKENS:
+            raise InvalidRequest(
+                f"Hotwords and prefix take {len(prompt)} of the model's {MAX_TOKENS} tokens and leave no room for "
+                "text. Shorten one of the two.",
+                param="hotwords",
+            )
+        return prompt
 
     def is_silence(self, result: Generated) -> bool:
         """Whether the window is taken to hold no speech, whatever was decoded."""

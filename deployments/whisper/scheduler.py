@@ -16,6 +16,7 @@ from deployments.errors import InternalError
 from deployments.whisper.fair_queue import FairQueue
 
 STUCK_AFTER_S = 300.0
+FAILURES_IN_A_ROW = 5  # batches after which the engine is taken to be broken
 
 
 class BatchRunner(Protocol):
@@ -45,6 +46,7 @@ class Scheduler:
         self._queue: FairQueue[tuple[Job, asyncio.Future[Any]]] = FairQueue()
         self._work = asyncio.Condition()
         self._running: dict[int, float] = {}
+        self._failures = 0
         self._executor: Executor = ThreadPoolExecutor(workers, thread_name_prefix="whisper")
         self._workers = [asyncio.create_task(self._serve(i)) for i in range(workers)]
 
@@ -66,12 +68,14 @@ class Scheduler:
         return await future
 
     def check(self) -> None:
-        """Raise RuntimeError if a worker has died or a batch hangs."""
+        """Raise RuntimeError if a worker has died, a batch hangs, or nothing but failures came of late."""
         if any(task.done() for task in self._workers):
             raise RuntimeError("a scheduler task has ended")
         longest = max((time.monotonic() - since for since in self._running.values()), default=0.0)
         if longest > STUCK_AFTER_S:
             raise RuntimeError(f"a batch has been running for {longest:.0f} s")
+        if self._failures >= FAILURES_IN_A_ROW:
+            raise RuntimeError(f"the last {self._failures} batches failed")
 
     async def close(self) -> None:
         """Stop after the running batches; waiting jobs are cancelled."""
@@ -93,8 +97,10 @@ class Scheduler:
             try:
                 results = await loop.run_in_executor(self._executor, self._engine.run, [job for job, _ in batch])
             except Exception as error:
+                self._failures += 1
                 await self._run_alone(batch, error)
             else:
+                self._failures = 0
                 for (_, future), result in zip(batch, results, strict=True):
                     if not future.done():
                         future.set_result(result)
@@ -104,9 +110,10 @@ class Scheduler:
                     future.cancel()  # only if the scheduler is closing; all others are done
 
     async def _next_batch(self) -> list[tuple[Job, asyncio.Future[Any]]]:
+        idle = not self._queue
         async with self._work:
             await self._work.wait_for(lambda: len(self._queue) > 0)
-        if self._max_wait_s > 0 and self._queue.compatible() < self._max_batch:
+        if idle and self._max_wait_s > 0 and self._queue.compatible() < self._max_batch:
             await asyncio.sleep(self._max_wait_s)
         return [entry for entry in self._queue.next_batch(self._max_batch) if not entry[1].done()]
 
@@ -120,7 +127,7 @@ class Scheduler:
             if len(batch) > 1:
                 try:
                     result = (await loop.run_in_executor(self._executor, self._engine.run, [job]))[0]
-                    failure = None
+                    failure, self._failures = None, 0
                 except Exception as alone:
                     failure = alone
             if future.done():

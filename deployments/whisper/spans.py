@@ -123,8 +123,14 @@ class StreamSpan:
         return self._buffer.cut(start, start + length)
 
 
-def spans(buffer: AudioBuffer, window: int, vad: VadOptions | None, clips: Sequence[Clip] = ()) -> Iterator[Span]:
-    """Spans of the audio in ``buffer``, in order. ``window`` in samples. Blocks while it reads."""
+def spans(
+    buffer: AudioBuffer, window: int, vad: VadOptions | None, clips: Sequence[Clip] = ()
+) -> Iterator[Span | None]:
+    """Spans of the audio in ``buffer``, in order. ``window`` in samples.
+
+    Each step reads at most one block, so it yields None where a block completed no span: a long silence is
+    read in many short steps, between which others get their turn and a client that left is noticed.
+    """
     if clips:
         yield from _packed(buffer, window, _clip_regions(buffer, clips))
     elif vad is not None:
@@ -133,12 +139,15 @@ def spans(buffer: AudioBuffer, window: int, vad: VadOptions | None, clips: Seque
         yield StreamSpan(buffer)
 
 
-def _packed(buffer: AudioBuffer, window: int, regions: Iterator[Region]) -> Iterator[Span]:
+def _packed(buffer: AudioBuffer, window: int, regions: Iterator[Region | None]) -> Iterator[Span | None]:
     """Put regions together for as long as they fit into a window; cut longer ones."""
     chosen: list[Region] = []
     parts: list[Samples] = []
     filled = 0
     for region in regions:
+        if region is None:
+            yield None
+            continue
         for start in range(region.start, region.end, window):
             piece = Region(start, min(region.end, start + window))
             length = piece.end - piece.start
@@ -152,15 +161,16 @@ def _packed(buffer: AudioBuffer, window: int, regions: Iterator[Region]) -> Iter
         yield PackedSpan(np.concatenate(parts), chosen)
 
 
-def _speech_regions(buffer: AudioBuffer, detector: SpeechDetector) -> Iterator[Region]:
+def _speech_regions(buffer: AudioBuffer, detector: SpeechDetector) -> Iterator[Region | None]:
     while (block := buffer.read()) is not None:
         yield from detector.feed(block)
         buffer.discard(detector.needed_from)
+        yield None
     if buffer.end:
         yield from detector.finish()
 
 
-def _clip_regions(buffer: AudioBuffer, clips: Sequence[Clip]) -> Iterator[Region]:
+def _clip_regions(buffer: AudioBuffer, clips: Sequence[Clip]) -> Iterator[Region | None]:
     """The client's clips, in order, as far as the audio reaches."""
     for clip in sorted(clips, key=lambda clip: clip.start):
         start = round(clip.start * SAMPLE_RATE)
@@ -170,6 +180,7 @@ def _clip_regions(buffer: AudioBuffer, clips: Sequence[Clip]) -> Iterator[Region
             stop = min(end, start + 30 * SAMPLE_RATE)
             while buffer.end < stop and buffer.read() is not None:
                 buffer.discard(start)
+                yield None
             stop = int(min(stop, buffer.end))
             if stop <= start:
                 break

@@ -28,6 +28,7 @@ from deployments.whisper.types import (
 from media.decode import SAMPLE_RATE, AudioDecoder
 
 Decoded = tuple[list[Segment], float]
+_END: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,11 @@ class Transcriber:
             stack.enter_context(self._scheduler.request(owner))
             language = await self._language(request, source, run)
             yield Started(language.code, language.probability, audio.info.duration_s)
-            decoder = SpanDecoder(self._engine, request.decoding, request.task, language.code, run, offload)
+            # Into English is where translation leads: a model that hears nothing else just transcribes.
+            task = "transcribe" if self._engine.languages == ("en",) else request.task
+            decoder = SpanDecoder(
+                self._engine, request.decoding, task, language.code, run, offload, request.languages
+            )
             together = packed and not request.decoding.condition_on_previous_text
             decoded = (self._side_by_side if together else self._one_by_one)(source, decoder)
             count, done = 0, 0.0
@@ -79,12 +84,18 @@ class Transcriber:
                         count += 1
                     done = min(max(done, end), buffer.end / SAMPLE_RATE)
                     yield Progress(done, audio.info.duration_s)
-            duration = buffer.end / SAMPLE_RATE
+            duration = max(buffer.end / SAMPLE_RATE, (audio.info.duration_s or 0.0) if request.clips else 0.0)
             speech = source.packed_samples / SAMPLE_RATE if packed else duration
             yield Finished(language.code, language.probability, round(duration, 3), round(speech, 3))
 
     def _check(self, request: TranscriptionRequest) -> None:
-        known = self._engine.languages
+        known, decoding = self._engine.languages, request.decoding
+        if decoding.language_detection_segments > 1 and request.vad is None and not request.clips:
+            raise InvalidRequest(
+                "language_detection_segments needs voice activity detection (vad_filter) or clips; without them "
+                "the language is that of the first window.",
+                param="language_detection_segments",
+            )
         for field, codes in (("language", [request.language]), ("languages", request.languages)):
             for code in codes:
                 if code is not None and code not in known:
@@ -92,8 +103,6 @@ class Transcriber:
                         f"This model does not know the language {code!r}. It knows: {', '.join(known)}.",
                         param=field,
                     )
-        if request.task == "translate" and not self._engine.multilingual:
-            raise InvalidRequest("This model knows English only, so it cannot translate.", param="model")
 
     async def _language(self, request: TranscriptionRequest, source: "_Prefetch", run: Any) -> LanguageChoice:
         """The requested language, or the most probable one of the first windows."""
@@ -121,19 +130,25 @@ class Transcriber:
         """Windows in order, each decoded after the one before."""
         context = decoder.first_context()
         while (item := await source.next()) is not None:
-            async for decoded in decoder.decode(item.span, context, item.window):
+            async for decoded in decoder.decode(item.span, context, item.window, opening=item.opening):
                 yield decoded
 
     async def _side_by_side(self, source: "_Prefetch", decoder: SpanDecoder) -> AsyncGenerator[Decoded]:
         """Windows in order, of spans that are decoded at the same time."""
 
         async def one(item: _Item) -> list[Decoded]:
-            windows = decoder.decode(item.span, decoder.first_context(), item.window)
+            context = decoder.first_context()
+            windows = decoder.decode(item.span, context, item.window, opening=item.opening)
             return [decoded async for decoded in windows]
 
         places = asyncio.Semaphore(self._windows_ahead)
         tasks: asyncio.Queue[asyncio.Task[list[Decoded]] | BaseException | None] = asyncio.Queue()
         started: set[asyncio.Task[Any]] = set()
+
+        def ended(task: asyncio.Task[Any]) -> None:
+            started.discard(task)
+            if not task.cancelled():
+                task.exception()  # the first one is raised where it is awaited; the others are its echo
 
         async def produce() -> None:
             try:
@@ -141,12 +156,13 @@ class Transcriber:
                 while (item := await source.next()) is not None:
                     task = asyncio.create_task(one(item))
                     started.add(task)
-                    task.add_done_callback(started.discard)
+                    task.add_done_callback(ended)
                     tasks.put_nowait(task)
                     await places.acquire()
                 tasks.put_nowait(None)
-            except Exception as error:
+            except BaseException as error:
                 tasks.put_nowait(error)
+                raise
 
         producer = asyncio.create_task(produce())
         try:
@@ -187,14 +203,16 @@ class Offload:
 @dataclass(slots=True)
 class _Item:
     span: Span
+    opening: bool
     window: Window | None = None
 
 
 class _Prefetch:
     """Spans as they are asked for, with a look at the first windows for language detection."""
 
-    def __init__(self, source: Iterator[Span], offload: Callable[..., Any]) -> None:
+    def __init__(self, source: Iterator[Span | None], offload: Callable[..., Any]) -> None:
         self._source, self._offload = source, offload
+        self._count = 0
         self._peeked: list[_Item] = []
         self.packed_samples = 0
 
@@ -215,9 +233,12 @@ class _Prefetch:
         return item.window
 
     async def _read(self) -> _Item | None:
-        span: Span | None = await self._offload(next, self._source, None)
-        if span is None:
+        span = await self._offload(next, self._source, _END)
+        while span is None:
+            span = await self._offload(next, self._source, _END)
+        if span is _END:
             return None
         if span.closed:
             self.packed_samples += sum(piece.end - piece.start for piece in span.timeline.pieces)
-        return _Item(span)
+        self._count += 1
+        return _Item(span, opening=self._count == 1)

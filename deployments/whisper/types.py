@@ -40,7 +40,7 @@ class DecodingOptions(_Frozen):
 
     beam_size: int = Field(5, ge=1, le=16)
     best_of: int = Field(5, ge=1, le=16)
-    patience: float = Field(1.0, gt=0, le=4)
+    patience: float = Field(1.0, ge=1, le=4)
     length_penalty: float = Field(1.0, ge=-4, le=4)
     repetition_penalty: float = Field(1.0, gt=0, le=4)
     no_repeat_ngram_size: int = Field(0, ge=0, le=32)

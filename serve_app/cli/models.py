@@ -9,7 +9,12 @@ import click
 
 @click.command()
 @click.option(
-    "--url", default="http://127.0.0.1:8000", show_default=True, envvar="ANTIPHON_URL", help="The server."
+    "--server",
+    "url",
+    default="http://127.0.0.1:8000",
+    show_default=True,
+    envvar="ANTIPHON_SERVER",
+    help="The server.",
 )
 @click.option("--api-key", envvar="ANTIPHON_API_KEY", help="If the server wants one; best set ANTIPHON_API_KEY.")
 def models(url: str, api_key: str | None) -> None:

@@ -71,14 +71,12 @@ def read_response_format(field: FormField, sent: Sent) -> Values:
 
 
 def read_temperature(field: FormField, sent: Sent) -> Values:
-    """One temperature, where 0 means the automatic ladder as in the hosted API; or a ladder."""
+    """One temperature, where 0 means the model's own ladder, as in the hosted API; or a ladder."""
     ladder: tuple[float, ...] | Any = read_value(sent, field.schema)
     if ladder is ABSENT:
         return {}
     is_list = sent.listed or len(sent.values) > 1 or any(c in sent.values[0] for c in ",[")
-    if not is_list and ladder == (0.0,):
-        ladder = DecodingOptions().temperatures
-    return {field.target: ladder}
+    return {} if not is_list and ladder == (0.0,) else {field.target: ladder}
 
 
 def read_granularities(field: FormField, sent: Sent) -> Values:

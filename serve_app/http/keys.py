@@ -23,8 +23,14 @@ class ApiKeys:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "ApiKeys":
-        """The comma-separated keys of ``ANTIPHON_API_KEYS``."""
-        return cls(key.strip() for key in environment.get(VARIABLE, "").split(",") if key.strip())
+        """The comma-separated keys of ``ANTIPHON_API_KEYS``.
+
+        Raises ValueError if the variable is set but holds no key: that is a mistake, not an open door.
+        """
+        keys = [key.strip() for key in environment.get(VARIABLE, "").split(",") if key.strip()]
+        if VARIABLE in environment and not keys:
+            raise ValueError(f"{VARIABLE} is set but holds no key; unset it to let everybody in")
+        return cls(keys)
 
     def check(self, authorization: bytes | None) -> None:
         """Let the value of an ``Authorization`` header in, or raise AuthenticationFailed.

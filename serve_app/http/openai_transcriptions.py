@@ -18,6 +18,7 @@ from serve_app.http.request_id import request_id_of
 from serve_app.http.sse import EventStream
 from serve_app.http.transcription_form import Output, parse_form
 from serve_app.http.uploads import open_upload
+from serve_app.languages import english_name
 
 PATHS: dict[Task, str] = {"transcribe": "/v1/audio/transcriptions", "translate": "/v1/audio/translations"}
 SUBRIP = "application/x-subrip; charset=utf-8"
@@ -97,6 +98,8 @@ def _done(finished: Finished, segments: list[Segment], text: str, output: Output
     message: dict[str, Any] = {"type": "transcript.text.done", "text": text}
     if output.logprobs:
         message["logprobs"] = transcripts.logprob_objects(segments)
+    if output.response_format == "verbose_json":
+        message |= {"language": english_name(finished.language), "duration": finished.duration}
     return message | {
         "languages": transcripts.language_objects(segments),
         "usage": transcripts.usage_object(finished.duration),

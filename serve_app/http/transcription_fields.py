@@ -36,7 +36,7 @@ AUDIO = _standard(
     "file",
     {"type": "string", "format": "binary"},
     "The audio, in any container and codec that FFmpeg reads. Raw samples need a content type such as "
-    "`audio/l16;rate=16000`.",
+    "`audio/pcm;rate=16000`.",
 )
 
 STANDARD = (

@@ -125,3 +125,65 @@ async def test_close_unloads_everything() -> None:
             pass
     await pool.close()
     assert sorted(loader.unloads) == ["a", "b"]
+
+
+async def test_a_loaded_model_is_there_while_another_unloads() -> None:
+    loader = Loader()
+    unloading = asyncio.Event()
+    finish = asyncio.Event()
+
+    async def slow_unload(model: str) -> None:
+        unloading.set()
+        await finish.wait()
+        loader.unloads.append(model)
+
+    pool = ModelPool(loader.load, slow_unload, max_loaded=2)
+    for name in ("a", "b"):
+        async with pool.use(name):
+            pass
+
+    async def third() -> None:
+        async with pool.use("c"):
+            pass
+
+    task = asyncio.create_task(third())
+    await unloading.wait()
+    async with asyncio.timeout(1), pool.use("b") as model:
+        assert model == "b"
+    finish.set()
+    await asyncio.wait_for(task, 5)
+    assert loader.unloads == ["a"]
+
+
+async def test_leaving_while_waiting_for_room_takes_nothing() -> None:
+    loader = Loader()
+    pool = ModelPool(loader.load, loader.unload, max_loaded=1)
+
+    async def want(name: str) -> str:
+        async with pool.use(name) as model:
+            return model
+
+    async with pool.use("a"):
+        leaver, stayer = asyncio.create_task(want("b")), asyncio.create_task(want("c"))
+        await asyncio.sleep(0.01)
+        leaver.cancel()
+    assert await asyncio.wait_for(stayer, 5) == "c"
+    assert loader.loads == ["a", "c"]
+
+
+async def test_a_failure_nobody_waited_for_is_tried_again() -> None:
+    loader = Loader()
+    loader.gate.clear()
+    loader.failures = 1
+    pool = ModelPool(loader.load, loader.unload)
+
+    async def want() -> str:
+        async with pool.use("a") as model:
+            return model
+
+    leaver = asyncio.create_task(want())
+    await until(lambda: loader.loads)
+    leaver.cancel()
+    loader.gate.set()
+    await until(lambda: not loader.failures)
+    assert await asyncio.wait_for(want(), 5) == "a"

@@ -62,7 +62,7 @@ def test_combinations_that_contradict(fields: list[tuple[str, str]], param: str)
         ("beam_size", "17", "`beam_size` has to be a whole number from 1 to 16, not '17'."),
         ("beam_size", "2.5", "`beam_size` has to be a whole number from 1 to 16, not '2.5'."),
         ("beam_size", "many", "`beam_size` has to be a whole number from 1 to 16, not 'many'."),
-        ("patience", "0", "`patience` has to be a number above 0 and of at most 4, not '0'."),
+        ("patience", "0", "`patience` has to be a number from 1 to 4, not '0'."),
         ("temperature", "1.5", "`temperature` has to be a list of numbers from 0 to 1, at most 16, not '1.5'."),
         ("no_speech_threshold", "2", "`no_speech_threshold` has to be a number from 0 to 1 or none, not '2'."),
         ("log_prob_threshold", "1", "`log_prob_threshold` has to be a number of at most 0 or none, not '1'."),

@@ -45,7 +45,7 @@ def test_models_are_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
         assert request.headers["Authorization"] == "Bearer secret"
         return httpx.Response(200, json={"data": MODELS})
 
-    result = ask(monkeypatch, answer, "--url", "http://server:1/", "--api-key", "secret")
+    result = ask(monkeypatch, answer, "--server", "http://server:1/", "--api-key", "secret")
     assert result.exit_code == 0
     assert result.output.splitlines() == [
         "model               state             task            source   also known as",
@@ -71,6 +71,6 @@ def test_a_refusal_is_a_sentence(monkeypatch: pytest.MonkeyPatch, response: http
 
 
 def test_no_server_is_a_sentence() -> None:
-    result = CliRunner().invoke(main, ["models", "--url", "http://127.0.0.1:9"])
+    result = CliRunner().invoke(main, ["models", "--server", "http://127.0.0.1:9"])
     assert result.exit_code == 1
     assert "http://127.0.0.1:9 cannot be reached" in result.output

@@ -107,7 +107,7 @@ def test_ctrl_c_ends_it_wherever_it_is(seconds: float) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
         process.send_signal(signal.SIGINT)
-        output, error = process.communicate(timeout=20)
+        _, error = process.communicate(timeout=20)
     assert process.returncode == 1
     assert b"Traceback" not in error
 

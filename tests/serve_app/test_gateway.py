@@ -1,6 +1,7 @@
 """The gateway with plain objects for handles: routing, deadlines, retries, error mapping, cancellation."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
@@ -21,13 +22,20 @@ from deployments.errors import (
     Overloaded,
 )
 from deployments.model_state import ModelState
-from deployments.whisper.types import TranscriptionRequest
+from deployments.whisper.types import (
+    Finished,
+    Progress,
+    Segment,
+    Started,
+    TranscriptionEvent,
+    TranscriptionRequest,
+)
 from serve_app.config import AppConfig
 from serve_app.gateway import Gateway
 from serve_app.models import ModelIndex
 from serve_app.upload import Upload
 
-Script = Callable[[TranscriptionRequest, Any], AsyncIterator[Any]]
+Script = Callable[[TranscriptionRequest, Any], AsyncIterator[list[TranscriptionEvent]]]
 
 
 class Call:
@@ -36,15 +44,23 @@ class Call:
     def __init__(self, items: AsyncIterator[Any]) -> None:
         self._items = items
         self.cancelled = False
+        self.failure: BaseException | None = None
 
     def __aiter__(self) -> "Call":
         return self
 
     async def __anext__(self) -> Any:
-        return await anext(self._items)
+        try:
+            return await anext(self._items)
+        except (BackPressureError, DeploymentUnavailableError, ActorDiedError) as error:
+            self.failure = error
+            raise
 
     def cancel(self) -> None:
+        """As Serve's does, it raises what kept the call from being assigned to a replica."""
         self.cancelled = True
+        if self.failure is not None:
+            raise self.failure
 
 
 class FakeHandle:
@@ -91,30 +107,59 @@ def gateway(handle: FakeHandle, **options: Any) -> Gateway:
     return Gateway(ModelIndex.of(CONFIG), handles, FakeStates(snapshot), **options)
 
 
-async def numbers(request: TranscriptionRequest, audio: Any) -> AsyncIterator[list[int]]:
-    for number in range(5):
-        yield [number]
+def window(start: float, end: float) -> list[TranscriptionEvent]:
+    """What a replica sends for a window: its segment, and how far it is."""
+    return [
+        Segment(7, 0, start, end, f" {start:g}-{end:g}", (), 0.0, 0.0, 1.0, 0.0, "en"),
+        Progress(end, None),
+    ]
 
 
-def dies_after(count: int) -> Script:
-    async def script(request: TranscriptionRequest, audio: Any) -> AsyncIterator[list[int]]:
-        for number in range(count):
-            yield [number]
-        raise ActorDiedError()
+def windows(*cuts: float) -> Script:
+    """A replica that decodes windows between the cuts."""
+
+    async def script(request: TranscriptionRequest, audio: Any) -> AsyncIterator[list[TranscriptionEvent]]:
+        yield [Started("en", 1.0, None), *window(cuts[0], cuts[1])]
+        for start, end in itertools.pairwise(cuts[1:]):
+            yield window(start, end)
+        yield [Finished("en", 1.0, cuts[-1], cuts[-1])]
 
     return script
 
 
+numbers = windows(0, 1, 2, 3, 4, 5)
+ALL = ["0-1", "1-2", "2-3", "3-4", "4-5"]
+
+
+def dies_after(count: int, script: Script = numbers) -> Script:
+    async def dying(request: TranscriptionRequest, audio: Any) -> AsyncIterator[list[TranscriptionEvent]]:
+        parcels = script(request, audio)
+        for _ in range(count):
+            yield await anext(parcels)
+        raise ActorDiedError()
+
+    return dying
+
+
 def fails_with(error: BaseException) -> Script:
-    async def script(request: TranscriptionRequest, audio: Any) -> AsyncIterator[list[int]]:
+    async def script(request: TranscriptionRequest, audio: Any) -> AsyncIterator[list[TranscriptionEvent]]:
         raise error
         yield []
 
     return script
 
 
-async def run(gate: Gateway, **fields: Any) -> list[Any]:
-    return [event async for event in gate.transcribe(TranscriptionRequest(**fields))]
+async def run(gate: Gateway, **fields: Any) -> list[str]:
+    """Texts of the segments, after a check that every other event came as it should."""
+    events = [event async for event in gate.transcribe(TranscriptionRequest(**fields))]
+    assert isinstance(events[0], Started)
+    assert isinstance(events[-1], Finished)
+    assert sum(isinstance(event, Started | Finished) for event in events) == 2
+    progress = [event.processed for event in events if isinstance(event, Progress)]
+    assert progress == sorted(set(progress))
+    segments = [event for event in events if isinstance(event, Segment)]
+    assert [segment.id for segment in segments] == list(range(len(segments)))
+    return [segment.text.strip() for segment in segments]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +174,7 @@ async def run(gate: Gateway, **fields: Any) -> list[Any]:
 )
 async def test_resolves_names(name: str | None, on_demand: str | None) -> None:
     handle = FakeHandle(numbers)
-    assert await run(gateway(handle), model=name) == [0, 1, 2, 3, 4]
+    assert await run(gateway(handle), model=name) == ALL
     assert handle.calls[0][0].model == on_demand
 
 
@@ -146,12 +191,20 @@ async def test_uploads_go_through_the_object_store() -> None:
     assert handle.calls[0][1] == ("stored", data)
 
 
-@pytest.mark.parametrize("deaths", [[0], [3], [0, 4], [5, 2]])
+@pytest.mark.parametrize("deaths", [[0], [3], [0, 4], [5, 2], [6]])
 async def test_a_dead_replica_is_not_noticed(deaths: list[int]) -> None:
     handle = FakeHandle(*(dies_after(count) for count in deaths), numbers)
-    assert await run(gateway(handle)) == [0, 1, 2, 3, 4]
+    assert await run(gateway(handle)) == ALL
     assert len(handle.calls) == len(deaths) + 1
-    assert all(call.cancelled for _, _, call in handle.calls)
+    assert [call.cancelled for _, _, call in handle.calls] == [True] * len(deaths) + [False]
+
+
+async def test_windows_that_fall_differently_lose_and_repeat_nothing() -> None:
+    """Attempt one ends at 20 s; attempt two has its windows elsewhere."""
+    handle = FakeHandle(dies_after(3, windows(0, 4, 10, 20, 28)), windows(0, 10, 20, 24, 28))
+    assert await run(gateway(handle)) == ["0-4", "4-10", "10-20", "20-24", "24-28"]
+    handle = FakeHandle(dies_after(1, windows(0, 10, 20)), windows(0, 4, 10, 15, 20))
+    assert await run(gateway(handle)) == ["0-10", "10-15", "15-20"]
 
 
 async def test_gives_up_after_the_configured_retries() -> None:
@@ -164,8 +217,8 @@ async def test_gives_up_after_the_configured_retries() -> None:
 async def test_the_deadline_holds_and_stops_the_work() -> None:
     stopped = asyncio.Event()
 
-    async def hangs(request: TranscriptionRequest, audio: Any) -> AsyncIterator[list[int]]:
-        yield [1]
+    async def hangs(request: TranscriptionRequest, audio: Any) -> AsyncIterator[list[TranscriptionEvent]]:
+        yield window(0, 1)
         try:
             await asyncio.Event().wait()
         finally:
@@ -191,7 +244,7 @@ async def test_a_client_may_shorten_the_deadline_but_not_lengthen_it() -> None:
 async def test_closing_the_iterator_cancels_the_replica() -> None:
     handle = FakeHandle(numbers)
     events = gateway(handle).transcribe(TranscriptionRequest())
-    assert await anext(events) == 0
+    assert isinstance(await anext(events), Started)
     await events.aclose()  # type: ignore[attr-defined]
     assert handle.calls[0][2].cancelled
 

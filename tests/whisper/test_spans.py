@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from deployments.whisper.spans import AudioBuffer, PackedSpan, StreamSpan, Timeline, spans
-from deployments.whisper.types import Clip
+from deployments.whisper.types import Clip, VadOptions
 from deployments.whisper.vad import Region
 from media.decode import SAMPLE_RATE
 
@@ -39,7 +39,8 @@ def test_clips_are_packed_whole_and_in_order(
         clips.append(Clip(start=position + gap, end=position + gap + size))
         position += gap + size
     audio = ramp(length)
-    found = list(spans(AudioBuffer(blocks(audio, block)), window * SAMPLE_RATE, None, clips))
+    steps = spans(AudioBuffer(blocks(audio, block)), window * SAMPLE_RATE, None, clips)
+    found = [span for span in steps if span is not None]
     got = []
     for span in found:
         samples = span.window(0, window * SAMPLE_RATE)
@@ -58,7 +59,8 @@ def _starts(timeline: Timeline) -> list[int]:
 
 
 def test_an_open_clip_runs_to_the_end() -> None:
-    found = list(spans(AudioBuffer(blocks(ramp(70), 16_000)), 30 * SAMPLE_RATE, None, [Clip(start=5)]))
+    steps = spans(AudioBuffer(blocks(ramp(70), 16_000)), 30 * SAMPLE_RATE, None, [Clip(start=5)])
+    found = [span for span in steps if span is not None]
     assert [len(span.window(0, 10**9)) / SAMPLE_RATE for span in found] == [30, 30, 5]
 
 
@@ -92,3 +94,13 @@ def test_times_lead_back_to_the_original_audio() -> None:
     assert timeline.original(2.5) == 6.5
     assert timeline.end == 6.0
     assert PackedSpan(ramp(2), [Region(0, 32_000)]).closed
+
+
+def test_a_long_silence_is_read_in_short_steps() -> None:
+    silence = np.zeros(60 * SAMPLE_RATE, np.float32)
+    buffer = AudioBuffer(blocks(silence, SAMPLE_RATE))
+    read = []
+    for span in spans(buffer, 30 * SAMPLE_RATE, VadOptions()):
+        assert span is None
+        read.append(buffer.end)
+    assert read == [second * SAMPLE_RATE for second in range(1, 61)]

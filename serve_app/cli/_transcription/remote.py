@@ -13,8 +13,6 @@ import httpx
 
 from deployments.errors import AntiphonError, ModelUnavailable, Overloaded
 from deployments.whisper.types import Segment, Task
-from media.decode import probe
-from media.errors import ClientError
 from serve_app.cli._transcription.inputs import AudioInput
 from serve_app.cli._transcription.progress import ProgressBar
 from serve_app.cli._transcription.results import Result
@@ -60,9 +58,6 @@ class RemoteTranscriber:
         self, index: int, audio: AudioInput, task: Task, fields: Mapping[str, str], result: Result
     ) -> None:
         """Fill the result. Raises AntiphonError with a sentence."""
-        if self._bar.shown and audio.path is not None:
-            with contextlib.suppress(ClientError, OSError):  # the server will say what is wrong with the file
-                self._bar.update(index, 0.0, (await asyncio.to_thread(probe, audio.path)).duration_s)
         for attempt in range(1, TRIES + 1):
             try:
                 await self._attempt(index, audio, task, fields, result)

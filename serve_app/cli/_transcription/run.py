@@ -1,6 +1,7 @@
 """Transcribes inputs side by side and delivers the results in order."""
 
 import asyncio
+import contextlib
 import os
 import sys
 import threading
@@ -12,6 +13,8 @@ import click
 
 from deployments.errors import AntiphonError
 from deployments.whisper.types import Task
+from media.decode import probe
+from media.errors import ClientError
 from serve_app.cli._transcription.inputs import AudioInput
 from serve_app.cli._transcription.outputs import Sink
 from serve_app.cli._transcription.progress import ProgressBar
@@ -41,16 +44,24 @@ async def run(way: Way, job: Job) -> int:
 
     Raises what concerns all inputs.
     """
+    work = asyncio.create_task(_run(way, job))
+    try:
+        await asyncio.wait({work})
+    except asyncio.CancelledError:
+        end = threading.Timer(LAST_S, os._exit, (1,))
+        end.daemon = True
+        end.start()
+        work.cancel()
+        await asyncio.wait({work})
+        raise
+    return work.result()
+
+
+async def _run(way: Way, job: Job) -> int:
     shown = sys.stderr.isatty() and not (job.stream and sys.stdout.isatty())
     with ProgressBar(len(job.inputs), shown=shown) as bar:
-        try:
-            async with way(bar) as transcriber:
-                return await _all(transcriber, job, bar)
-        except asyncio.CancelledError:
-            end = threading.Timer(LAST_S, os._exit, (1,))
-            end.daemon = True
-            end.start()
-            raise
+        async with way(bar) as transcriber:
+            return await _all(transcriber, job, bar)
 
 
 async def _all(transcriber: Transcriber, job: Job, bar: ProgressBar) -> int:
@@ -70,11 +81,19 @@ async def _all(transcriber: Transcriber, job: Job, bar: ProgressBar) -> int:
 async def _one(
     transcriber: Transcriber, job: Job, index: int, sink: Sink, limit: asyncio.Semaphore, bar: ProgressBar
 ) -> Result:
+    await _expect(job.inputs[index], index, bar)
     async with limit:
         result = Result(job.kind, (lambda result: sink.show(result.so_far)) if job.stream else None)
         await transcriber.transcribe(index, job.inputs[index], job.task, job.fields, result)
         bar.finish(index)
         return result
+
+
+async def _expect(audio: AudioInput, index: int, bar: ProgressBar) -> None:
+    """Tell the bar how long a file is."""
+    if bar.shown and audio.path is not None:
+        with contextlib.suppress(ClientError, OSError):  # whoever transcribes it will say what is wrong with it
+            bar.update(index, 0.0, (await asyncio.to_thread(probe, audio.path)).duration_s)
 
 
 async def _deliver(

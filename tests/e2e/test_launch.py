@@ -1,0 +1,95 @@
+"""The shipped configuration, started as users start it: ``antiphon serve`` and Ray's own ``serve run``."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import httpx
+import pytest
+import yaml
+
+from tests.e2e.conftest import AUDIO, ROOT, free_port, wait_until
+
+pytestmark = pytest.mark.slow
+BIN = Path(sys.executable).parent
+
+
+@contextmanager
+def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A server in its own process group, interrupted at the end, killed if it does not end."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    environment |= {"RAY_ADDRESS": "local", "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_TOKEN": "launch-" + "0" * 32}
+    out: IO[bytes]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(60)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def heard(url: str) -> str:
+    with (AUDIO / "utt01.wav").open("rb") as file:
+        answer = httpx.post(f"{url}/v1/audio/transcriptions", files={"file": file}, timeout=60)
+    text: str = answer.raise_for_status().json()["text"]
+    return text
+
+
+def test_antiphon_serve_says_when_it_is_ready(tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "log"
+    url = f"http://127.0.0.1:{port}"
+    with running([str(BIN / "antiphon"), "serve", "configs/local.yaml", "--port", str(port)], log) as process:
+        wait_until(lambda: f"Antiphon listens on {url}" in log.read_text() or process.poll() is not None, 120)
+        wait_until(lambda: "sample-asr   ready" in " ".join(log.read_text().split("\n")) or process.poll(), 60)
+        assert process.poll() is None, log.read_text()
+        assert answers(url)
+        assert heard(url) == "two two three seven five"
+    assert process.returncode == 0
+    assert "Traceback" not in log.read_text()
+
+
+def test_antiphon_serve_stops_with_the_reason(tmp_path: Path) -> None:
+    config = yaml.safe_load((ROOT / "configs/local.yaml").read_text())
+    broken = tmp_path / "model"
+    broken.mkdir()
+    config["applications"][0]["args"]["models"][0]["config"]["source"] = str(broken)
+    path, log = tmp_path / "broken.yaml", tmp_path / "log"
+    path.write_text(yaml.safe_dump(config))
+    command = [str(BIN / "antiphon"), "serve", str(path), "--port", str(free_port())]
+    with running(command, log) as process:
+        wait_until(lambda: process.poll() is not None, 120)
+    assert process.returncode == 1
+    text = log.read_text()
+    assert "sample-asr" in text
+    assert "model.bin" in text
+
+
+def test_ray_serve_runs_the_same_file(tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "log"
+    config = yaml.safe_load((ROOT / "configs/local.yaml").read_text())
+    config["http_options"]["port"] = port
+    path = tmp_path / "local.yaml"
+    path.write_text(yaml.safe_dump(config))
+    with running([str(BIN / "serve"), "run", str(path)], log) as process:
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}") or process.poll() is not None, 180)
+        assert process.poll() is None, log.read_text()
+        assert heard(f"http://127.0.0.1:{port}") == "two two three seven five"
