@@ -53,18 +53,6 @@ async def test_a_full_queue_says_429_and_keeps_its_promises(http: httpx.AsyncCli
     assert (await post(http, model="tight")).status_code == 200
 
 
-async def test_the_queue_is_bounded_in_seconds_of_audio_too(http: httpx.AsyncClient) -> None:
-    """Three files of 66 s are 198 s; a fourth would pass the number of requests, a longer third the seconds."""
-    async with asyncio.TaskGroup() as group:
-        first = [group.create_task(post(http, LONG, model="tight")) for _ in range(2)]
-        await until(lambda: busy(http, "tight", 2))
-        long_one = twice(LONG)
-        refused = await post(http, long_one, model="tight")
-    assert [task.result().status_code for task in first] == [200, 200]
-    assert refused.status_code == 429
-    assert (await post(http, long_one, model="tight")).status_code == 200
-
-
 async def busy(http: httpx.AsyncClient, model: str, count: int) -> bool:
     return (await load(http, model))[0] == count
 
