@@ -64,15 +64,18 @@ async def segments(found: WhisperReplica, audio: Any = None, **fields: Any) -> l
 
 
 async def test_admits_by_the_true_duration() -> None:
+    long = recording("utt12_long.wav")  # 66 s
+    longer = np.concatenate([long, long[44:]])
+    longer[40:44] = np.frombuffer((2 * (len(long) - 44)).to_bytes(4, "little"), np.uint8)
     async with replica(queue_audio_s=130) as found:
-        first = found.transcribe(TranscriptionRequest(), recording("utt12_long.wav"))  # 66 s
+        first = found.transcribe(TranscriptionRequest(), long)
         async with contextlib.aclosing(first):
             await anext(first)
             assert await segments(found, recording())
             with pytest.raises(Overloaded) as caught:
-                await segments(found, recording("utt12_long.wav"))
+                await segments(found, longer)
             assert caught.value.retry_after_s >= 1
-        assert await segments(found, recording("utt12_long.wav"))
+        assert await segments(found, longer)
 
 
 async def test_the_models_own_defaults_fill_what_a_request_leaves_out() -> None:
