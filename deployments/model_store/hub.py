@@ -21,7 +21,7 @@ from huggingface_hub.errors import (
 
 from deployments.errors import ModelUnavailable
 from deployments.model_store.environment import broken_off, disk_error, offline, require_space
-from deployments.model_store.fetch import wanted
+from deployments.model_store.patterns import wanted
 from deployments.model_store.progress import Meter, OnProgress
 from deployments.model_store.source import HubSource
 

@@ -36,7 +36,7 @@ from deployments.model_store.environment import (
     readable,
     require_space,
 )
-from deployments.model_store.fetch import wanted
+from deployments.model_store.patterns import wanted
 from deployments.model_store.progress import Meter, OnProgress
 from deployments.model_store.source import S3Source
 
