@@ -16,11 +16,11 @@ from ray import serve
 from deployments.model_state import ModelState
 
 REPORT_INTERVAL_S = 2.0
-STALE_AFTER_S = 10.0
+STALE_AFTER_S = 6.0
 
 
 class StateBoard:
-    """Latest state of every replica of every model; what is not repeated within ten seconds is forgotten."""
+    """Latest state of every replica of every model; what is not repeated within six seconds is forgotten."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -30,6 +30,9 @@ Progress = Callable[[int, int | None], None]
 """``on_progress(received, expected)``, both in bytes; ``expected`` is None where the server does not say."""
 
 
+LONGEST_HOST = 253  # characters of a DNS name
+
+
 @dataclass(frozen=True, slots=True)
 class FetchPolicy:
     """What a download may cost, and where it may go besides the public internet."""
@@ -111,8 +114,11 @@ def _parse(text: str, base: httpx.URL | None = None) -> httpx.URL:
     """An absolute http or https URL, its fragment dropped. Raises :class:`ForbiddenUrl`."""
     try:
         url = base.join(text) if base is not None else httpx.URL(text.strip())
+        long = len(url.host) > LONGEST_HOST  # reading the host decodes xn-- labels, which may be malformed
     except (httpx.InvalidURL, ValueError) as error:
         raise ForbiddenUrl("This is not a valid URL; use one such as https://example.com/talk.mp3.") from error
+    if long:
+        raise ForbiddenUrl(f"The URL's host is longer than the {LONGEST_HOST} characters that a name may have.")
     redirect = "The redirect leads to" if base is not None else "This is"
     if url.scheme not in ("http", "https"):
         raise ForbiddenUrl(f"{redirect} a {url.scheme or 'relative'} URL; only http and https URLs are fetched.")

@@ -56,7 +56,7 @@ class ModelEntry(_Strict):
 class HttpConfig(_Strict):
     """Limits of the HTTP entrance."""
 
-    upload_bytes: int = Field(512 * 1024**2, ge=1, description="largest request body")
+    upload_bytes: int = Field(128 * 1024**2, ge=1, description="largest request body")
     request_timeout_s: float = Field(3_600, gt=0, description="longest time a request may take")
     retries: int = Field(2, ge=0, le=10, description="tries again after the death of a replica")
 

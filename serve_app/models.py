@@ -56,7 +56,7 @@ class ModelIndex:
             if found is None:
                 known = ", ".join(sorted(e.id for e in self.entries if e.task == task)) or "none"
                 raise ModelNotFound(
-                    f"The model {name!r} is not served here. Models for {task}: {known}.", param="model"
+                    f"The model {str(name)[:100]!r} is not served here. Models for {task}: {known}.", param="model"
                 )
             return Resolved(found, on_demand=name)
         if entry.task != task:

@@ -22,6 +22,7 @@ from serve_app.serve_config import Options, ServeConfig, ServedApplication
 
 Builder = Callable[[AppConfig, Mapping[str, Options]], serve.Application]
 LOST_AFTER_S = 60.0
+OBJECT_STORE_BYTES = 1 << 30  # uploads on their way; more of them spill to disk instead of filling the memory
 ANY, LOOPBACK = "0.0.0.0", "127.0.0.1"  # noqa: S104 - compared with, not bound
 
 
@@ -55,6 +56,7 @@ def run(
     with _Signals() as signals:
         server = _Server(config, options or ServerOptions(), build or _own_graph)
         try:
+            say("Antiphon starts; this takes some seconds.")
             server.start(signals)
             server.wait(say)
             server.stay()
@@ -156,6 +158,7 @@ class _Server:
             log_to_driver=self._options.verbose,
             logging_level=level,
             runtime_env=environments[0] if environments else None,
+            object_store_memory=OBJECT_STORE_BYTES if self._options.address is None else None,
         )
         if session := getattr(context, "address_info", {}).get("session_dir"):
             self.logs = f"Logs: {session}/logs/serve"

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Task = Literal["transcribe", "translate"]
+LONGEST_AUDIO_S = 1e7  # beyond any recording; keeps sample positions exact
 Probability = Annotated[float, Field(ge=0, le=1)]
 Temperature = Annotated[float, Field(ge=0, le=1)]
 
@@ -42,7 +43,7 @@ class DecodingOptions(_Frozen):
     best_of: int = Field(5, ge=1, le=16)
     patience: float = Field(1.0, ge=1, le=4)
     length_penalty: float = Field(1.0, ge=-4, le=4)
-    repetition_penalty: float = Field(1.0, gt=0, le=4)
+    repetition_penalty: float = Field(1.0, ge=0.1, le=4)
     no_repeat_ngram_size: int = Field(0, ge=0, le=32)
     temperatures: tuple[Temperature, ...] = Field((0.0, 0.2, 0.4, 0.6, 0.8, 1.0), min_length=1, max_length=16)
     compression_ratio_threshold: float | None = Field(2.4, gt=0)
@@ -57,7 +58,7 @@ class DecodingOptions(_Frozen):
     suppress_tokens: tuple[int, ...] = Field((-1,), max_length=1_000)
     without_timestamps: bool = False
     max_initial_timestamp: float = Field(1.0, ge=0, le=30)
-    max_new_tokens: int | None = Field(None, ge=1, le=448)
+    max_new_tokens: int | None = Field(None, ge=1, le=444)
     multilingual: bool = False
     language_detection_segments: int = Field(1, ge=1, le=32)
     language_detection_threshold: Probability = 0.5
@@ -70,8 +71,8 @@ class DecodingOptions(_Frozen):
 class Clip(_Frozen):
     """A span of the audio to transcribe, in seconds; ``end`` None means to the end."""
 
-    start: float = Field(ge=0)
-    end: float | None = Field(None, gt=0)
+    start: float = Field(ge=0, le=LONGEST_AUDIO_S)
+    end: float | None = Field(None, gt=0, le=LONGEST_AUDIO_S)
 
 
 class TranscriptionRequest(_Frozen):

@@ -18,7 +18,7 @@ def create_app(gateway: Backend, config: HttpConfig, keys: ApiKeys, *, echo_requ
 
     ``echo_request_id`` is off behind a server that adds ``x-request-id`` to responses by itself.
     """
-    return Starlette(
+    app = Starlette(
         routes=[
             *openai_transcriptions.routes(gateway),
             *models.routes(gateway),
@@ -32,3 +32,5 @@ def create_app(gateway: Backend, config: HttpConfig, keys: ApiKeys, *, echo_requ
         ],
         exception_handlers={AntiphonError: on_antiphon_error, HTTPException: on_http_exception},
     )
+    app.router.redirect_slashes = False  # such a redirect would name whatever host the client claims to call
+    return app

@@ -361,3 +361,9 @@ async def test_tls_verifies_the_host_name_not_the_address(
 def test_a_policy_with_a_bad_network_fails_at_once(target: Path) -> None:
     with pytest.raises(ValueError, match="private-net"):
         asyncio.run(fetch("http://a.test/", target, FetchPolicy(allowed_networks=("private-net",))))
+
+
+@pytest.mark.parametrize("url", ["http://xn--a/", "http://xn--zzzzzz99999.com/", f"http://{'a.' * 4_000}b/"])
+async def test_hosts_that_are_no_names_are_refused(target: Path, url: str) -> None:
+    with pytest.raises(ForbiddenUrl):
+        await fetch(url, target, LOOPBACK)

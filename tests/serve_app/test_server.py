@@ -115,7 +115,7 @@ def test_a_taken_port_is_found_before_anything_starts(
         port = taken.getsockname()[1]
         assert run(config, ServerOptions(port=port)) == 1
     said = f"\nAnother program listens on port {port} of 127.0.0.1. Stop it, or choose another --port.\n"
-    assert capsys.readouterr() == ("", said)
+    assert capsys.readouterr() == ("Antiphon starts; this takes some seconds.\n", said)
     assert signal.getsignal(signal.SIGTERM) == before
 
 
