@@ -64,7 +64,6 @@ def test_folder_is_small_and_complete() -> None:
     assert json.loads((SAMPLE / "model" / "preprocessor_config.json").read_text())["chunk_length"] == 10
 
 
-@pytest.mark.xfail(reason="the shipped model is still the first one, of 59 words")
 def test_every_word_is_one_token() -> None:
     listed = json.loads((ROOT / "samples" / "vocabulary.json").read_text())
     tokenizer = Tokenizer.from_file(str(SAMPLE / "model" / "tokenizer.json"))
