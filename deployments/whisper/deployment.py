@@ -27,6 +27,7 @@ from deployments.states import StateReporter
 from deployments.whisper.audio_source import AudioSources, blaming
 from deployments.whisper.config import WhisperConfig
 from deployments.whisper.engine import WhisperEngine
+from deployments.whisper.priority import step_back
 from deployments.whisper.scheduler import Scheduler
 from deployments.whisper.transcriber import Transcriber
 from deployments.whisper.types import Finished, Progress, TranscriptionEvent, TranscriptionRequest
@@ -50,7 +51,7 @@ class WhisperReplica:
     def __init__(self, name: str, config: WhisperConfig, fetching: FetchPolicy, states: Any = None) -> None:
         self._config = config
         self._admission = Admission(config.queue_audio_s, config.queue_requests)
-        self._feeders = ThreadPoolExecutor(config.feeders, thread_name_prefix="feeder")
+        self._feeders = ThreadPoolExecutor(config.feeders, "feeder", initializer=step_back)
         self._sources = AudioSources(fetching, config.downloads, self._feeders, config.max_audio_s)
         self._pool: ModelPool[LoadedModel] = ModelPool(
             self._load, self._unload, max_loaded=config.max_loaded, idle_s=config.idle_unload_s
@@ -145,7 +146,10 @@ class WhisperReplica:
             )
             self._say("loading")
             settings = self._config.engine
-            engine = await asyncio.to_thread(WhisperEngine, folder, settings)
+            with ThreadPoolExecutor(
+                1, "loader", initializer=step_back
+            ) as loader:  # the engine's threads inherit it
+                engine = await self._loop.run_in_executor(loader, WhisperEngine, folder, settings)
             self._say("warming_up")
             await asyncio.to_thread(engine.warm_up)
         except BaseException:
