@@ -21,9 +21,9 @@ format: .venv/.has-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Against a server that is running already; one script: make bench ARGS=benchmarks/load.py
+# Each starts a server of its own and writes to benchmarks/results; one of them: make bench ARGS=overload
 bench: .venv/.has-bench
-	@for script in $(or $(ARGS),$(wildcard benchmarks/*.py)); do echo "$$script"; $(BIN)/python $$script || exit 1; done
+	@for name in $(or $(ARGS),transcription overload long_audio); do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # Trains the shipped models again from their recipes; needs hours.
 samples: .venv/.has-samples

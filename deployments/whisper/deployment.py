@@ -146,10 +146,11 @@ class WhisperReplica:
             )
             self._say("loading")
             settings = self._config.engine
-            with ThreadPoolExecutor(
-                1, "loader", initializer=step_back
-            ) as loader:  # the engine's threads inherit it
+            loader = ThreadPoolExecutor(1, "loader", initializer=step_back)  # the engine's threads inherit it
+            try:
                 engine = await self._loop.run_in_executor(loader, WhisperEngine, folder, settings)
+            finally:
+                loader.shutdown(wait=False)
             self._say("warming_up")
             await asyncio.to_thread(engine.warm_up)
         except BaseException:
