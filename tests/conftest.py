@@ -1,0 +1,6 @@
+"""What all tests need: a Ctrl-C that works in the programs they start, however the tests themselves were started."""
+
+import signal
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it for a command in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
