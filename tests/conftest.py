@@ -1,4 +1,4 @@
-"""What all tests need: a Ctrl-C that works in the programs they start, however the tests themselves were started."""
+"""What all tests need: a Ctrl-C that reaches the programs they start, however they were started themselves."""
 
 import signal
 
