@@ -222,7 +222,7 @@ async def test_refuses_what_the_model_cannot_do(engine: WhisperEngine) -> None:
         for changed, field in (
             ({"language": "he"}, "language"),
             ({"languages": ("en", "fr")}, "languages"),
-            ({"decoding": DecodingOptions(max_new_tokens=448)}, "max_new_tokens"),
+            ({"decoding": DecodingOptions(max_new_tokens=444, hotwords="hello thank you")}, "max_new_tokens"),
             ({"decoding": DecodingOptions(suppress_tokens=(2_000_000_000,))}, "suppress_tokens"),
             ({"decoding": DecodingOptions(suppress_tokens=(-1, -7))}, "suppress_tokens"),
         ):
