@@ -15,10 +15,7 @@ from ray import serve
 
 from deployments.admission import Admission, Ticket
 from deployments.deadline import until
-from deployments.errors import (
-    AntiphonError,
-    InvalidRequest,
-)
+from deployments.errors import AntiphonError, InvalidRequest
 from deployments.model_pool import ModelPool
 from deployments.model_state import ModelState, Phase
 from deployments.model_store import Progress as Downloaded
@@ -56,13 +53,15 @@ class WhisperReplica:
         self._pool: ModelPool[LoadedModel] = ModelPool(
             self._load, self._unload, max_loaded=config.max_loaded, idle_s=config.idle_unload_s
         )
+        self._serving = False
         self._reporter = StateReporter(states, name, uuid.uuid4().hex, self._with_load)
 
     async def start(self) -> None:
         """Load the model unless it loads on demand. Raises ModelUnavailable."""
         self._loop = asyncio.get_running_loop()
         self._reporter.start()
-        if self._on_demand:
+        if self._config.load == "on_demand" or self._config.source is None:
+            self._serving = True
             self._reporter.update(phase="idle")
             return
         try:
@@ -72,6 +71,7 @@ class WhisperReplica:
             self._reporter.update(phase="failed", detail="The model could not be loaded; the log says why.")
             await asyncio.sleep(0.1)  # let the report leave before the replica does
             raise
+        self._serving = True
 
     async def transcribe(
         self, request: TranscriptionRequest, audio: NDArray[np.uint8] | None = None
@@ -121,11 +121,6 @@ class WhisperReplica:
         await self._pool.close()
         self._feeders.shutdown(wait=False, cancel_futures=True)
 
-    @property
-    def _on_demand(self) -> bool:
-        """Such a replica is always ready for requests, whatever it is loading for one of them."""
-        return self._config.load == "on_demand" or self._config.source is None
-
     def _source(self, name: str | None) -> str:
         if self._config.source is not None:
             return self._config.source
@@ -171,15 +166,17 @@ class WhisperReplica:
         self._settle()
 
     def _say(self, phase: Phase, progress: float | None = None) -> None:
-        """Report what a load is doing; while others are served on demand, only as a detail."""
-        if self._on_demand:
+        """Report what a load is doing; once requests are served, which a load for one of them does not stop, only
+        as a detail.
+        """
+        if self._serving:
             self._reporter.update(detail=phase, progress=progress)
         else:
             self._reporter.update(phase=phase, progress=progress)
 
     def _settle(self) -> None:
         """Report what is left after a load has failed or a model has gone."""
-        if self._on_demand:
+        if self._serving:
             self._reporter.update(phase="ready" if self._pool.loaded else "idle", detail="", progress=None)
 
     def _downloaded(self, progress: Downloaded) -> None:

@@ -59,11 +59,6 @@ class WhisperEngine:
         self._tokenizers: dict[tuple[Task, str], Tokenizer] = {}
 
     @property
-    def window_frames(self) -> int:
-        """Mel frames of the longest window."""
-        return self.window_samples // HOP
-
-    @property
     def multilingual(self) -> bool:
         """Whether the model knows language and task tokens."""
         return bool(self._model.is_multilingual)

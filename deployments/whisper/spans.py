@@ -43,11 +43,6 @@ class Timeline:
         begin = self._ends[piece - 1] if piece else 0
         return round(self.pieces[piece].start / SAMPLE_RATE - begin / SAMPLE_RATE + seconds, 2)
 
-    @property
-    def end(self) -> float:
-        """Where the span ends in the original audio, in seconds."""
-        return self.pieces[-1].end / SAMPLE_RATE
-
 
 class Span(Protocol):
     """Audio that is decoded window after window, apart from other spans."""

@@ -153,6 +153,17 @@ async def test_a_failed_load_on_demand_leaves_the_replica_ready(monkeypatch: pyt
     assert all(state.phase in ("starting", "idle", "ready") for state in board.reports)
 
 
+async def test_a_model_that_idles_away_stays_ready_for_requests() -> None:
+    board = Board()
+    async with replica(board, idle_unload_s=0.05) as found:
+        async with asyncio.timeout(10):
+            while found._reporter.state.phase != "idle":
+                await asyncio.sleep(0.01)
+        begin = len(board.reports)
+        assert (await segments(found, recording()))[0].text == " two two three seven five"
+        assert all(state.ready for state in board.reports[begin:])
+
+
 @pytest.mark.parametrize(
     ("content_type", "expected"),
     [
