@@ -9,9 +9,9 @@ from typing import Self
 
 import numpy as np
 
+from deployments.batching.scheduler import Scheduler
 from deployments.whisper.config import EngineConfig
 from deployments.whisper.engine import WhisperEngine
-from deployments.whisper.scheduler import Scheduler
 from deployments.whisper.transcriber import Transcriber
 from deployments.whisper.types import DecodingOptions, TranscriptionRequest, collect
 from media.decode import AudioDecoder, BufferReader

@@ -10,6 +10,7 @@ from deployments.errors import DeadlineExceeded
 
 Item = TypeVar("Item")
 _END: Any = object()
+TOO_LATE = "The request took longer than it was given; its work was stopped."
 
 
 async def until(
@@ -23,9 +24,7 @@ async def until(
                 async with asyncio.timeout(left):
                     item = await anext(items, _END)
             except TimeoutError as error:
-                raise DeadlineExceeded(
-                    "The request took longer than it was given; its work was stopped."
-                ) from error
+                raise DeadlineExceeded(TOO_LATE) from error
             if item is _END:
                 return
             yield item

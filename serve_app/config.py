@@ -4,15 +4,32 @@ Secrets are not in it; they come from the environment (``ANTIPHON_API_KEYS``, ``
 """
 
 import ipaddress
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 
+from deployments.model_config import ModelConfig
+from deployments.text_classification.config import TextClassificationConfig
 from deployments.whisper.config import WhisperConfig
 
 ModelId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Alias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]{0,127}$")]
-ModelTask = Literal["transcription"]
+ModelTask = Literal["transcription", "classification"]
+Category = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9/_-]{0,63}$")]
+Probability = Annotated[float, Field(ge=0, le=1)]
+MODERATION_CATEGORIES = (
+    "harassment", "harassment/threatening", "hate", "hate/threatening", "illicit", "illicit/violent", "self-harm",
+    "self-harm/instructions", "self-harm/intent", "sexual", "sexual/minors", "violence", "violence/graphic",
+)  # fmt: skip
 RESERVED_IDS = frozenset({"ingress", "states"})
 
 
@@ -25,24 +42,42 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class ModerationConfig(_Strict):
+    """What a classifier's labels mean to clients of the moderation API.
+
+    ``categories`` maps labels to categories; None takes labels that are categories by their names, and those of
+    the hate-speech model. A category is flagged from its threshold on: that of ``thresholds``, else ``threshold``.
+    """
+
+    categories: dict[str, Category] | None = Field(None, min_length=1)
+    threshold: Probability = 0.5
+    thresholds: dict[Category, Probability] = {}
+
+    @model_validator(mode="after")
+    def _thresholds_have_a_category(self) -> "ModerationConfig":
+        known = {*MODERATION_CATEGORIES, *(self.categories or {}).values()}
+        for name in self.thresholds:
+            if name not in known:
+                raise ValueError(f"there is a threshold for {name!r}, which is no category")
+        return self
+
+
 class ModelEntry(_Strict):
     """One served model: its id (also its deployment's name), the names it answers to, its settings.
 
-    ``default`` makes it the answer to requests without a model and to the task's well-known alias.
+    ``default`` makes it the answer to requests without a model and to the task's well-known aliases. Every family
+    has an entry of its own, which adds what only its models have.
     """
 
+    task: ClassVar[ModelTask]
+
     id: ModelId
-    family: Literal["whisper"] = "whisper"
+    family: str
     aliases: tuple[Alias, ...] = ()
     default: bool = False
     description: str = ""
     license: str | None = None
-    config: WhisperConfig
-
-    @property
-    def task(self) -> ModelTask:
-        """What the model does."""
-        return "transcription"
+    config: ModelConfig
 
     @model_validator(mode="after")
     def _names_a_source(self) -> "ModelEntry":
@@ -51,6 +86,42 @@ class ModelEntry(_Strict):
         if (self.config.source is None) == (not self.config.allow):
             raise ValueError("a model needs either `source` or a list of `allow` patterns")
         return self
+
+
+class WhisperEntry(ModelEntry):
+    """A transcription model. ``classifier`` is the id of a text-classification model: the segments of every
+    transcription then carry its scores.
+    """
+
+    task: ClassVar[ModelTask] = "transcription"
+
+    family: Literal["whisper"] = "whisper"
+    classifier: ModelId | None = None
+    config: WhisperConfig
+
+
+class TextClassificationEntry(ModelEntry):
+    """A text-classification model, and what its labels mean to the moderation API."""
+
+    task: ClassVar[ModelTask] = "classification"
+
+    family: Literal["text_classification"]
+    moderation: ModerationConfig = ModerationConfig()
+    config: TextClassificationConfig
+
+
+def _family(entry: object) -> object:
+    return entry.get("family", "whisper") if isinstance(entry, dict) else getattr(entry, "family", None)
+
+
+AnyEntry = Annotated[
+    Annotated[WhisperEntry, Tag("whisper")] | Annotated[TextClassificationEntry, Tag("text_classification")],
+    Discriminator(
+        _family,
+        custom_error_type="family",
+        custom_error_message="the family of a model is whisper or text_classification",
+    ),
+]
 
 
 class HttpConfig(_Strict):
@@ -75,7 +146,7 @@ class FetchConfig(_Strict):
 class AppConfig(_Strict):
     """Everything about the graph that is not a deployment option."""
 
-    models: tuple[ModelEntry, ...] = Field(min_length=1)
+    models: tuple[AnyEntry, ...] = Field(min_length=1)
     http: HttpConfig = HttpConfig()
     fetch: FetchConfig = FetchConfig()
 
@@ -91,4 +162,15 @@ class AppConfig(_Strict):
             defaults = [model.id for model in self.models if model.task == task and model.default]
             if len(defaults) > 1:
                 raise ValueError(f"more than one default model for {task}: {', '.join(defaults)}")
+        return self
+
+    @model_validator(mode="after")
+    def _classifiers_exist(self) -> "AppConfig":
+        known = {model.id: model for model in self.models}
+        for model in self.models:
+            name = model.classifier if isinstance(model, WhisperEntry) else None
+            if name is not None and (name not in known or known[name].task != "classification"):
+                raise ValueError(f"the classifier {name!r} of {model.id!r} is no text-classification model here")
+            if name is not None and known[name].config.source is None:
+                raise ValueError(f"the classifier {name!r} of {model.id!r} needs a source of its own")
         return self

@@ -1,8 +1,8 @@
 """The one way in. Every entrance calls the gateway; none talks to a deployment.
 
-It resolves the model, gives the request its deadline, sends it to a replica, tries again when a replica dies,
-turns everything that can go wrong into the exception tree, and cancels the replica's work when the caller
-leaves. It knows handles only by their shape, so tests drive it with plain objects.
+It resolves the model, gives the request its deadline and sends it to a replica; ``deployments.calls`` tries
+again when a replica dies, turns everything that can go wrong into the exception tree, and cancels the replica's
+work when the caller leaves.
 """
 
 import asyncio
@@ -11,28 +11,11 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
-from ray.exceptions import (
-    ActorDiedError,
-    ActorUnavailableError,
-    NodeDiedError,
-    ObjectLostError,
-    OutOfMemoryError,
-    RayTaskError,
-    TaskCancelledError,
-    WorkerCrashedError,
-)
-from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
-
-from deployments.deadline import until
-from deployments.errors import (
-    AntiphonError,
-    InternalError,
-    ModelUnavailable,
-    Overloaded,
-)
+from deployments.calls import Calls, Handle
 from deployments.model_state import ModelState, most_telling
+from deployments.text_classification.types import ClassificationRequest, TextScores
 from deployments.whisper.types import (
     Finished,
     Progress,
@@ -47,26 +30,7 @@ from serve_app.upload import Upload
 
 logger = logging.getLogger("ray.serve")
 
-REPLICA_DIED = (
-    ActorDiedError,
-    ActorUnavailableError,
-    NodeDiedError,
-    ObjectLostError,
-    OutOfMemoryError,
-    WorkerCrashedError,
-)
 STATES_TIMEOUT_S = 2.0
-RETRY_PAUSE_S = 0.1
-
-
-class Handle(Protocol):
-    """The part of a Serve deployment handle that the gateway uses."""
-
-    def options(self, *, stream: bool) -> Any:
-        """A handle whose calls return async generators."""
-
-    def __getattr__(self, method: str) -> Any:
-        """A method; its ``.remote(...)`` starts a call."""
 
 
 class Gateway:
@@ -108,11 +72,19 @@ class Gateway:
         audio = None if upload is None else await asyncio.to_thread(self._put, upload.data)
         upload = None  # the copy in the object store is enough
         resume = _Resume()
-        parcels = self._stream(resolved.entry, "transcribe", deadline, request, audio)
+        parcels = self._calls(resolved.entry).stream("transcribe", deadline, request, audio)
         async with contextlib.aclosing(parcels):
             async for attempt, parcel in parcels:
                 for event in resume.fresh(attempt, parcel):
                     yield event
+
+    async def classify(self, request: ClassificationRequest) -> tuple[TextScores, ...]:
+        """Scores of every text, in the texts' order. Raises any ``AntiphonError``. Cancelling stops the work."""
+        resolved = self.models.resolve("classification", request.model)
+        deadline = self._deadline(request.deadline)
+        request = replace(request, model=resolved.on_demand, deadline=deadline)
+        scores: tuple[TextScores, ...] = await self._calls(resolved.entry).one("classify", deadline, request)
+        return scores
 
     async def states(self) -> dict[str, ModelState]:
         """What every model is doing, by id. One nobody has heard of is ``starting``, or ``idle`` if it loads on
@@ -134,40 +106,8 @@ class Gateway:
         latest = self._clock() + self._timeout_s
         return latest if wanted is None else min(wanted, latest)
 
-    async def _stream(
-        self, model: ModelEntry, method: str, deadline: float, *args: Any
-    ) -> AsyncGenerator[tuple[int, Any]]:
-        """Items of a replica's generator with the number of the attempt that they come from.
-
-        When a replica dies another one starts the same call over; leaving out what the caller already has is
-        the business of those who know what the items mean.
-        """
-        handle = self._handles[model.id].options(stream=True)
-        for attempt in range(self._retries + 1):
-            call = getattr(handle, method).remote(*args)
-            ended = False
-            try:
-                async for item in until(deadline, call, self._clock):
-                    yield attempt, item
-                ended = True
-                return
-            except REPLICA_DIED as error:
-                if attempt == self._retries:
-                    raise ModelUnavailable(
-                        f"The model {model.id!r} lost its replica {attempt + 1} times during this request. "
-                        "Try again."
-                    ) from error
-                logger.warning("replica of %s died, attempt %d starts", model.id, attempt + 2)
-                await asyncio.sleep(RETRY_PAUSE_S)
-            except BaseException as error:
-                told = _told(error, model)
-                if told is error:
-                    raise
-                raise told from error
-            finally:
-                if not ended:
-                    with contextlib.suppress(Exception):  # it raises what the call itself has raised
-                        call.cancel()
+    def _calls(self, model: ModelEntry) -> Calls:
+        return Calls(self._handles[model.id], model.id, self._retries, self._clock)
 
 
 class _Resume:
@@ -204,25 +144,3 @@ class _Resume:
                     if not self._finished:
                         self._finished = True
                         yield event
-
-
-def _told(error: BaseException, model: ModelEntry) -> BaseException:
-    """What the caller is told about an error that came out of a replica or of Serve itself."""
-    match error:
-        case RayTaskError() if isinstance(error.cause, AntiphonError):
-            return error.cause
-        case AntiphonError() | asyncio.CancelledError() | GeneratorExit():
-            return error
-        case BackPressureError():
-            return Overloaded(
-                f"Too many requests are waiting for the model {model.id!r}. Try again later.",
-                retry_after_s=error.retry_after_s or 1.0,
-            )
-        case DeploymentUnavailableError():
-            return ModelUnavailable(f"The model {model.id!r} failed to start.")
-        case TaskCancelledError():
-            return asyncio.CancelledError()
-        case Exception():
-            logger.error("the model %s failed", model.id, exc_info=error)
-            return InternalError("The model failed on this request. The log has the details.")
-    return error

@@ -7,8 +7,9 @@ from typing import Any
 import ray
 from ray import serve
 
+from deployments.calls import Handle
 from serve_app.config import AppConfig
-from serve_app.gateway import Gateway, Handle
+from serve_app.gateway import Gateway
 from serve_app.http.app import create_app
 from serve_app.http.keys import ApiKeys
 from serve_app.models import ModelIndex

@@ -8,7 +8,15 @@ from deployments.errors import InvalidRequest, ModelNotFound
 from serve_app.config import AppConfig, ModelEntry, ModelTask
 
 # Names that clients of hosted services send; each answers with the default model of its task.
-WELL_KNOWN: dict[ModelTask, tuple[str, ...]] = {"transcription": ("whisper-1",)}
+WELL_KNOWN: dict[ModelTask, tuple[str, ...]] = {
+    "transcription": ("whisper-1",),
+    "classification": (
+        "omni-moderation-latest",
+        "omni-moderation-2024-09-26",
+        "text-moderation-latest",
+        "text-moderation-stable",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)

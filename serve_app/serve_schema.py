@@ -10,9 +10,10 @@ import types
 import typing
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, TypeVar, Union
+from typing import Annotated, Any, Literal, TypeVar, Union
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from serve_app.serve_yaml import Place
@@ -26,7 +27,7 @@ def strip_unknown(annotation: Any, value: Any, place: Place, report: Report) -> 
     options = list(_options(annotation))
     models = [option for option in options if isinstance(option, type) and issubclass(option, BaseModel)]
     if isinstance(value, dict) and models:
-        fields = {name: field for model in models for name, field in _fields(model)}
+        fields = {name: field for model in _fitting(models, value) for name, field in _fields(model)}
         kept = {}
         for key, inner in value.items():
             if key in fields:
@@ -98,6 +99,21 @@ def _fields(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
         yield field.alias or name, field.annotation
 
 
+def _fitting(models: list[type[BaseModel]], value: dict[str, Any]) -> list[type[BaseModel]]:
+    """The models of a union that the value's tags do not rule out; all if they rule out every one."""
+    return [model for model in models if all(_fits(field, value, name) for name, field in _tags(model))] or models
+
+
+def _tags(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    return (
+        (n, field) for n, field in model.model_fields.items() if typing.get_origin(field.annotation) is Literal
+    )
+
+
+def _fits(field: FieldInfo, value: dict[str, Any], name: str) -> bool:
+    return value.get(name, field.default) in typing.get_args(field.annotation)
+
+
 def _options(annotation: Any) -> Iterator[Any]:
     """What an annotation permits, unions and ``Annotated`` taken apart."""
     origin = typing.get_origin(annotation)
@@ -148,11 +164,9 @@ def _place(loc: tuple[int | str, ...], data: Any, missing: bool) -> Place:
     for part in loc:
         if _has(data, part):
             data = data[part]
+            place.append(part)
         elif missing and part == loc[-1]:
             return (*place, part)
-        else:
-            break
-        place.append(part)
     return tuple(place)
 
 

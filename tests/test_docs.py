@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from deployments.whisper.config import EngineConfig, WhisperConfig
-from serve_app.config import AppConfig, FetchConfig, HttpConfig, ModelEntry
+from serve_app.config import AppConfig, FetchConfig, HttpConfig, WhisperEntry
 from serve_app.http.docs import _kind
 from serve_app.http.form_field import FormField
 from serve_app.http.transcription_fields import AUDIO, FIELDS
@@ -53,7 +53,7 @@ def _keys(section: str) -> Iterator[tuple[str, str]]:
     ("section", "model"),
     [
         ("The application", AppConfig),
-        ("A model", ModelEntry),
+        ("A model", WhisperEntry),
         ("A model's `config`", WhisperConfig),
         ("The `engine` of a model", EngineConfig),
         ("`http`", HttpConfig),

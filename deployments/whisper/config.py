@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from deployments.model_store import ModelSource
+from deployments.model_config import ModelConfig
 from deployments.whisper.types import DecodingOptions
 
 
@@ -30,24 +30,12 @@ class EngineConfig(BaseModel):
     flash_attention: bool = False
 
 
-class WhisperConfig(BaseModel):
-    """One Whisper deployment: what it serves, how much it admits, how it runs.
+class WhisperConfig(ModelConfig):
+    """One Whisper deployment: what it serves, how much it admits, how it runs."""
 
-    Either ``source`` names the model, or ``allow`` lists patterns (``org/name-*``) of Hub repositories that
-    a request may name and have loaded on demand, at most ``max_loaded`` at a time.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    source: ModelSource | None = None
-    allow: tuple[str, ...] = ()
-    load: Literal["startup", "on_demand"] = "startup"
-    idle_unload_s: float | None = Field(None, gt=0)
-    max_loaded: int = Field(1, ge=1, le=64)
     engine: EngineConfig = EngineConfig()
     decoding: DecodingOptions = Field(DecodingOptions(), description="for what a request does not set")
     queue_audio_s: float = Field(4 * 3600.0, gt=0, description="audio seconds admitted and not yet done")
-    queue_requests: int = Field(256, ge=1, description="requests admitted and not yet done")
     windows_per_request: int = Field(8, ge=1, le=256, description="windows of one request in flight")
     downloads: int = Field(16, ge=1, le=1_000, description="URLs fetched at the same time")
     feeders: int = Field(4, ge=1, le=64, description="threads that decode audio and find speech")

@@ -11,11 +11,11 @@ from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
+from deployments.batching.scheduler import Scheduler
 from deployments.errors import InvalidRequest
 from deployments.whisper.decoding import SpanDecoder, load_window
 from deployments.whisper.engine import WhisperEngine
 from deployments.whisper.jobs import Detect, Job, Window
-from deployments.whisper.scheduler import Scheduler
 from deployments.whisper.spans import AudioBuffer, Span, spans
 from deployments.whisper.types import (
     Finished,

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
 
 from deployments.model_state import ModelState
+from deployments.text_classification.types import ClassificationRequest, TextScores
 from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
 from serve_app.models import ModelIndex
 from serve_app.upload import Upload
@@ -18,6 +19,10 @@ class Backend(Protocol):
         self, request: TranscriptionRequest, upload: Upload | None = None
     ) -> AsyncGenerator[TranscriptionEvent, None]:
         """Events of one transcription. Raises any ``AntiphonError``; closing the generator stops the work."""
+        ...
+
+    async def classify(self, request: ClassificationRequest) -> tuple[TextScores, ...]:
+        """Scores of every text, in order. Raises any ``AntiphonError``; cancelling it stops the work."""
         ...
 
     async def states(self) -> Mapping[str, ModelState]:

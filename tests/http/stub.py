@@ -19,7 +19,7 @@ from deployments.whisper.types import (
     TranscriptionRequest,
     Word,
 )
-from serve_app.config import HttpConfig, ModelEntry
+from serve_app.config import HttpConfig, WhisperEntry
 from serve_app.http.app import create_app
 from serve_app.http.keys import ApiKeys
 from serve_app.models import ModelIndex
@@ -30,7 +30,7 @@ WAV = ("speech.wav", b"RIFF....WAVEfmt ", "audio/wav")
 PATH = "/v1/audio/transcriptions"
 
 MODELS = (
-    ModelEntry(
+    WhisperEntry(
         id="sample-asr",
         default=True,
         aliases=("org/some-name",),
@@ -38,8 +38,10 @@ MODELS = (
         description="A small one.",
         config={"source": "samples/asr/model"},
     ),
-    ModelEntry(id="large", config={"source": "hf://acme/whisper-large@0123456789abcdef0123456789abcdef01234567"}),
-    ModelEntry(id="any", config={"allow": ["acme/on-demand-*"]}),
+    WhisperEntry(
+        id="large", config={"source": "hf://acme/whisper-large@0123456789abcdef0123456789abcdef01234567"}
+    ),
+    WhisperEntry(id="any", config={"allow": ["acme/on-demand-*"]}),
 )
 
 

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from deployments.batching.scheduler import Scheduler
 from deployments.whisper.engine import WhisperEngine
-from deployments.whisper.scheduler import Scheduler
 from deployments.whisper.transcriber import Transcriber
 from deployments.whisper.types import Transcript, TranscriptionRequest, collect
 from media.decode import AudioDecoder

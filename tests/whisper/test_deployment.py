@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,7 +23,7 @@ from deployments.errors import (
 from deployments.model_state import ModelState
 from deployments.whisper.audio_source import raw_format
 from deployments.whisper.config import WhisperConfig
-from deployments.whisper.deployment import WhisperReplica, without_client_tracebacks
+from deployments.whisper.deployment import WhisperReplica
 from deployments.whisper.types import Segment, TranscriptionRequest
 from media.decode import RawPcm
 from media.fetch import FetchPolicy
@@ -139,16 +138,16 @@ async def test_a_failed_load_on_demand_leaves_the_replica_ready(monkeypatch: pyt
             raise ModelUnavailable("The Hub knows no such model.")
         return SAMPLES / "model"
 
-    monkeypatch.setattr("deployments.whisper.deployment.fetch_model", fetch)
+    monkeypatch.setattr("deployments.model_host.fetch_model", fetch)
     async with replica(board, source=None, allow=["org/*"], max_loaded=1) as found:
         with pytest.raises(ModelUnavailable):
             await segments(found, recording(), model="org/broken")
-        assert found._reporter.state.phase == "idle"
+        assert found._models.state.phase == "idle"
         assert await segments(found, recording(), model="org/good")
-        assert found._reporter.state.phase == "ready"
+        assert found._models.state.phase == "ready"
         with pytest.raises(ModelUnavailable):
             await segments(found, recording(), model="org/broken")
-        assert found._reporter.state.ready
+        assert found._models.state.ready
         assert await segments(found, recording(), model="org/other")
     assert all(state.phase in ("starting", "idle", "ready") for state in board.reports)
 
@@ -157,7 +156,7 @@ async def test_a_model_that_idles_away_stays_ready_for_requests() -> None:
     board = Board()
     async with replica(board, idle_unload_s=0.05) as found:
         async with asyncio.timeout(10):
-            while found._reporter.state.phase != "idle":
+            while found._models.state.phase != "idle":
                 await asyncio.sleep(0.01)
         begin = len(board.reports)
         assert (await segments(found, recording()))[0].text == " two two three seven five"
@@ -176,17 +175,3 @@ async def test_a_model_that_idles_away_stays_ready_for_requests() -> None:
 )
 def test_raw_audio_is_named_by_its_content_type(content_type: str | None, expected: RawPcm | None) -> None:
     assert raw_format(content_type) == expected
-
-
-def test_a_clients_mistake_is_logged_without_a_traceback() -> None:
-    def record(error: Exception) -> logging.LogRecord:
-        return logging.LogRecord(
-            "ray.serve", logging.ERROR, "", 1, "Request failed.", (), (type(error), error, None)
-        )
-
-    mistake, fault = record(Overloaded("full", retry_after_s=1)), record(RuntimeError("bug"))
-    assert without_client_tracebacks(mistake)
-    assert without_client_tracebacks(fault)
-    assert mistake.exc_info is None
-    assert "overloaded" in mistake.getMessage()
-    assert fault.exc_info is not None

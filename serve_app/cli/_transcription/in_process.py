@@ -20,7 +20,7 @@ from serve_app import transcripts
 from serve_app.cli._transcription.inputs import AudioInput
 from serve_app.cli._transcription.progress import ProgressBar
 from serve_app.cli._transcription.results import Result
-from serve_app.config import AppConfig
+from serve_app.config import AppConfig, WhisperEntry
 from serve_app.http.transcription_form import Output, parse_form
 from serve_app.http.uploads import open_upload
 from serve_app.models import ModelIndex
@@ -56,6 +56,7 @@ def choose(model: str | None, config: Path | None) -> Choice:
         except ModelNotFound as error:
             refusal = error
         else:
+            assert isinstance(found.entry, WhisperEntry)
             settings = found.entry.config
             return Choice(found.entry.id, settings.model_copy(update=NO_LIMIT), _policy(app), found.on_demand)
     if model is None or not ("://" in model or find_local(model)):

@@ -8,7 +8,7 @@ import pytest
 
 PROBE = """
 import ctypes, resource, sys
-from deployments.whisper.allocator import reuse_freed_memory
+from deployments.allocator import reuse_freed_memory
 if sys.argv[1] == "raised":
     assert reuse_freed_memory()
 libc = ctypes.CDLL(None)

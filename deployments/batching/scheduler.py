@@ -1,19 +1,20 @@
-"""Batches windows of all live requests and runs them on the engine's threads.
+"""Batches jobs of all live requests and runs them on the engine's threads.
 
 One task per engine worker takes the next fair batch, runs it, and hands the results out. While every worker is
 busy batches form by themselves; an idle worker waits a few milliseconds for company if the configuration says
-so. A request that leaves takes its waiting windows with it.
+so. A request that leaves takes its waiting jobs with it.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, Protocol
 
+from deployments.batching.fair_queue import FairQueue, Limit
 from deployments.errors import InternalError
-from deployments.whisper.fair_queue import FairQueue
+from deployments.priority import step_back
 
 STUCK_AFTER_S = 300.0
 FAILURES_IN_A_ROW = 5  # batches after which the engine is taken to be broken
@@ -35,19 +36,27 @@ class Job(Protocol):
 
 
 class Scheduler:
-    """Runs jobs in fair batches. ``close`` before the event loop ends."""
+    """Runs jobs in fair batches. ``close`` before the event loop ends.
+
+    ``max_batch`` is the largest batch, or tells it for a key.
+    """
 
     def __init__(
-        self, engine: BatchRunner, *, workers: int = 1, max_batch: int = 8, max_wait_s: float = 0.005
+        self,
+        engine: BatchRunner,
+        *,
+        workers: int = 1,
+        max_batch: int | Callable[[Any], int] = 8,
+        max_wait_s: float = 0.005,
     ) -> None:
         self._engine = engine
-        self._max_batch = max_batch
+        self._limit: Limit = max_batch if callable(max_batch) else lambda _: max_batch
         self._max_wait_s = max_wait_s
         self._queue: FairQueue[tuple[Job, asyncio.Future[Any]]] = FairQueue()
         self._work = asyncio.Condition()
         self._running: dict[int, float] = {}
         self._failures = 0
-        self._executor: Executor = ThreadPoolExecutor(workers, thread_name_prefix="whisper")
+        self._executor: Executor = ThreadPoolExecutor(workers, "engine", initializer=step_back)
         self._workers = [asyncio.create_task(self._serve(i)) for i in range(workers)]
 
     @contextlib.contextmanager
@@ -82,7 +91,7 @@ class Scheduler:
         for task in self._workers:
             task.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
-        for batch in iter(lambda: self._queue.next_batch(self._max_batch), []):
+        for batch in iter(lambda: self._queue.next_batch(self._limit), []):
             for _, future in batch:
                 future.cancel()
         await asyncio.to_thread(self._executor.shutdown)
@@ -113,12 +122,12 @@ class Scheduler:
         idle = not self._queue
         async with self._work:
             await self._work.wait_for(lambda: len(self._queue) > 0)
-        if idle and self._max_wait_s > 0 and self._queue.compatible() < self._max_batch:
+        if idle and self._max_wait_s > 0 and not self._queue.fills_a_batch(self._limit):
             await asyncio.sleep(self._max_wait_s)
-        return [entry for entry in self._queue.next_batch(self._max_batch) if not entry[1].done()]
+        return [entry for entry in self._queue.next_batch(self._limit) if not entry[1].done()]
 
     async def _run_alone(self, batch: list[tuple[Job, asyncio.Future[Any]]], error: Exception) -> None:
-        """A batch failed: run its jobs one by one, so that one request's bad window fails that request only."""
+        """A batch failed: run its jobs one by one, so that one request's bad job fails that request only."""
         loop = asyncio.get_running_loop()
         for job, future in batch:
             if future.done():
@@ -135,6 +144,6 @@ class Scheduler:
             if failure is None:
                 future.set_result(result)
             else:
-                cause = InternalError("The model failed on a window of this audio. The log has the details.")
+                cause = InternalError("The model failed on this request. The log has the details.")
                 cause.__cause__ = failure
                 future.set_exception(cause)

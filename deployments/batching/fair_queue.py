@@ -1,17 +1,19 @@
-"""Windows of all live requests, in the order in which a fair server takes them. Plain data, no clock, no tasks.
+"""Jobs of all live requests, in the order in which a fair server takes them. Plain data, no clock, no tasks.
 
 Each request (*owner*) has a first-in-first-out lane. The next batch is led by the owner that has been served
-least so far, and filled with windows of other owners that may share a batch with it, least served first,
-one window of each at a time. A request that comes in starts where the least served one stands, so it neither
-waits behind a long file nor starves it.
+least so far, and filled with jobs of other owners that may share a batch with it, least served first, one job
+of each at a time. A request that comes in starts where the least served one stands, so it neither waits behind a
+large one nor starves it.
 """
 
+import itertools
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
+Limit = Callable[[object], int]  # the largest batch of items with a key
 
 
 @dataclass(slots=True)
@@ -52,16 +54,17 @@ class FairQueue(Generic[Item]):
         lane.waiting.append((key, item))
         self._size += 1
 
-    def next_batch(self, limit: int) -> list[Item]:
-        """Take up to ``limit`` compatible items, at least one if any waits."""
+    def next_batch(self, limit: Limit) -> list[Item]:
+        """Take as many compatible items as their key's limit permits, at least one if any waits."""
         order = self._by_service()
         if not order:
             return []
         key = order[0].waiting[0][0]
+        most = max(1, limit(key))
         batch: list[Item] = []
-        while len(batch) < limit:
+        while len(batch) < most:
             taken = [lane for lane in order if lane.waiting and lane.waiting[0][0] == key]
-            taken = taken[: limit - len(batch)]
+            taken = taken[: most - len(batch)]
             if not taken:
                 break
             for lane in taken:
@@ -70,13 +73,14 @@ class FairQueue(Generic[Item]):
                 self._size -= 1
         return batch
 
-    def compatible(self) -> int:
-        """How many items the next batch could hold if it had no limit."""
+    def fills_a_batch(self, limit: Limit) -> bool:
+        """Whether the next batch would be as large as its limit permits."""
         order = self._by_service()
         if not order:
-            return 0
+            return False
         key = order[0].waiting[0][0]
-        return sum(1 for lane in order for _ in _prefix(lane, key))
+        waiting = (item for lane in order for item in _prefix(lane, key))
+        return sum(1 for _ in itertools.islice(waiting, limit(key))) >= limit(key)
 
     def _by_service(self) -> list[_Lane[Item]]:
         waiting = (lane for lane in self._lanes.values() if lane.waiting)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deployments.batching.scheduler import Scheduler
 from deployments.errors import InternalError
-from deployments.whisper.scheduler import Scheduler
 
 
 @dataclass(frozen=True)

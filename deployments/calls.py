@@ -1,0 +1,139 @@
+"""Calls of deployments: tried again when a replica dies, stopped at their deadline, cancelled when the caller
+leaves, and with errors of our own tree only.
+
+They know handles only by their shape, so tests drive them with plain objects.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayTaskError,
+    TaskCancelledError,
+    WorkerCrashedError,
+)
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
+
+from deployments.deadline import TOO_LATE, until
+from deployments.errors import AntiphonError, DeadlineExceeded, InternalError, ModelUnavailable, Overloaded
+
+logger = logging.getLogger("ray.serve")
+
+REPLICA_DIED = (
+    ActorDiedError,
+    ActorUnavailableError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    WorkerCrashedError,
+)
+RETRY_PAUSE_S = 0.1
+
+
+class Handle(Protocol):
+    """The part of a Serve deployment handle that is used."""
+
+    def options(self, *, stream: bool) -> Any:
+        """A handle whose calls return async generators."""
+
+    def __getattr__(self, method: str) -> Any:
+        """A method; its ``.remote(...)`` starts a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Calls of one model's deployment. ``retries`` counts the tries after the first one."""
+
+    handle: Handle
+    model: str
+    retries: int = 2
+    clock: Callable[[], float] = time.time
+
+    async def one(self, method: str, deadline: float, *args: Any) -> Any:
+        """The result of a replica's method. ``deadline`` is Unix time in seconds. Raises any ``AntiphonError``."""
+        attempt = 0
+        while True:
+            call = getattr(self.handle, method).remote(*args)
+            ended = False
+            try:
+                async with asyncio.timeout(max(0.0, deadline - self.clock())) as limit:
+                    result = await call
+                ended = True
+                return result
+            except BaseException as error:
+                if limit.expired():
+                    raise DeadlineExceeded(TOO_LATE) from error
+                await self._again_or_raise(error, attempt)
+                attempt += 1
+            finally:
+                if not ended:
+                    with contextlib.suppress(Exception):  # it raises what the call itself has raised
+                        call.cancel()
+
+    async def stream(self, method: str, deadline: float, *args: Any) -> AsyncGenerator[tuple[int, Any]]:
+        """Items of a replica's generator with the number of the attempt that they come from.
+
+        When a replica dies another one starts the same call over; leaving out what the caller already has is
+        the business of those who know what the items mean.
+        """
+        handle = self.handle.options(stream=True)
+        for attempt in range(self.retries + 1):
+            call = getattr(handle, method).remote(*args)
+            ended = False
+            try:
+                async for item in until(deadline, call, self.clock):
+                    yield attempt, item
+                ended = True
+                return
+            except BaseException as error:
+                await self._again_or_raise(error, attempt)
+            finally:
+                if not ended:
+                    with contextlib.suppress(Exception):
+                        call.cancel()
+
+    async def _again_or_raise(self, error: BaseException, attempt: int) -> None:
+        """Return if the call may be tried again."""
+        if not isinstance(error, REPLICA_DIED):
+            told = _told(error, self.model)
+            if told is error:
+                raise error
+            raise told from error
+        if attempt == self.retries:
+            raise ModelUnavailable(
+                f"The model {self.model!r} lost its replica {attempt + 1} times during this request. Try again."
+            ) from error
+        logger.warning("replica of %s died, attempt %d starts", self.model, attempt + 2)
+        await asyncio.sleep(RETRY_PAUSE_S)
+
+
+def _told(error: BaseException, model: str) -> BaseException:
+    """What the caller is told about an error that came out of a replica or of Serve itself."""
+    match error:
+        case RayTaskError() if isinstance(error.cause, AntiphonError):
+            return error.cause
+        case AntiphonError() | asyncio.CancelledError() | GeneratorExit():
+            return error
+        case BackPressureError():
+            return Overloaded(
+                f"Too many requests are waiting for the model {model!r}. Try again later.",
+                retry_after_s=error.retry_after_s or 1.0,
+            )
+        case DeploymentUnavailableError():
+            return ModelUnavailable(f"The model {model!r} failed to start.")
+        case TaskCancelledError():
+            return asyncio.CancelledError()
+        case Exception():
+            logger.error("the model %s failed", model, exc_info=error)
+            return InternalError("The model failed on this request. The log has the details.")
+    return error

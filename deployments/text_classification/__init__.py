@@ -1,0 +1,1 @@
+"""Classification of texts: tweet normaliser, encoders with a head, batches of texts of like length, deployment."""

@@ -1,0 +1,87 @@
+"""The vocabulary of text classification: what every entrance asks for, and what comes back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from deployments.errors import InvalidRequest
+
+SHOWN = 40  # characters of a wrong value that a message repeats
+
+
+@dataclass(frozen=True, slots=True)
+class ClassificationRequest:
+    """Texts to classify, none of them blank. ``deadline`` is Unix time in seconds."""
+
+    texts: tuple[str, ...]
+    model: str | None = None
+    deadline: float | None = None
+    request_id: str = ""
+
+    @classmethod
+    def of(cls, texts: object, *, param: str = "input", model: str | None = None, request_id: str = "") -> Self:
+        """A request for one text or a list of them, as any wire format brings it.
+
+        Raises InvalidRequest that names ``param`` and says which text has to change, and how.
+        """
+        if isinstance(texts, str):
+            return cls((_checked(texts, f"`{param}`", param),), model, None, request_id)
+        if not isinstance(texts, list | tuple):
+            raise InvalidRequest(
+                f"`{param}` has to be a text or a list of texts, not {_kind(texts)}.", param=param
+            )
+        if not texts:
+            raise InvalidRequest(f"`{param}` is an empty list; send at least one text.", param=param)
+        found = (_checked(text, f"Text {number} of `{param}`", param) for number, text in enumerate(texts, 1))
+        return cls(tuple(found), model, None, request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class TextScores:
+    """Probabilities (0 to 1) by label, in the order of the model's outputs.
+
+    ``tokens`` counts those that the model has seen; ``truncated`` tells that the text had more.
+    """
+
+    scores: Mapping[str, float]
+    tokens: int
+    truncated: bool = False
+
+    @property
+    def label(self) -> str:
+        """The most probable label."""
+        return max(self.scores, key=self.scores.__getitem__)
+
+
+def _checked(text: object, name: str, param: str) -> str:
+    if not isinstance(text, str):
+        raise InvalidRequest(f"{name} has to be a text, not {_kind(text)}.", param=param)
+    if not text.strip():
+        raise InvalidRequest(f"{name} is {'blank' if text else 'empty'}; leave it out.", param=param)
+    if "\0" in text:
+        raise InvalidRequest(f"{name} holds a NUL character (U+0000); remove it.", param=param)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(
+            f"{name} holds half of a surrogate pair at character {error.start + 1}; send whole characters.",
+            param=param,
+        ) from error
+    return text
+
+
+def _kind(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"the number {value!r}"[:SHOWN]
+        case dict():
+            return "an object"
+        case list() | tuple():
+            return "a list"
+        case bytes():
+            return "bytes"
+    return "another value"
