@@ -31,15 +31,20 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def server(**changes: Any) -> Iterator[tuple[str, psutil.Process]]:
-    """``antiphon serve`` with configs/local.yaml, whose sample model's config takes ``changes``.
+def server(model: str = "sample-asr", **changes: Any) -> Iterator[tuple[str, psutil.Process]]:
+    """``antiphon serve`` with one model of configs/local.yaml, whose config takes ``changes``.
 
     Yields the base URL and the server's process; it is stopped at the end.
     """
     config = yaml.safe_load((ROOT / "configs/local.yaml").read_text())
-    arguments = config["applications"][0]["args"]
+    config.pop("grpc_options", None)
+    (application,) = config["applications"]
+    arguments = application["args"]
     arguments["fetch"] = {"allowed_networks": ["127.0.0.1/32"]}
+    arguments["models"] = [entry for entry in arguments["models"] if entry["id"] == model]
     arguments["models"][0]["config"].update(changes)
+    kept = {"ingress", "states", model}
+    application["deployments"] = [entry for entry in application["deployments"] if entry["name"] in kept]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.yaml"
         path.write_text(yaml.safe_dump(config))

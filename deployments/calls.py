@@ -24,8 +24,8 @@ from ray.exceptions import (
 )
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
-from deployments.deadline import TOO_LATE, until
-from deployments.errors import AntiphonError, DeadlineExceeded, InternalError, ModelUnavailable, Overloaded
+from deployments.deadline import until, within
+from deployments.errors import AntiphonError, InternalError, ModelUnavailable, Overloaded
 
 logger = logging.getLogger("ray.serve")
 
@@ -59,20 +59,18 @@ class Calls:
     retries: int = 2
     clock: Callable[[], float] = time.time
 
-    async def one(self, method: str, deadline: float, *args: Any) -> Any:
+    async def one(self, method: str, deadline: float | None, *args: Any) -> Any:
         """The result of a replica's method. ``deadline`` is Unix time in seconds. Raises any ``AntiphonError``."""
         attempt = 0
         while True:
             call = getattr(self.handle, method).remote(*args)
             ended = False
             try:
-                async with asyncio.timeout(max(0.0, deadline - self.clock())) as limit:
+                async with within(deadline, self.clock):
                     result = await call
                 ended = True
                 return result
             except BaseException as error:
-                if limit.expired():
-                    raise DeadlineExceeded(TOO_LATE) from error
                 await self._again_or_raise(error, attempt)
                 attempt += 1
             finally:
@@ -80,7 +78,7 @@ class Calls:
                     with contextlib.suppress(Exception):  # it raises what the call itself has raised
                         call.cancel()
 
-    async def stream(self, method: str, deadline: float, *args: Any) -> AsyncGenerator[tuple[int, Any]]:
+    async def stream(self, method: str, deadline: float | None, *args: Any) -> AsyncGenerator[tuple[int, Any]]:
         """Items of a replica's generator with the number of the attempt that they come from.
 
         When a replica dies another one starts the same call over; leaving out what the caller already has is

@@ -13,6 +13,19 @@ _END: Any = object()
 TOO_LATE = "The request took longer than it was given; its work was stopped."
 
 
+@contextlib.asynccontextmanager
+async def within(deadline: float | None, clock: Callable[[], float] = time.time) -> AsyncIterator[None]:
+    """A block that DeadlineExceeded ends at the deadline, if there is one."""
+    left = None if deadline is None else max(0.0, deadline - clock())
+    try:
+        async with asyncio.timeout(left) as limit:
+            yield
+    except TimeoutError as error:
+        if limit.expired():
+            raise DeadlineExceeded(TOO_LATE) from error
+        raise
+
+
 async def until(
     deadline: float | None, items: AsyncIterator[Item], clock: Callable[[], float] = time.time
 ) -> AsyncGenerator[Item]:

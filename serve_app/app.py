@@ -6,9 +6,10 @@ from typing import Any
 from ray.serve import Application
 
 from deployments.states import States
+from deployments.text_classification.deployment import TextClassification
 from deployments.whisper.deployment import Whisper
 from media.fetch import FetchPolicy
-from serve_app.config import AppConfig
+from serve_app.config import AppConfig, TextClassificationEntry, WhisperEntry
 from serve_app.ingress import Ingress
 
 Options = Mapping[str, Any]
@@ -27,10 +28,17 @@ def build_graph(config: AppConfig, options: Mapping[str, Options] | None = None)
         return deployment.options(name=name, **{**defaults, **(options or {}).get(name, {})})
 
     states = configured(States, "states").bind()
-    models = {}
-    for entry in config.models:
+    models: dict[str, Any] = {}
+    for entry in sorted(config.models, key=lambda entry: entry.task == "transcription"):  # it may use another one
         room = 2 * entry.config.queue_requests  # the replica refuses by itself what it has no room for
-        whisper = configured(Whisper, entry.id, max_ongoing_requests=room)
-        models[entry.id] = whisper.bind(entry.id, entry.config, fetching, states)
+        match entry:
+            case TextClassificationEntry():
+                model = configured(TextClassification, entry.id, max_ongoing_requests=room)
+                needed = tuple(entry.moderation.categories or ())
+                models[entry.id] = model.bind(entry.id, entry.config, states, needed)
+            case WhisperEntry():
+                model = configured(Whisper, entry.id, max_ongoing_requests=room)
+                classifier = models[entry.classifier] if entry.classifier else None
+                models[entry.id] = model.bind(entry.id, entry.config, fetching, states, classifier)
     graph: Application = configured(Ingress, "ingress").bind(config, models, states)
     return graph

@@ -41,6 +41,11 @@ def as_json(transcript: Transcript, *, logprobs: bool = False) -> dict[str, Any]
     body: dict[str, Any] = {"text": transcript.text, "languages": language_objects(transcript.segments)}
     if logprobs:
         body["logprobs"] = logprob_objects(transcript.segments)
+    if any(segment.classification for segment in transcript.segments):
+        body["classification"] = [
+            {"start": _seconds(s.start), "end": _seconds(s.end), **classification_object(s)}
+            for s in transcript.segments
+        ]
     return body | {"usage": usage_object(transcript.duration)}
 
 
@@ -64,6 +69,7 @@ def as_verbose_json(transcript: Transcript, *, segments: bool = True, words: boo
 
 def segment_object(segment: Segment, number: int) -> dict[str, Any]:
     """One segment of ``verbose_json``; ``number`` counts from 0."""
+    found = {"classification": classification_object(segment)} if segment.classification else {}
     return {
         "id": number,
         "seek": segment.seek,
@@ -75,7 +81,13 @@ def segment_object(segment: Segment, number: int) -> dict[str, Any]:
         "avg_logprob": _number(segment.avg_logprob),
         "compression_ratio": _number(segment.compression_ratio),
         "no_speech_prob": _number(segment.no_speech_prob),
+        **found,
     }
+
+
+def classification_object(segment: Segment) -> dict[str, float]:
+    """A classifier's scores of a segment, by label; empty without a classifier or without text."""
+    return {label: _number(score) for label, score in (segment.classification or {}).items()}
 
 
 def word_objects(segment: Segment) -> list[dict[str, Any]]:

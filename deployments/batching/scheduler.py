@@ -70,11 +70,22 @@ class Scheduler:
 
     async def run(self, owner: Hashable, job: Job) -> Any:
         """Wait for a job's result. Cancelling the wait drops the job if it has not begun."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue.push(owner, job.key, (job, future))
-        async with self._work:
-            self._work.notify()
-        return await future
+        (result,) = await self.run_all(owner, [job])
+        return result
+
+    async def run_all(self, owner: Hashable, jobs: Sequence[Job]) -> list[Any]:
+        """Wait for the results of several jobs, in their order. The first failure drops those that still wait."""
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[Any]] = [loop.create_future() for _ in jobs]
+        for job, future in zip(jobs, futures, strict=True):
+            self._queue.push(owner, job.key, (job, future))
+        try:
+            async with self._work:
+                self._work.notify(len(jobs))
+            return await asyncio.gather(*futures)
+        finally:
+            for future in futures:
+                future.cancel()
 
     def check(self) -> None:
         """Raise RuntimeError if a worker has died, a batch hangs, or nothing but failures came of late."""

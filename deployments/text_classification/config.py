@@ -14,7 +14,7 @@ class EngineConfig(BaseModel):
     """How the model is computed.
 
     ``auto`` takes ``cuda`` if there is one, and bfloat16 there, float32 on a CPU. ``workers`` batches are computed
-    at the same time, each by one thread: on a CPU one per core, on a GPU one.
+    at the same time, each on ``threads`` cores of a CPU: with several cores more workers are better than threads.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -22,6 +22,7 @@ class EngineConfig(BaseModel):
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     workers: int = Field(1, ge=1, le=64)
+    threads: int = Field(1, ge=1, le=256)
     max_batch_texts: int = Field(64, ge=1, le=4_096)
     max_batch_tokens: int = Field(16_384, ge=512, le=4_194_304, description="texts times the longest one's tokens")
     max_wait_ms: float = Field(2, ge=0, le=1_000)
@@ -40,4 +41,5 @@ class TextClassificationConfig(ModelConfig):
     max_tokens: int | None = Field(None, ge=8, le=131_072)
     max_texts: int = Field(1_024, ge=1, le=100_000, description="texts in one request")
     max_chars: int = Field(50_000, ge=1, le=10_000_000, description="characters of one text")
+    encoders: int = Field(2, ge=1, le=64, description="threads that normalise and tokenise")
     queue_tokens: int = Field(500_000, ge=1, description="tokens admitted and not yet done")

@@ -13,11 +13,13 @@ from ray import serve
 
 from deployments.admission import Admission, Ticket
 from deployments.batching.scheduler import Scheduler
+from deployments.calls import Calls, Handle
 from deployments.deadline import until
 from deployments.model_host import Family, ModelHost
 from deployments.model_state import ModelState
 from deployments.priority import step_back
 from deployments.replica_log import quiet_client_errors
+from deployments.whisper.annotation import SegmentClassifier
 from deployments.whisper.audio_source import AudioSources, blaming
 from deployments.whisper.config import WhisperConfig
 from deployments.whisper.engine import WhisperEngine
@@ -32,8 +34,16 @@ MODEL_FILES = ("config.json", "preprocessor_config.json", "model.bin", "tokenize
 class WhisperReplica:
     """One replica: a bounded queue before one or more loaded models."""
 
-    def __init__(self, name: str, config: WhisperConfig, fetching: FetchPolicy, states: Any = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: WhisperConfig,
+        fetching: FetchPolicy,
+        states: Any = None,
+        classifier: Calls | None = None,
+    ) -> None:
         self._config = config
+        self._classifier = None if classifier is None else SegmentClassifier(classifier)
         self._admission = Admission(config.queue_audio_s, config.queue_requests)
         self._feeders = ThreadPoolExecutor(config.feeders, "feeder", initializer=step_back)
         self._sources = AudioSources(fetching, config.downloads, self._feeders, config.max_audio_s)
@@ -62,7 +72,7 @@ class WhisperReplica:
                 async for event in events:
                     parcel.append(event)
                     if isinstance(event, Progress | Finished):
-                        yield parcel
+                        yield await self._annotated(parcel, request)
                         parcel = []
 
     async def _events(
@@ -82,6 +92,11 @@ class WhisperReplica:
                     if isinstance(event, Progress):
                         ticket.advance(event.processed)
                     yield event
+
+    async def _annotated(
+        self, parcel: list[TranscriptionEvent], request: TranscriptionRequest
+    ) -> list[TranscriptionEvent]:
+        return parcel if self._classifier is None else await self._classifier.annotate(parcel, request.deadline)
 
     async def check(self) -> None:
         """Raise RuntimeError if a loaded model no longer works its queue off."""
@@ -118,9 +133,15 @@ class Whisper(WhisperReplica):
     """``WhisperReplica`` as a deployment; its options come from the YAML's ``deployments:``."""
 
     async def __init__(  # type: ignore[misc]  # Serve awaits it
-        self, name: str, config: WhisperConfig, fetching: FetchPolicy, states: Any = None
+        self,
+        name: str,
+        config: WhisperConfig,
+        fetching: FetchPolicy,
+        states: Any = None,
+        classifier: Handle | None = None,
     ) -> None:
-        super().__init__(name, config, fetching, states)
+        calls = None if classifier is None else Calls(classifier, classifier.deployment_name)
+        super().__init__(name, config, fetching, states, calls)
         quiet_client_errors()
         await self.start()
 

@@ -5,7 +5,7 @@ Results are events, in this order: one ``Started``; ``Segment`` and ``Progress``
 ``Finished``. A client that wants all at once collects them into a ``Transcript``.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -120,7 +120,8 @@ class TokenLogprob:
 class Segment:
     """A stretch of text. Times in seconds of the original audio; ``seek`` in mel frames of 10 ms.
 
-    ``words`` and ``token_logprobs`` are empty unless they were asked for.
+    ``words`` and ``token_logprobs`` are empty unless they were asked for. ``classification`` has probabilities by
+    label if the model is configured with a classifier.
     """
 
     id: int
@@ -136,6 +137,7 @@ class Segment:
     language: str
     words: tuple[Word, ...] = ()
     token_logprobs: tuple[TokenLogprob, ...] = ()
+    classification: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

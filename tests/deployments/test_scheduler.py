@@ -184,3 +184,37 @@ async def test_close_cancels_what_waits() -> None:
     assert all(isinstance(result, asyncio.CancelledError) for result in results[1:])
     with pytest.raises(RuntimeError, match="ended"):
         scheduler.check()
+
+
+async def test_the_jobs_of_a_request_together() -> None:
+    engine = Engine()
+    scheduler = Scheduler(engine, workers=1, max_batch=8, max_wait_s=0)
+    with scheduler.request("a"):
+        assert await scheduler.run_all("a", [Job(i) for i in range(20)]) == [2 * i for i in range(20)]
+    assert max(map(len, engine.batches)) == 8
+    await scheduler.close()
+
+
+async def test_the_first_failure_of_a_request_drops_what_waits() -> None:
+    engine = Engine()
+    scheduler = Scheduler(engine, workers=1, max_batch=1, max_wait_s=0)
+    with scheduler.request("a"), pytest.raises(InternalError):
+        await scheduler.run_all("a", [Job(0, fails=True), *(Job(i) for i in range(1, 50))])
+    with scheduler.request("b"):
+        assert await scheduler.run_all("b", [Job(7)]) == [14]
+    assert len(engine.batches) <= 4
+    await scheduler.close()
+
+
+async def test_the_largest_batch_may_depend_on_the_key() -> None:
+    engine = Engine()
+    scheduler = Scheduler(engine, workers=1, max_batch={"small": 10, "large": 2}.__getitem__, max_wait_s=0)
+    with scheduler.request("a"), scheduler.request("b"):
+        await asyncio.gather(
+            scheduler.run_all("a", [Job(i, "small") for i in range(20)]),
+            scheduler.run_all("b", [Job(i, "large") for i in range(20)]),
+        )
+    assert {len({job.key for job in batch}) for batch in engine.batches} == {1}
+    for key, most in (("small", 10), ("large", 2)):
+        assert max(len(batch) for batch in engine.batches if batch[0].key == key) == most
+    await scheduler.close()

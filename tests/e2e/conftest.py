@@ -37,12 +37,20 @@ def asr(name: str, **entry: Any) -> dict[str, Any]:
     return {"id": name, "config": config, **entry}
 
 
+def classifier(name: str, **entry: Any) -> dict[str, Any]:
+    """The same for the sample classifier."""
+    config = {"source": str(ROOT / "samples/classifier/model"), **entry.pop("config", {})}
+    return {"id": name, "family": "text_classification", "config": config, **entry}
+
+
 CONFIG = {
     "models": [
         asr("sample-asr", default=True, aliases=["ivrit-ai/whisper-large-v3-turbo-ct2"]),
         asr("tight", config={"queue_requests": 3, "queue_audio_s": 200, "max_audio_s": 150}),
         asr("lazy", config={"load": "on_demand", "idle_unload_s": 1.0}),
         asr("pair"),
+        asr("moderated", classifier="sample-classifier"),
+        classifier("sample-classifier", default=True, config={"max_texts": 2_000}),
     ],
     "http": {"upload_bytes": 64 * 1024**2, "request_timeout_s": 120},
     "fetch": {"allowed_networks": ["127.0.0.1/32"], "max_bytes": 2 * 1024**3},
@@ -54,23 +62,27 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "graceful_shutdown_timeout_s": 0,
             "max_ongoing_requests": 512,
         }
-        for name in ("sample-asr", "tight", "lazy")
+        for name in ("sample-asr", "tight", "lazy", "moderated")
     },
-    "pair": {
-        "num_replicas": 2,
-        "ray_actor_options": {"num_cpus": 0},
-        "graceful_shutdown_timeout_s": 0,
-        "max_ongoing_requests": 512,
-        "health_check_period_s": 1,
+    **{
+        name: {
+            "num_replicas": 2,
+            "ray_actor_options": {"num_cpus": 0},
+            "graceful_shutdown_timeout_s": 0,
+            "max_ongoing_requests": 512,
+            "health_check_period_s": 1,
+        }
+        for name in ("pair", "sample-classifier")
     },
 }
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server."""
+    """A running server: its URL, and the address of its gRPC."""
 
     url: str
+    grpc: str
 
     def replicas(self, deployment: str) -> list[int]:
         """Process ids of a deployment's live replicas."""
@@ -123,8 +135,12 @@ def cluster() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def server(cluster: None) -> Server:
     """The graph, ready."""
-    port = free_port()
-    serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
+    port, grpc_port = free_port(), free_port()
+    serve.start(
+        proxy_location="HeadOnly",
+        http_options={"host": "127.0.0.1", "port": port},
+        grpc_options={"port": grpc_port, "grpc_servicer_functions": ["serve_app.grpc:add_services"]},
+    )
     serve.run(build_graph(AppConfig.model_validate(CONFIG), OPTIONS))
     url = f"http://127.0.0.1:{port}"
 
@@ -132,7 +148,7 @@ def server(cluster: None) -> Server:
         return httpx.get(f"{url}/readyz").status_code == 200
 
     wait_until(ready)
-    return Server(url)
+    return Server(url, f"127.0.0.1:{grpc_port}")
 
 
 @pytest.fixture

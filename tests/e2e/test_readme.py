@@ -97,7 +97,8 @@ def here(server: Server, example_com: str) -> Any:
     """Puts this test's addresses in the place of those in the documents."""
 
     def replace(text: str) -> str:
-        return text.replace("http://127.0.0.1:8000", server.url).replace("https://example.com", example_com)
+        text = text.replace("http://127.0.0.1:8000", server.url).replace("127.0.0.1:9000", server.grpc)
+        return text.replace("https://example.com", example_com)
 
     return replace
 

@@ -241,3 +241,75 @@ def test_what_options_do_not_know_is_left_to_serve() -> None:
     assert deployment_options({"name": "x", "rolling_update_percentage": 0.5, "num_replicas": 2}) == {
         "num_replicas": 2
     }
+
+
+def test_a_models_family_decides_which_keys_it_may_have(problems: Any) -> None:
+    assert problems(
+        """
+http_options: {host: 127.0.0.1}
+applications:
+  - name: antiphon
+    import_path: serve_app:build
+    args:
+      models:
+        - id: asr
+          moderation: {threshold: 0.5}
+          config: {source: samples/asr/model, max_textes: 3}
+        - id: words
+          family: text_classification
+          moderation: {treshold: 0.5, thresholds: {hate: 2}}
+          config: {source: samples/asr/model, max_textes: 3, queue_audio_s: 3, engine: {dtype: int3}}
+        - id: other
+          family: text_classificaton
+          config: {source: samples/asr/model}
+"""
+    ) == [
+        "9: applications[0].args.models[0].moderation: unknown key; did you mean description?",
+        "10: applications[0].args.models[0].config.max_textes: unknown key",
+        "13: applications[0].args.models[1].moderation.thresholds.hate: must be less than or equal to 1, not 2",
+        "13: applications[0].args.models[1].moderation.treshold: unknown key; did you mean threshold?",
+        "14: applications[0].args.models[1].config.engine.dtype: must be 'auto', 'float32', 'bfloat16' or 'float16', "
+        "not 'int3'",
+        "14: applications[0].args.models[1].config.max_textes: unknown key; did you mean max_texts?",
+        "14: applications[0].args.models[1].config.queue_audio_s: unknown key; did you mean queue_tokens?",
+        "15: applications[0].args.models[2]: the family of a model is whisper or text_classification",
+    ]
+
+
+def test_a_classifier_has_to_be_there(problems: Any) -> None:
+    text = """
+http_options: {{host: 127.0.0.1}}
+applications:
+  - name: antiphon
+    import_path: serve_app:build
+    args:
+      models:
+        - {{id: asr, classifier: {name}, config: {{source: samples/asr/model}}}}
+        - {{id: any, family: text_classification, config: {{allow: [org/*]}}}}
+        - {{id: words, family: text_classification, config: {{source: samples/asr/model}}}}
+"""
+    (said,) = problems(text.format(name="word"))
+    assert said.endswith("the classifier 'word' of 'asr' is no text-classification model here")
+    (said,) = problems(text.format(name="asr"))
+    assert said.endswith("the classifier 'asr' of 'asr' is no text-classification model here")
+    (said,) = problems(text.format(name="any"))
+    assert said.endswith("the classifier 'any' of 'asr' needs a source of its own")
+
+
+def test_thresholds_are_for_categories(problems: Any) -> None:
+    text = """
+http_options: {{host: 127.0.0.1}}
+applications:
+  - name: antiphon
+    import_path: serve_app:build
+    args:
+      models:
+        - id: words
+          family: text_classification
+          moderation: {moderation}
+          config: {{source: samples/asr/model}}
+"""
+    (said,) = problems(text.format(moderation="{thresholds: {haet: 0.9}}"))
+    assert said.endswith("there is a threshold for 'haet', which is no category")
+    (said,) = problems(text.format(moderation="{categories: {junk: spam}, thresholds: {spam: 0.9, junk: 0.1}}"))
+    assert said.endswith("there is a threshold for 'junk', which is no category")

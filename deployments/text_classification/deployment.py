@@ -1,0 +1,158 @@
+"""The Ray Serve deployment of a text classifier: admission, limits, answers. Everything else is below it."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ray import serve
+
+from deployments.admission import Admission
+from deployments.batching.scheduler import Scheduler
+from deployments.deadline import within
+from deployments.errors import InvalidRequest, ModelUnavailable, PayloadTooLarge
+from deployments.model_host import Family, ModelHost
+from deployments.model_state import ModelState
+from deployments.priority import step_back
+from deployments.replica_log import quiet_client_errors
+from deployments.text_classification.config import TextClassificationConfig
+from deployments.text_classification.engine import ClassifierEngine, EncodedText
+from deployments.text_classification.types import ClassificationRequest, TextScores
+
+MODEL_FILES = (
+    "config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json", "tokenizer_config.json",
+    "special_tokens_map.json", "vocab.json", "vocab.txt", "merges.txt", "*.model",
+)  # fmt: skip
+CHARACTERS_PER_TOKEN = 4  # what a text is taken to cost until it has been tokenised
+
+
+class TextClassificationReplica:
+    """One replica: a bounded queue before one or more loaded models.
+
+    ``required_labels`` are those that somebody relies on; a model without them is refused.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: TextClassificationConfig,
+        states: Any = None,
+        required_labels: Sequence[str] = (),
+    ) -> None:
+        self._config = config
+        self._required_labels = required_labels
+        self._admission = Admission(config.queue_tokens, config.queue_requests)
+        self._encoders = ThreadPoolExecutor(config.encoders, "encoder", initializer=step_back)
+        family = Family(MODEL_FILES, self._engine, self._scheduler, lambda engine: {"labels": engine.labels})
+        self._models: ModelHost[ClassifierEngine, Scheduler] = ModelHost(
+            name, config, family, states, self._with_load
+        )
+
+    async def start(self) -> None:
+        """Load the model unless it loads on demand. Raises ModelUnavailable."""
+        await self._models.start()
+
+    async def classify(self, request: ClassificationRequest) -> tuple[TextScores, ...]:
+        """Scores of every text, in their order.
+
+        Raises InvalidRequest or PayloadTooLarge for what is beyond the limits, Overloaded at once if the queue is
+        full, DeadlineExceeded, ModelUnavailable.
+        """
+        self._check_size(request.texts)
+        expected = sum(len(text) // CHARACTERS_PER_TOKEN + 2 for text in request.texts)
+        with self._admission.admit(expected) as ticket:
+            async with within(request.deadline), self._models.use(request.model) as model:
+                loop = asyncio.get_running_loop()
+                encoded = await loop.run_in_executor(self._encoders, model.engine.encode, request.texts)
+                ticket.resize(sum(len(text.ids) for text in encoded))
+                rows = await self._run(model.scheduler, encoded)
+                ticket.advance(sum(len(text.ids) for text in encoded))
+            labels = model.engine.labels
+            return tuple(
+                TextScores(dict(zip(labels, row, strict=True)), len(text.ids), text.truncated)
+                for row, text in zip(rows, encoded, strict=True)
+            )
+
+    async def label_texts(self, texts: Sequence[str], deadline: float | None = None) -> list[dict[str, float]]:
+        """Scores by label for replicas of other families, in plain types."""
+        return [
+            dict(found.scores)
+            for found in await self.classify(ClassificationRequest(tuple(texts), None, deadline))
+        ]
+
+    async def check(self) -> None:
+        """Raise RuntimeError if a loaded model no longer works its queue off."""
+        self._models.check()
+
+    async def close(self) -> None:
+        """Unload everything."""
+        await self._models.close()
+        self._encoders.shutdown(wait=False, cancel_futures=True)
+
+    def _check_size(self, texts: Sequence[str]) -> None:
+        if len(texts) > self._config.max_texts:
+            raise InvalidRequest(
+                f"{len(texts)} texts are more than the {self._config.max_texts} that one request may have; "
+                "send several requests.",
+                param="input",
+            )
+        for number, text in enumerate(texts, 1):
+            if len(text) > self._config.max_chars:
+                raise PayloadTooLarge(
+                    f"Text {number} has {len(text)} characters, more than the {self._config.max_chars} that are "
+                    "taken; cut it.",
+                    param="input",
+                )
+
+    async def _run(self, scheduler: Scheduler, encoded: Sequence[EncodedText]) -> list[tuple[float, ...]]:
+        """Probabilities of every text. They are queued by length, so that neighbours may share a batch."""
+        order = sorted(range(len(encoded)), key=lambda index: encoded[index].key)
+        owner = object()
+        with scheduler.request(owner):
+            rows = await scheduler.run_all(owner, [encoded[index] for index in order])
+        found = dict(zip(order, rows, strict=True))
+        return [found[index] for index in range(len(encoded))]
+
+    def _engine(self, folder: Path) -> ClassifierEngine:
+        engine = ClassifierEngine(folder, self._config)
+        missing = [label for label in self._required_labels if label not in engine.labels]
+        if missing:
+            raise ModelUnavailable(
+                f"`moderation` names the labels {', '.join(missing)}; the model has {', '.join(engine.labels)}."
+            )
+        return engine
+
+    def _scheduler(self, engine: ClassifierEngine) -> Scheduler:
+        settings = self._config.engine
+
+        def most_texts(length: int) -> int:
+            return min(settings.max_batch_texts, settings.max_batch_tokens // length)
+
+        return Scheduler(
+            engine, workers=settings.workers, max_batch=most_texts, max_wait_s=settings.max_wait_ms / 1000
+        )
+
+    def _with_load(self, state: ModelState) -> ModelState:
+        return replace(state, queued_tokens=self._admission.outstanding, active_requests=self._admission.requests)
+
+
+@serve.deployment(max_surge_percent=100, health_check_timeout_s=30)
+class TextClassification(TextClassificationReplica):
+    """``TextClassificationReplica`` as a deployment; its options come from the YAML's ``deployments:``."""
+
+    async def __init__(  # type: ignore[misc]  # Serve awaits it
+        self,
+        name: str,
+        config: TextClassificationConfig,
+        states: Any = None,
+        required_labels: Sequence[str] = (),
+    ) -> None:
+        super().__init__(name, config, states, required_labels)
+        quiet_client_errors()
+        await self.start()
+
+    async def check_health(self) -> None:
+        """Called by Serve; an exception replaces the replica."""
+        await self.check()

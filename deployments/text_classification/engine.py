@@ -1,0 +1,122 @@
+"""A loaded classifier: texts to token ids, batches of these to probabilities. No Ray, no queue."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from deployments.allocator import reuse_freed_memory
+from deployments.errors import ModelUnavailable
+from deployments.text_classification.checkpoint import is_checkpoint
+from deployments.text_classification.config import EngineConfig, TextClassificationConfig
+from deployments.text_classification.loading import Classifier, load_own, load_transformers
+from deployments.text_classification.normalizer import normalize_tweet
+
+RESERVED_LABELS = frozenset({"text", "label", "truncated"})  # other keys of a flat answer
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedText:
+    """Token ids of one text. ``key`` is what texts of a batch have in common: about the same length in tokens."""
+
+    ids: tuple[int, ...]
+    truncated: bool
+    key: int
+
+
+class ClassifierEngine:
+    """Load, encode, run, close. ``encode`` and ``run`` may be called from several threads at once."""
+
+    def __init__(self, folder: Path, config: TextClassificationConfig) -> None:
+        """Load a folder: one of ours, or a model for sequence classification of the transformers library.
+
+        Raises ModelUnavailable if it is neither, or lacks what it needs.
+        """
+        self.device = _device(config.engine)
+        if self.device.type == "cpu":
+            reuse_freed_memory()
+            torch.set_num_threads(config.engine.threads)
+        dtype = _dtype(config.engine, self.device)
+        model = load_own(folder) if is_checkpoint(folder) else load_transformers(folder)
+        self._network = model.network.to(self.device, dtype).eval()
+        self._pad, self._pads = model.pad_token_id, model.pads
+        self._tokenizer = model.tokenizer
+        self.labels = model.labels
+        if taken := RESERVED_LABELS.intersection(self.labels):
+            raise ModelUnavailable(f"The model has a label {min(taken)!r}, which answers use for something else.")
+        self._normalizer = config.normalizer or model.normalizer
+        self._sigmoid = (config.activation or model.activation) == "sigmoid"
+        self.max_tokens = _max_tokens(config, model)
+        self._tokenizer.encode_special_tokens = True  # somebody who writes <pad> means these letters
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(self.max_tokens)
+
+    def encode(self, texts: Sequence[str]) -> list[EncodedText]:
+        """Normalise and tokenise texts; what is longer than ``max_tokens`` is cut."""
+        if self._normalizer == "tweet":
+            texts = [normalize_tweet(text) for text in texts]
+        return [self._encoded(text) for text in texts]
+
+    @torch.inference_mode()
+    def run(self, batch: Sequence[EncodedText]) -> list[tuple[float, ...]]:
+        """Probabilities in the order of ``labels`` for every text. Raises RuntimeError for what is none."""
+        longest = max(len(text.ids) for text in batch)
+        ids = torch.full((len(batch), longest), self._pad)
+        mask = torch.zeros((len(batch), longest), dtype=torch.int64)
+        for row, text in enumerate(batch):
+            ids[row, : len(text.ids)] = torch.tensor(text.ids)
+            mask[row, : len(text.ids)] = 1
+        logits = self._network(ids.to(self.device), mask.to(self.device)).float()
+        probabilities = logits.sigmoid() if self._sigmoid else logits.softmax(dim=-1)
+        rows: list[tuple[float, ...]] = [tuple(row) for row in probabilities.tolist()]
+        if not all(map(math.isfinite, (value for row in rows for value in row))):
+            raise RuntimeError("the model computed something that is no probability")
+        return rows
+
+    def warm_up(self) -> None:
+        """Run a short and a long text, so that the first request does not pay for it."""
+        for text in self.encode(["warm", "warm up " * self.max_tokens]):
+            self.run([text])
+
+    def close(self) -> None:
+        """Free the weights."""
+        del self._network
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _encoded(self, text: str) -> EncodedText:
+        encoding = self._tokenizer.encode(text)
+        ids = tuple(encoding.ids)
+        key = length_class(len(ids)) if self._pads else len(ids)
+        return EncodedText(ids, bool(encoding.overflowing), key)
+
+
+def length_class(tokens: int) -> int:
+    """The length up to which texts may share a batch with this one: at most a quarter more, or 7 tokens."""
+    step = max(8, 1 << max(0, tokens.bit_length() - 3))
+    return -(-tokens // step) * step
+
+
+def _device(config: EngineConfig) -> torch.device:
+    cuda = torch.cuda.is_available()
+    if config.device == "auto":
+        return torch.device("cuda" if cuda else "cpu")
+    if config.device != "cpu" and not cuda:
+        raise ModelUnavailable(f"The configuration asks for {config.device}, but PyTorch finds no GPU.")
+    return torch.device(config.device)
+
+
+def _dtype(config: EngineConfig, device: torch.device) -> torch.dtype:
+    if config.dtype == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[config.dtype]
+
+
+def _max_tokens(config: TextClassificationConfig, model: Classifier) -> int:
+    if config.max_tokens is not None and config.max_tokens > model.max_tokens:
+        raise ModelUnavailable(
+            f"max_tokens is {config.max_tokens}, but the model takes {model.max_tokens} at most."
+        )
+    return config.max_tokens or model.max_tokens

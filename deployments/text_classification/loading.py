@@ -1,0 +1,134 @@
+"""What the engine needs of a model, read from one of our own folders or by the transformers library."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from deployments.errors import ModelUnavailable
+from deployments.text_classification.checkpoint import TOKENIZER, read_checkpoint
+from deployments.text_classification.config import Activation, Normalizer
+from deployments.text_classification.network import TweetClassifier
+
+USUAL_MAX_TOKENS = 512  # of models that do not say
+LARGEST_MEANT = 1_000_000  # tokenizers without a limit say 1e30
+# Models whose positions count from pad_token_id + 1, as RoBERTa's do: the table has more rows than the input may.
+POSITIONS_AFTER_PADDING = frozenset({
+    "camembert", "data2vec-text", "ibert", "longformer", "roberta", "roberta-prelayernorm", "xlm-roberta",
+    "xlm-roberta-xl", "xmod",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """A network of ids (batch, tokens) and mask (batch, tokens), both int64, to logits (batch, labels).
+
+    ``pads``: whether it tells padding from text; if not, only texts of equal length can share a batch.
+    """
+
+    network: nn.Module
+    tokenizer: Tokenizer
+    labels: tuple[str, ...]
+    max_tokens: int
+    pad_token_id: int
+    pads: bool = True
+    normalizer: Normalizer = "none"
+    activation: Activation = "softmax"
+
+
+def load_own(folder: Path) -> Classifier:
+    """A folder written by ``checkpoint.write_checkpoint``. Raises ModelUnavailable."""
+    config, tensors = read_checkpoint(folder)
+    with torch.device("meta"):
+        network = TweetClassifier(config.size)
+    try:
+        network.load_state_dict(tensors, assign=True)
+    except RuntimeError as error:  # it lists missing, unexpected and misshapen tensors
+        raise ModelUnavailable(f"The weights do not fit config.json. {error}") from error
+    size = config.size
+    return Classifier(
+        network,
+        _tokenizer(folder),
+        config.labels,
+        size.most_tokens,
+        size.pad_token_id,
+        normalizer=config.normalizer,
+    )
+
+
+def load_transformers(folder: Path) -> Classifier:
+    """A model for sequence classification, safetensors only, without code of its own. Raises ModelUnavailable."""
+    from transformers import AutoModelForSequenceClassification
+
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelUnavailable(f"The folder holds no model for sequence classification. {error}") from error
+    config = model.config
+    if config.problem_type == "regression":
+        raise ModelUnavailable("This is a regression model: its outputs are no probabilities of labels.")
+    independent = config.problem_type == "multi_label_classification" or config.num_labels == 1
+    pads = config.pad_token_id is not None
+    if not pads:
+        config.pad_token_id = model.config.pad_token_id = -1  # no id is: every token counts as text
+    return Classifier(
+        _Logits(model),
+        _tokenizer(folder),
+        tuple(str(config.id2label[index]) for index in range(config.num_labels)),
+        _longest(folder, config),
+        config.pad_token_id if pads else 0,
+        pads,
+        activation="sigmoid" if independent else "softmax",
+    )
+
+
+class _Logits(nn.Module):
+    """A model of the transformers library, whose answer is an object."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self._model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        logits: Tensor = self._model(input_ids=input_ids, attention_mask=attention_mask).logits
+        return logits
+
+
+def _longest(folder: Path, config: Any) -> int:
+    """The longest input in tokens, as the positions and the tokenizer's own settings permit."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions and config.model_type in POSITIONS_AFTER_PADDING:
+        positions -= config.pad_token_id + 1
+    stated = _json(folder / "tokenizer_config.json").get("model_max_length")
+    limits = [limit for limit in (positions, stated) if isinstance(limit, int) and 0 < limit < LARGEST_MEANT]
+    return min(limits, default=USUAL_MAX_TOKENS)
+
+
+def _tokenizer(folder: Path) -> Tokenizer:
+    try:
+        if (folder / TOKENIZER).is_file():
+            return Tokenizer.from_file(str(folder / TOKENIZER))
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+    except Exception as error:  # the library raises Exception itself for a file it cannot read
+        raise ModelUnavailable(f"The tokenizer cannot be read. {error}") from error
+    if not isinstance(backend, Tokenizer):
+        raise ModelUnavailable(f"The model has no tokenizer of the fast kind; it needs a {TOKENIZER}.")
+    return backend
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
