@@ -3,7 +3,7 @@ PYTHON ?= python3
 CONFIG ?= configs/local.yaml
 BIN := .venv/bin
 
-.PHONY: serve test lint format bench samples
+.PHONY: serve test lint format protos bench samples
 
 serve: .venv/.has-runtime
 	$(BIN)/antiphon serve $(CONFIG) $(ARGS)
@@ -20,6 +20,10 @@ lint: .venv/.has-dev
 format: .venv/.has-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The code beside every protocol, which is committed; a test tells when it is stale.
+protos: .venv/.has-dev
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. serve_app/grpc/protos/*.proto
 
 # Each starts a server of its own and writes to benchmarks/results; one of them: make bench ARGS=overload
 bench: .venv/.has-bench

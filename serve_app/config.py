@@ -132,6 +132,13 @@ class HttpConfig(_Strict):
     retries: int = Field(2, ge=0, le=10, description="tries again after the death of a replica")
 
 
+class GrpcConfig(_Strict):
+    """Limits of the gRPC entrance, which Serve opens on every network that the machine is in."""
+
+    remote_clients: bool = Field(False, description="whether other machines are answered")
+    message_bytes: int = Field(128 * 1024**2, ge=4 * 1024**2, lt=2 * 1024**3, description="largest request")
+
+
 class FetchConfig(_Strict):
     """Limits of URLs that requests name."""
 
@@ -148,6 +155,7 @@ class AppConfig(_Strict):
 
     models: tuple[AnyEntry, ...] = Field(min_length=1)
     http: HttpConfig = HttpConfig()
+    grpc: GrpcConfig = GrpcConfig()
     fetch: FetchConfig = FetchConfig()
 
     @model_validator(mode="after")

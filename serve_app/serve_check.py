@@ -13,6 +13,8 @@ from serve_app.config import RESERVED_IDS, AppConfig
 from serve_app.serve_schema import hidden_models, strip_unknown, validate
 from serve_app.serve_yaml import ConfigProblems, Document, Place, Problem
 
+GRPC_SERVICER = "serve_app.grpc:add_services"
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -42,6 +44,7 @@ class _Checker:
             raise ConfigProblems(self._document.path, self._problems)
         data = strip_unknown(ServeDeploySchema, raw, (), self._report)
         self._explicit_host(data)
+        self._servicers(data)
         apps = _list(data, "applications")
         configs = [self._application(app, ("applications", index)) for index, app in enumerate(apps)]
         if data.get("applications") == []:
@@ -119,6 +122,17 @@ class _Checker:
             "must be given; Serve's own default is 0.0.0.0, every network the machine is in",
         )
 
+    def _servicers(self, data: dict[str, Any]) -> None:
+        options = data.get("grpc_options")
+        place = ("grpc_options", "grpc_servicer_functions")
+        for index, path in enumerate(_list(options, place[1]) if isinstance(options, dict) else ()):
+            if not isinstance(path, str) or path == GRPC_SERVICER:
+                continue
+            if error := _import_error(path):
+                self._report((*place, index), f"must be {GRPC_SERVICER}{error}")
+            else:
+                self._warn((*place, index), f"is not Antiphon's; calls of Antiphon need {GRPC_SERVICER}")
+
     def _sources(self, config: AppConfig, place: Place) -> None:
         for index, model in enumerate(config.models):
             where = (*place, index, "config", "source")
@@ -171,7 +185,7 @@ def _raw_ids(args: Any) -> list[str]:
 def _import_error(path: str) -> str:
     module, _, name = path.partition(":") if ":" in path else path.rpartition(".")
     try:
-        getattr(importlib.import_module(module), name)
+        found = getattr(importlib.import_module(module), name)
     except Exception as error:  # the module's own code runs
         return f"; {path} cannot be imported: {type(error).__name__}: {error}"
-    return ""
+    return "" if callable(found) else f"; {path} is no function"

@@ -23,15 +23,17 @@ from serve_app.serve_config import Options, ServeConfig, ServedApplication
 Builder = Callable[[AppConfig, Mapping[str, Options]], serve.Application]
 LOST_AFTER_S = 60.0
 OBJECT_STORE_BYTES = 1 << 30  # uploads on their way; more of them spill to disk instead of filling the memory
+GRPC_LIMIT = "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE"  # of Serve's proxies, in bytes; 2 GiB by default
 ANY, LOOPBACK = "0.0.0.0", "127.0.0.1"  # noqa: S104 - compared with, not bound
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """What the command line changes. ``address`` None starts a Ray of our own; ``port`` 0 takes a free one."""
+    """What the command line changes. ``address`` None starts a Ray of our own; a port of 0 takes a free one."""
 
     host: str | None = None
     port: int | None = None
+    grpc_port: int | None = None
     address: str | None = None
     dashboard: bool = False
     verbose: bool = False
@@ -73,17 +75,24 @@ def run(
 class _Server:
     def __init__(self, config: ServeConfig, options: ServerOptions, build: Builder) -> None:
         self._config, self._options, self._build = config, options, build
-        self._http = dict(config.http_options)
+        self._http, self._grpc = dict(config.http_options), dict(config.grpc_options)
         if options.host is not None:
             self._http["host"] = options.host
         if options.port is not None:
             self._http["port"] = options.port
+        if options.grpc_port is not None:
+            self._grpc["port"] = options.grpc_port
+        self._speaks_grpc = config.proxy_location != "Disabled" and bool(self._grpc["grpc_servicer_functions"])
         self.logs = ""
 
     def start(self, signals: "_Signals") -> None:
         """Start Ray, Serve and the applications. Raises StartFailed."""
         if self._options.address is None:
             self._http["port"] = free_port(self._http["host"], self._http["port"])
+            if self._speaks_grpc:
+                self._grpc["port"] = free_port(ANY, self._grpc["port"], option="--grpc-port")
+                if self._grpc["port"] == self._http["port"]:
+                    raise StartFailed(f"HTTP and gRPC cannot both listen on port {self._http['port']}.")
         targets = [self._target(app) for app in self._config.applications]
         try:
             self._start_ray()
@@ -91,7 +100,7 @@ class _Server:
             serve.start(
                 proxy_location=self._config.proxy_location,
                 http_options=self._http,
-                grpc_options=self._config.grpc_options,
+                grpc_options=self._grpc,
                 logging_config=self._config.logging_config,
                 tracing_config=self._config.tracing_config,
                 controller_options=self._config.controller_options,
@@ -110,6 +119,9 @@ class _Server:
         url = spelled_url({**self._http, "host": host}) if reachable else None
         Watch(self._config, url, say).wait(self._options.ready_timeout_s)
         say(f"Antiphon listens on {spelled_url(self._http)}")
+        if self._speaks_grpc:
+            remote = any(app.config.grpc.remote_clients for app in self._config.applications)
+            say(f"gRPC listens on port {self._grpc['port']}, for {'all machines' if remote else 'this machine'}")
 
     def stay(self) -> None:
         """Wait for a signal. Raises StartFailed if Serve, which heals whatever it can, is gone for a minute."""
@@ -150,6 +162,8 @@ class _Server:
         environments = [app.runtime_env for app in self._config.applications if app.runtime_env]
         if any(one != environments[0] for one in environments):
             raise StartFailed("Applications with different runtime_env can only be deployed with `serve deploy`.")
+        largest = max(app.config.grpc.message_bytes for app in self._config.applications)
+        os.environ.setdefault(GRPC_LIMIT, str(largest))  # larger messages are then refused before they are read
         level = logging.INFO if self._options.verbose else logging.WARNING
         context = ray.init(
             address=self._options.address or "local",
@@ -198,8 +212,8 @@ class _Signals:
         raise Stopped
 
 
-def free_port(host: str, port: int) -> int:
-    """The port, if it can be listened on; a free one for 0. Raises StartFailed."""
+def free_port(host: str, port: int, *, option: str = "--port") -> int:
+    """The port, if it can be listened on; a free one for 0. Raises StartFailed, which names the ``option``."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -209,9 +223,9 @@ def free_port(host: str, port: int) -> int:
     except OSError as error:
         match error.errno:
             case errno.EADDRINUSE:
-                reason = f"Another program listens on port {port} of {host}. Stop it, or choose another --port."
+                reason = f"Another program listens on port {port} of {host}. Stop it, or choose another {option}."
             case errno.EACCES:
-                reason = f"Port {port} needs privileges. Choose one above 1023 with --port."
+                reason = f"Port {port} needs privileges. Choose one above 1023 with {option}."
             case _:
                 reason = f"{host} is no address of this machine ({error.strerror}). Choose another --host."
         raise StartFailed(reason) from error

@@ -41,11 +41,8 @@ def as_json(transcript: Transcript, *, logprobs: bool = False) -> dict[str, Any]
     body: dict[str, Any] = {"text": transcript.text, "languages": language_objects(transcript.segments)}
     if logprobs:
         body["logprobs"] = logprob_objects(transcript.segments)
-    if any(segment.classification for segment in transcript.segments):
-        body["classification"] = [
-            {"start": _seconds(s.start), "end": _seconds(s.end), **classification_object(s)}
-            for s in transcript.segments
-        ]
+    if found := classification_list(transcript.segments):
+        body["classification"] = found
     return body | {"usage": usage_object(transcript.duration)}
 
 
@@ -88,6 +85,15 @@ def segment_object(segment: Segment, number: int) -> dict[str, Any]:
 def classification_object(segment: Segment) -> dict[str, float]:
     """A classifier's scores of a segment, by label; empty without a classifier or without text."""
     return {label: _number(score) for label, score in (segment.classification or {}).items()}
+
+
+def classification_list(segments: Iterable[Segment]) -> list[dict[str, float]]:
+    """The same for every segment that has scores, with its times."""
+    return [
+        {"start": _seconds(segment.start), "end": _seconds(segment.end), **classification_object(segment)}
+        for segment in segments
+        if segment.classification
+    ]
 
 
 def word_objects(segment: Segment) -> list[dict[str, Any]]:

@@ -10,34 +10,51 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from deployments.whisper.config import EngineConfig, WhisperConfig
-from serve_app.config import AppConfig, FetchConfig, HttpConfig, WhisperEntry
-from serve_app.http.docs import _kind
+from deployments.model_config import ModelConfig
+from deployments.text_classification.config import EngineConfig as ClassifierEngine
+from deployments.text_classification.config import TextClassificationConfig
+from deployments.whisper.config import EngineConfig as WhisperEngine
+from deployments.whisper.config import WhisperConfig
+from serve_app.config import (
+    AppConfig,
+    FetchConfig,
+    GrpcConfig,
+    HttpConfig,
+    ModelEntry,
+    ModerationConfig,
+    TextClassificationEntry,
+    WhisperEntry,
+)
+from serve_app.http.classification_fields import CLASSIFICATION, MODERATION
 from serve_app.http.form_field import FormField
+from serve_app.http.json_field import JsonField
+from serve_app.http.schema_words import expectation
 from serve_app.http.transcription_fields import AUDIO, FIELDS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+FIELD_TABLE = re.compile(r"^\| Field \|.*?(?=\n\n)", re.MULTILINE | re.DOTALL)
 DOCUMENTS = (*ROOT.glob("*.md"), *DOCS.glob("*.md"))
 SOURCES = [
     path.read_text() for name in ("media", "deployments", "serve_app") for path in (ROOT / name).rglob("*.py")
 ]
 
 
-def fields_table() -> str:
-    """The table of ``docs/http.md``. After a change of the fields: ``python -m tests.test_docs``."""
-    return "\n".join(["| Field | Value | Default | Meaning |", "|---|---|---|---|", *map(_row, (AUDIO, *FIELDS))])
+def field_tables() -> list[str]:
+    """The tables of ``docs/http.md``. After a change of the fields: ``python -m tests.test_docs``."""
+    head = ["| Field | Value | Default | Meaning |", "|---|---|---|---|"]
+    return ["\n".join([*head, *map(_row, table)]) for table in ((AUDIO, *FIELDS), CLASSIFICATION, MODERATION)]
 
 
-def _row(field: FormField) -> str:
+def _row(field: FormField | JsonField) -> str:
     names = " or ".join(f"`{name}`" for name in (field.name, *field.aliases))
     value = field.schema.get("default")
     default = "" if value is None else f"`{json.dumps(value, ensure_ascii=False)}`"
-    return f"| {names} | {_kind(field.schema)} | {default} | {field.description} |"
+    return f"| {names} | {expectation(field.schema)} | {default} | {field.description} |"
 
 
 def test_every_field_of_the_api_is_documented() -> None:
-    current = fields_table() in (DOCS / "http.md").read_text()
+    current = FIELD_TABLE.findall((DOCS / "http.md").read_text()) == field_tables()
     assert current, "run python -m tests.test_docs"
 
 
@@ -53,15 +70,41 @@ def _keys(section: str) -> Iterator[tuple[str, str]]:
     ("section", "model"),
     [
         ("The application", AppConfig),
-        ("A model", WhisperEntry),
-        ("A model's `config`", WhisperConfig),
-        ("The `engine` of a model", EngineConfig),
+        ("A model's `config`", ModelConfig),
+        ("The `engine` of a transcription model", WhisperEngine),
+        ("The `engine` of a text-classification model", ClassifierEngine),
+        ("`moderation`", ModerationConfig),
         ("`http`", HttpConfig),
+        ("`grpc`", GrpcConfig),
         ("`fetch`", FetchConfig),
     ],
 )
 def test_every_key_of_the_configuration_is_documented(section: str, model: type[BaseModel]) -> None:
-    assert dict(_keys(section)) == {name: _default(field.default) for name, field in model.model_fields.items()}
+    assert dict(_keys(section)) == _fields(model)
+
+
+def test_the_keys_of_every_model_are_documented() -> None:
+    family = {"family": _fields(WhisperEntry)["family"]}
+    assert dict(_keys("A model")) == _fields(ModelEntry) | family
+
+
+@pytest.mark.parametrize(
+    ("section", "entry", "config"),
+    [
+        ("Transcription", WhisperEntry, WhisperConfig),
+        ("Text classification", TextClassificationEntry, TextClassificationConfig),
+    ],
+)
+def test_what_a_family_adds_is_documented(section: str, entry: type[BaseModel], config: type[BaseModel]) -> None:
+    assert dict(_keys(section)) == _added(entry, ModelEntry) | _added(config, ModelConfig)
+
+
+def _fields(model: type[BaseModel]) -> dict[str, str]:
+    return {name: _default(field.default) for name, field in model.model_fields.items()}
+
+
+def _added(model: type[BaseModel], base: type[BaseModel]) -> dict[str, str]:
+    return {name: default for name, default in _fields(model).items() if name not in base.model_fields}
 
 
 def _default(value: Any) -> str:
@@ -69,7 +112,7 @@ def _default(value: Any) -> str:
         return "required"
     if isinstance(value, BaseModel):
         return "see below"
-    if value is None or value in ("", ()):
+    if value is None or value in ("", (), {}):
         return "none"
     return f"`{json.dumps(value)}`"
 
@@ -105,5 +148,5 @@ def test_modules_named_in_the_tour_exist() -> None:
 
 if __name__ == "__main__":
     document = DOCS / "http.md"
-    found = re.sub(r"^\| Field \|.*?(?=\n\n)", lambda _: fields_table(), document.read_text(), flags=re.M | re.S)
-    document.write_text(found)
+    tables = iter(field_tables())
+    document.write_text(FIELD_TABLE.sub(lambda _: next(tables), document.read_text()))

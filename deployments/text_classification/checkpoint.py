@@ -69,6 +69,7 @@ def write_checkpoint(
     """
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
+    (folder / WEIGHTS).chmod(0o644)  # the library's default keeps other users out
     (folder / TOKENIZER).write_bytes(tokenizer)
     whole = config.model_copy(update={"sha256": {name: file_hash(folder / name) for name in (WEIGHTS, TOKENIZER)}})
     (folder / CONFIG).write_text(json.dumps(whole.model_dump(mode="json"), indent=1) + "\n")

@@ -100,9 +100,10 @@ class TextClassificationReplica:
             )
         for number, text in enumerate(texts, 1):
             if len(text) > self._config.max_chars:
+                name = f"Text {number}" if len(texts) > 1 else "The text"
                 raise PayloadTooLarge(
-                    f"Text {number} has {len(text)} characters, more than the {self._config.max_chars} that are "
-                    "taken; cut it.",
+                    f"{name} has {len(text)} characters, more than the {self._config.max_chars} that are taken; "
+                    "cut it.",
                     param="input",
                 )
 

@@ -14,7 +14,7 @@ from deployments.text_classification.config import EngineConfig, TextClassificat
 from deployments.text_classification.loading import Classifier, load_own, load_transformers
 from deployments.text_classification.normalizer import normalize_tweet
 
-RESERVED_LABELS = frozenset({"text", "label", "truncated"})  # other keys of a flat answer
+RESERVED_LABELS = frozenset({"text", "label", "truncated", "start", "end"})  # other keys of a flat answer
 
 
 @dataclass(frozen=True, slots=True)

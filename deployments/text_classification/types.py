@@ -25,6 +25,8 @@ class ClassificationRequest:
         Raises InvalidRequest that names ``param`` and says which text has to change, and how.
         """
         if isinstance(texts, str):
+            if not texts.strip():
+                raise InvalidRequest(f"`{param}` is {'blank' if texts else 'empty'}; send a text.", param=param)
             return cls((_checked(texts, f"`{param}`", param),), model, None, request_id)
         if not isinstance(texts, list | tuple):
             raise InvalidRequest(

@@ -12,6 +12,7 @@ from serve_app import environment
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--host", help="Listen there instead of http_options.host.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Instead of http_options.port; 0 takes a free one.")
+@click.option("--grpc-port", type=click.IntRange(0, 65535), help="Instead of grpc_options.port.")
 @click.option("--address", help="Join this Ray cluster (`auto`: the one of this machine) instead of starting one.")
 @click.option("--dashboard", is_flag=True, help="Start Ray's dashboard too.")
 @click.option("--verbose", is_flag=True, help="Show the logs of all processes.")
@@ -22,6 +23,7 @@ def serve(
     file: Path,
     host: str | None,
     port: int | None,
+    grpc_port: int | None,
     address: str | None,
     dashboard: bool,
     verbose: bool,
@@ -44,4 +46,4 @@ def serve(
         click.echo(located(file, warning, "warning: "), err=True)
     from serve_app.server import ServerOptions, run
 
-    sys.exit(run(config, ServerOptions(host, port, address, dashboard, verbose, ready_timeout)))
+    sys.exit(run(config, ServerOptions(host, port, grpc_port, address, dashboard, verbose, ready_timeout)))

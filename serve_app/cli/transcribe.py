@@ -1,6 +1,5 @@
 """``antiphon transcribe``: text out of files, URLs or standard input, by a server or by this process."""
 
-import asyncio
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,11 +9,12 @@ import click
 
 from deployments.errors import AntiphonError
 from deployments.whisper.types import Task
+from serve_app.cli._running import run, told
 from serve_app.cli._transcription.inputs import AudioInput, open_input
 from serve_app.cli._transcription.outputs import targets
 from serve_app.cli._transcription.results import FORMATS
-from serve_app.cli._transcription.run import Job, run, told
-from serve_app.cli._transcription.ways import Way, choose_way
+from serve_app.cli._transcription.run import Job, transcribe_all
+from serve_app.cli._transcription.ways import choose_way
 from serve_app.transcripts import TranscriptFormat
 
 
@@ -78,7 +78,8 @@ def transcribe(
         inputs = _open(audio, stack)
         given = {name: value for name, value in fields.items() if value is not None}
         job = Job(inputs, targets(inputs, output, kind), task, kind, given, stream)
-        failures = _run(choose_way(server, local=local, config=config, model=model), job)
+        way = choose_way(server, local=local, config=config, model=model)
+        failures = run(transcribe_all(way, job))
     sys.exit(1 if failures else 0)
 
 
@@ -89,13 +90,3 @@ def _open(names: tuple[str, ...], stack: ExitStack) -> list[AudioInput]:
         return [open_input(name, stack) for name in names]
     except (AntiphonError, OSError) as error:
         raise click.UsageError(told(error)) from error
-
-
-def _run(way: Way, job: Job) -> int:
-    """How many inputs failed."""
-    try:
-        return asyncio.run(run(way, job))
-    except click.ClickException:
-        raise
-    except Exception as error:
-        raise click.ClickException(told(error)) from error

@@ -5,12 +5,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from deployments.errors import AntiphonError
+from serve_app.backend import Backend
 from serve_app.config import HttpConfig
-from serve_app.http import docs, health, models, openai_transcriptions
-from serve_app.http.backend import Backend
+from serve_app.http import classify, docs, health, models, openai_moderations, openai_transcriptions
 from serve_app.http.errors import on_antiphon_error, on_http_exception
-from serve_app.http.keys import ApiKeys, KeyCheck
+from serve_app.http.keys import KeyCheck
 from serve_app.http.middleware import BodyLimit, RequestContext
+from serve_app.keys import ApiKeys
 
 
 def create_app(gateway: Backend, config: HttpConfig, keys: ApiKeys, *, echo_request_id: bool = True) -> Starlette:
@@ -21,6 +22,8 @@ def create_app(gateway: Backend, config: HttpConfig, keys: ApiKeys, *, echo_requ
     app = Starlette(
         routes=[
             *openai_transcriptions.routes(gateway),
+            *openai_moderations.routes(gateway),
+            *classify.routes(gateway),
             *models.routes(gateway),
             *health.routes(gateway),
             *docs.routes(),

@@ -12,8 +12,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from serve_app.http.errors import Json
-from serve_app.http.form_values import expectation
 from serve_app.http.openapi import openapi
+from serve_app.http.schema_words import expectation
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
@@ -65,9 +65,9 @@ def _operation(path: str, method: str, operation: Mapping[str, Any]) -> str:
     parts = [f"<h2><span>{method.upper()}</span> {_text(path)}</h2><p>{_text(operation['summary'])} "]
     parts.append(f"{_text(operation.get('description', ''))}</p>")
     if "requestBody" in operation:
-        form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
+        (content,) = operation["requestBody"]["content"].values()
         parts.append("<table><tr><th>Field<th>Value<th>Default<th>Meaning")
-        parts.extend(_field(name, schema) for name, schema in form["properties"].items())
+        parts.extend(_field(name, schema) for name, schema in content["schema"]["properties"].items())
         parts.append("</table>")
     parts.append("<table><tr><th>Status<th>Answer")
     parts.extend(_answer(status, answer) for status, answer in operation["responses"].items())
@@ -77,17 +77,9 @@ def _operation(path: str, method: str, operation: Mapping[str, Any]) -> str:
 def _field(name: str, schema: Mapping[str, Any]) -> str:
     default = json.dumps(schema["default"], ensure_ascii=False) if "default" in schema else ""
     return (
-        f"<tr><td><code>{_text(name)}</code><td>{_text(_kind(schema))}<td>{_text(default)}"
+        f"<tr><td><code>{_text(name)}</code><td>{_text(expectation(schema))}<td>{_text(default)}"
         f"<td>{_text(schema['description'])}"
     )
-
-
-def _kind(schema: Mapping[str, Any]) -> str:
-    if schema.get("format") == "binary":
-        return "a file"
-    objects = [s for s in schema.get("anyOf", [schema]) if s.get("type") == "object"]
-    words = [f"an object of {', '.join(s['properties'])}" for s in objects]
-    return " or ".join([*([expectation(schema)] if schema.get("type") != "object" else []), *words])
 
 
 def _answer(status: str, answer: Mapping[str, Any]) -> str:

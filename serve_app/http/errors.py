@@ -1,8 +1,6 @@
 """The exception tree in the error shape of the OpenAI API: ``{"error": {message, type, param, code}}``."""
 
 import json
-import logging
-import math
 from http import HTTPStatus
 from typing import Any
 
@@ -10,13 +8,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from deployments.errors import AntiphonError, AuthenticationFailed, ClientError, InternalError, Overloaded
+from deployments.errors import AntiphonError, AuthenticationFailed, ClientError
+from serve_app.failures import as_told, retry_after_s
 from serve_app.http.request_id import request_id_of
 
-logger = logging.getLogger("ray.serve")
-
-UNAVAILABLE_RETRY_S = 5.0
-RETRIED = frozenset({429, 503})
 # Statuses that clients try again by themselves, although the answer would be the same.
 NOT_RETRIED = frozenset({408, 409, 504})
 
@@ -45,9 +40,8 @@ def error_object(error: AntiphonError) -> dict[str, Any]:
 def error_headers(error: AntiphonError) -> dict[str, str]:
     """Headers that tell a client whether and when to try again."""
     headers = {}
-    if error.status in RETRIED:
-        wait = error.retry_after_s if isinstance(error, Overloaded) else UNAVAILABLE_RETRY_S
-        headers["Retry-After"] = str(max(1, math.ceil(wait)) if math.isfinite(wait) else 60)
+    if (wait := retry_after_s(error)) is not None:
+        headers["Retry-After"] = str(wait)
         headers["x-should-retry"] = "true"
     elif error.status < 500 or error.status in NOT_RETRIED:
         headers["x-should-retry"] = "false"
@@ -59,16 +53,6 @@ def error_headers(error: AntiphonError) -> dict[str, str]:
 def error_response(error: AntiphonError) -> Response:
     """The whole response to a request that failed."""
     return Json(error_object(error), error.status, error_headers(error))
-
-
-def as_told(error: BaseException, request_id: str) -> AntiphonError:
-    """What the client is told about any exception. What is our own fault is logged, with its traceback."""
-    if isinstance(error, AntiphonError):
-        if error.status >= 500:
-            logger.warning("request %s: %s", request_id, error.message, extra={"request_id": request_id})
-        return error
-    logger.error("request %s failed", request_id, exc_info=error, extra={"request_id": request_id})
-    return InternalError(f"The server failed on this request. Its log has the details under {request_id}.")
 
 
 async def on_antiphon_error(request: Request, error: Exception) -> Response:

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from serve_app.http.form_values import ABSENT, Schema, Sent, read_value
+from serve_app.http.form_values import ABSENT, Sent, read_value
+from serve_app.http.schema_words import Schema
 
 Reader = Callable[["FormField", Sent], Mapping[str, Any]]
 

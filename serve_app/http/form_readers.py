@@ -12,13 +12,13 @@ from serve_app.http.form_values import (
     NONE,
     Sent,
     as_form_text,
-    plain_schema,
     quoted,
     read_json,
     read_value,
     split_list,
     wrong_value,
 )
+from serve_app.http.schema_words import plain_schema
 from serve_app.languages import language_code
 
 Values = Mapping[str, Any]

@@ -3,13 +3,11 @@
 import json
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from deployments.errors import InvalidRequest
-
-Schema = Mapping[str, Any]
+from serve_app.http.schema_words import Schema, expectation, is_nullable, plain_schema
 
 ABSENT: Any = object()
 TRUE = frozenset({"true", "1", "yes", "on"})
@@ -97,41 +95,6 @@ def quoted(text: str) -> str:
     return repr(text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "…")
 
 
-def plain_schema(schema: Schema) -> Schema:
-    """A schema without its alternative ``null``."""
-    alternatives: list[Schema] = schema.get("anyOf", [schema])
-    return next(s for s in alternatives if s.get("type") != "null")
-
-
-def is_nullable(schema: Schema) -> bool:
-    """Whether ``null`` is among a schema's alternatives."""
-    return any(s.get("type") == "null" for s in schema.get("anyOf", ()))
-
-
-def expectation(schema: Schema) -> str:
-    """A schema in words: what comes after "has to be"."""
-    plain = plain_schema(schema)
-    if "enum" in plain:
-        words = f"one of {', '.join(plain['enum'])}"
-    else:
-        match plain["type"]:
-            case "boolean":
-                words = "true or false"
-            case "integer":
-                words = "a whole number" + _range(plain)
-            case "number":
-                words = "a number" + _range(plain)
-            case "string":
-                words = "text" + (f" of at most {plain['maxLength']} characters" if "maxLength" in plain else "")
-            case _:
-                items = plain["items"]
-                nouns = {"integer": "whole numbers", "number": "numbers", "string": "texts"}
-                noun = " or ".join(items.get("enum", ())) or nouns[items["type"]]
-                limit = f", at most {plain['maxItems']}" if "maxItems" in plain else ""
-                words = f"a list of {noun}{_range(items)}{limit}"
-    return words + (" or none" if is_nullable(schema) and plain["type"] != "string" else "")
-
-
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)
@@ -181,19 +144,3 @@ def _fits(value: Any, schema: Schema) -> bool:
     most: float = schema.get("maximum", math.inf)
     above: float = schema.get("exclusiveMinimum", -math.inf)
     return bool(least <= value <= most and above < value)
-
-
-def _range(schema: Schema) -> str:
-    low, above, high = (schema.get(key) for key in ("minimum", "exclusiveMinimum", "maximum"))
-    match low, above, high:
-        case None, None, None:
-            return ""
-        case None, None, _:
-            return f" of at most {high}"
-        case None, _, None:
-            return f" above {above}"
-        case None, _, _:
-            return f" above {above} and of at most {high}"
-        case _, _, None:
-            return f" of at least {low}"
-    return f" from {low} to {high}"

@@ -1,15 +1,14 @@
 """The body of a form request, read within limits and with its files on disk."""
 
-import codecs
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, Headers
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from deployments.errors import InvalidRequest
+from serve_app.http.body_type import body_type, told
 from serve_app.http.errors import UnsupportedMedia
 
 MAX_FIELDS = 2_000
@@ -26,33 +25,30 @@ async def read_form(request: Request) -> AsyncIterator[FormData]:
     Raises UnsupportedMedia for another content type, InvalidRequest for a body that is malformed, cut off or
     beyond the limits, ClientDisconnect if the client leaves.
     """
-    kind, options = parse_options_header(request.headers.get("content-type"))
-    _check_charset(options.get(b"charset", b"utf-8"))
-    form = await _parse(kind.lower(), request.headers, request.stream())
+    form = await _parse(body_type(request, CHARSETS), request.headers, request.stream())
     try:
         yield form
     finally:
         await form.close()
 
 
-async def _parse(kind: bytes, headers: Headers, stream: AsyncGenerator[bytes, None]) -> FormData:
+async def _parse(kind: str, headers: Headers, stream: AsyncGenerator[bytes, None]) -> FormData:
     parser: FormParser | _MultiPart
     try:
         async with contextlib.aclosing(stream):
-            if kind == b"multipart/form-data":
+            if kind == "multipart/form-data":
                 parser = _MultiPart(
                     headers, stream, max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
                 )
                 return await parser.parse()
-            if kind == b"application/x-www-form-urlencoded":
+            if kind == "application/x-www-form-urlencoded":
                 limited = _limited(stream)
                 parser = FormParser(headers, limited, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
                 return await parser.parse()
     except MultiPartException as error:
         raise InvalidRequest(f"The form in the request body cannot be read: {error.message}") from error
-    sent = kind.decode("latin-1")[:100] or "without a content type"
     raise UnsupportedMedia(
-        f"The request body is {sent}; send multipart/form-data with the audio as the field `file`."
+        f"The request body is {told(kind)}; send multipart/form-data with the audio as the field `file`."
     )
 
 
@@ -88,11 +84,3 @@ async def _limited(stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         if total > MAX_TEXT_BYTES:
             raise MultiPartException(f"All fields together exceed {MAX_TEXT_BYTES // 1024}KB.")
         yield chunk
-
-
-def _check_charset(charset: bytes) -> None:
-    """Python has codecs that decode at the price of a denial of service, or raise what nobody expects."""
-    with contextlib.suppress(LookupError, ValueError):
-        if codecs.lookup(charset.decode("latin-1")).name in CHARSETS:
-            return
-    raise UnsupportedMedia("The charset of a form has to be utf-8.")

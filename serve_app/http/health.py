@@ -8,7 +8,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from deployments.model_state import ModelState
-from serve_app.http.backend import Backend
+from serve_app.backend import Backend
+from serve_app.config import ModelTask
 from serve_app.http.errors import Json
 
 Readiness = Literal["ready", "starting", "failed"]
@@ -23,8 +24,8 @@ def routes(backend: Backend) -> list[Route]:
     async def readyz(request: Request) -> Response:
         states = await backend.states()
         status = readiness(states)
-        body = {"status": status, "models": {model: state_object(state) for model, state in states.items()}}
-        return Json(body, 200 if status == "ready" else 503)
+        models = {e.id: state_object(states[e.id], e.task) for e in backend.models.entries if e.id in states}
+        return Json({"status": status, "models": models}, 200 if status == "ready" else 503)
 
     async def ping(request: Request) -> Response:
         match readiness(await backend.states()):
@@ -49,14 +50,22 @@ def readiness(states: Mapping[str, ModelState]) -> Readiness:
     return "ready" if all(state.ready for state in states.values()) else "starting"
 
 
-def state_object(state: ModelState | None) -> dict[str, Any]:
-    """A model's state; ``progress`` from 0 to 1, null if unknown. One nobody has heard of is starting."""
+def state_object(state: ModelState | None, task: ModelTask) -> dict[str, Any]:
+    """A model's state; ``progress`` from 0 to 1, null if unknown; its queue in what the task is measured in.
+
+    One nobody has heard of is starting.
+    """
     if state is None:
         return {"phase": "starting", "progress": None}
+    match task:
+        case "transcription":
+            queue = {"queued_audio_s": state.queued_audio_s}
+        case "classification":
+            queue = {"queued_tokens": state.queued_tokens}
     return {
         "phase": state.phase,
         "progress": state.progress,
         "detail": state.detail,
-        "queued_audio_s": state.queued_audio_s,
+        **queue,
         "active_requests": state.active_requests,
     }

@@ -11,7 +11,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.errors import PayloadTooLarge
-from serve_app.http.errors import as_told, error_response
+from serve_app.failures import as_told
+from serve_app.http.errors import error_response
 from serve_app.http.request_id import HEADER, assign_request_id
 
 logger = logging.getLogger("ray.serve")
@@ -75,7 +76,7 @@ class BodyLimit:
             return
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
         if declared.isdigit() and int(declared[:20]) > self._limit:
-            await error_response(self._refusal())(scope, receive, send)
+            await error_response(self._refusal(scope))(scope, receive, send)
             return
         received = 0
 
@@ -84,17 +85,17 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._limit:
-                raise self._refusal()
+                raise self._refusal(scope)
             return message
 
         await self._app(scope, receive_limited, send)
 
-    def _refusal(self) -> PayloadTooLarge:
-        return PayloadTooLarge(
-            f"The request body is larger than the {self._limit} bytes that this server takes. "
-            "Send compressed audio, or a `url` to fetch it from.",
-            param="file",
-        )
+    def _refusal(self, scope: Scope) -> PayloadTooLarge:
+        message = f"The request body is larger than the {self._limit} bytes that this server takes."
+        kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+        if not kind.lower().startswith(b"multipart/"):
+            return PayloadTooLarge(message)
+        return PayloadTooLarge(f"{message} Send compressed audio, or a `url` to fetch it from.", param="file")
 
 
 def _log(scope: Scope, status: int, seconds: float, request_id: str) -> None:

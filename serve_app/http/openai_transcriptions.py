@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from deployments.whisper.types import Finished, Segment, Task, Transcript, TranscriptionEvent, collect
 from serve_app import transcripts
-from serve_app.http.backend import Backend
+from serve_app.backend import Backend
 from serve_app.http.disconnect import while_connected
 from serve_app.http.errors import Json
 from serve_app.http.forms import read_form
@@ -87,6 +87,8 @@ def _delta(segment: Segment, number: int, delta: str, output: Output) -> dict[st
     message: dict[str, Any] = {"type": "transcript.text.delta", "delta": delta}
     if output.logprobs:
         message["logprobs"] = transcripts.logprob_objects([segment])
+    if segment.classification:
+        message["classification"] = transcripts.classification_object(segment)
     if output.response_format == "verbose_json":
         message["segment"] = transcripts.segment_object(segment, number)
         if output.words:
@@ -98,6 +100,8 @@ def _done(finished: Finished, segments: list[Segment], text: str, output: Output
     message: dict[str, Any] = {"type": "transcript.text.done", "text": text}
     if output.logprobs:
         message["logprobs"] = transcripts.logprob_objects(segments)
+    if found := transcripts.classification_list(segments):
+        message["classification"] = found
     if output.response_format == "verbose_json":
         message |= {"language": english_name(finished.language), "duration": finished.duration}
     return message | {

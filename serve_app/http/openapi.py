@@ -1,9 +1,11 @@
-"""The OpenAPI 3.1 document, made from the same field table as the parser."""
+"""The OpenAPI 3.1 document, made from the same field tables as the parsers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from serve_app.http.classification_fields import CLASSIFICATION, MODERATION
 from serve_app.http.form_field import FormField
+from serve_app.http.json_field import JsonField
 from serve_app.http.openapi_schemas import SCHEMAS
 from serve_app.http.transcription_fields import AUDIO, FIELDS
 
@@ -13,16 +15,18 @@ ERRORS = {
     "400": "A field is missing, wrong, or cannot be honoured; the message says what to change.",
     "401": "The API key is missing or wrong.",
     "404": "No served model has this name.",
-    "413": "The body or the audio is larger than this server takes.",
-    "415": "The body is no form.",
+    "413": "The body, the audio or a text is larger than this server takes.",
+    "415": "The body has a content type that this route does not read.",
     "429": "The queue is full; `Retry-After` says when to try again.",
     "500": "The server failed; its log has the details under the id in `x-request-id`.",
     "503": "The model is loading or lost its replica; try again.",
     "504": "The request took longer than allowed.",
 }
-
-
 RETRIED = ("429", "503")
+HEADERS = {
+    "x-request-id": {"$ref": "#/components/headers/RequestId"},
+    "X-Ignored-Fields": {"$ref": "#/components/headers/IgnoredFields"},
+}
 
 
 def openapi(version: str) -> Document:
@@ -39,6 +43,17 @@ def openapi(version: str) -> Document:
         "paths": {
             "/v1/audio/transcriptions": {"post": _audio("transcribe", "Transcribe audio in its own language.")},
             "/v1/audio/translations": {"post": _audio("translate", "Translate spoken audio into English text.")},
+            "/v1/moderations": {
+                "post": _texts("moderate", "Judge texts by categories.", MODERATION, _ref("ModerationList"))
+            },
+            "/v1/classify": {
+                "post": _texts(
+                    "classify",
+                    "Scores of texts by label.",
+                    CLASSIFICATION,
+                    {"anyOf": [_ref("TextScores"), {"type": "array", "items": _ref("TextScores")}]},
+                )
+            },
             "/v1/models": {"get": _get("listModels", "All served models.", "ModelList", ["401"])},
             "/v1/models/{id}": {
                 "get": _get("retrieveModel", "One model, by id or alias.", "Model", ["401", "404"])
@@ -77,10 +92,7 @@ def _audio(task: str, summary: str) -> Document:
         "responses": {
             "200": {
                 "description": "The transcript in the wanted format, or its stream of events.",
-                "headers": {
-                    "x-request-id": {"$ref": "#/components/headers/RequestId"},
-                    "X-Ignored-Fields": {"$ref": "#/components/headers/IgnoredFields"},
-                },
+                "headers": HEADERS,
                 "content": {
                     "application/json": {"schema": {"anyOf": [_ref("Transcript"), _ref("VerboseTranscript")]}},
                     "text/plain": {"schema": {"type": "string"}},
@@ -94,7 +106,29 @@ def _audio(task: str, summary: str) -> Document:
     }
 
 
-def _property(field: FormField) -> Document:
+def _texts(operation: str, summary: str, table: Sequence[JsonField], answer: Document) -> Document:
+    body = {
+        "type": "object",
+        "properties": {field.name: _property(field) for field in table},
+        "required": [field.name for field in table if field.required],
+    }
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "description": "`input` is required.",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": {
+            "200": {
+                "description": summary,
+                "headers": HEADERS,
+                "content": {"application/json": {"schema": answer}},
+            },
+            **_errors(ERRORS),
+        },
+    }
+
+
+def _property(field: FormField | JsonField) -> Document:
     aliases = f" Also `{'`, `'.join(field.aliases)}`." if field.aliases else ""
     return {**field.schema, "description": field.description + aliases, "x-hosted": field.standard}
 

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from serve_app.config import MODERATION_CATEGORIES
+
 Schema = dict[str, Any]
 
 STRING: Schema = {"type": "string"}
 NUMBER: Schema = {"type": "number"}
 INTEGER: Schema = {"type": "integer"}
+BOOLEAN: Schema = {"type": "boolean"}
+PROBABILITY: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 SECONDS: Schema = {"type": "number", "minimum": 0, "description": "seconds"}
 
 
@@ -32,6 +36,17 @@ def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+def _by_label(schema: Schema) -> Schema:
+    return {"type": "object", "additionalProperties": schema}
+
+
+def _by_category(schema: Schema) -> Schema:
+    """An object with every category of the hosted API; the configuration may add others."""
+    return {**_object(**dict.fromkeys(MODERATION_CATEGORIES, schema)), "additionalProperties": schema}
+
+
+CLASSIFIED_SEGMENTS = _list({**_object(start=SECONDS, end=SECONDS), "additionalProperties": PROBABILITY})
+
 SCHEMAS: dict[str, Schema] = {
     "Error": _object(
         error=_object(message=STRING, type=STRING, param=_or_null(STRING), code=_or_null(STRING)),
@@ -50,6 +65,7 @@ SCHEMAS: dict[str, Schema] = {
         avg_logprob=NUMBER,
         compression_ratio=NUMBER,
         no_speech_prob=NUMBER,
+        classification_=_by_label(PROBABILITY),
     ),
     "Word": _object(word=STRING, start=SECONDS, end=SECONDS),
     "Transcript": _object(
@@ -57,6 +73,7 @@ SCHEMAS: dict[str, Schema] = {
         languages=_list(_ref("Language")),
         usage=_ref("Usage"),
         logprobs_=_list(_ref("TokenLogprob")),
+        classification_=CLASSIFIED_SEGMENTS,
     ),
     "VerboseTranscript": _object(
         task={"enum": ["transcribe", "translate"]},
@@ -75,6 +92,7 @@ SCHEMAS: dict[str, Schema] = {
                 type={"const": "transcript.text.delta"},
                 delta=STRING,
                 logprobs_=_list(_ref("TokenLogprob")),
+                classification_=_by_label(PROBABILITY),
                 segment_=_ref("Segment"),
             ),
             _object(
@@ -83,15 +101,32 @@ SCHEMAS: dict[str, Schema] = {
                 languages=_list(_ref("Language")),
                 usage=_ref("Usage"),
                 logprobs_=_list(_ref("TokenLogprob")),
+                classification_=CLASSIFIED_SEGMENTS,
             ),
             _ref("Error"),
         ],
     },
+    "TextScores": {
+        **_object(text=STRING, label=STRING, truncated=BOOLEAN),
+        "additionalProperties": PROBABILITY,
+        "description": "A score for every label of the model, beside the text as it was sent, its most probable "
+        "label, and whether the text was too long for the model and has been cut.",
+    },
+    "Moderation": _object(
+        flagged=BOOLEAN,
+        categories=_by_category(BOOLEAN),
+        category_scores=_by_category(PROBABILITY),
+        category_applied_input_types=_by_category(_list({"const": "text"})),
+        labels=_by_label(PROBABILITY),
+        truncated=BOOLEAN,
+    ),
+    "ModerationList": _object(id=STRING, model=STRING, results=_list(_ref("Moderation"))),
     "State": _object(
         phase={"enum": ["starting", "downloading", "loading", "warming_up", "ready", "idle", "failed"]},
-        progress=_or_null({"type": "number", "minimum": 0, "maximum": 1}),
+        progress=_or_null(PROBABILITY),
         detail_=STRING,
         queued_audio_s_=SECONDS,
+        queued_tokens_={"type": "number", "minimum": 0},
         active_requests_=INTEGER,
     ),
     "Model": _object(
@@ -100,9 +135,11 @@ SCHEMAS: dict[str, Schema] = {
         created=INTEGER,
         owned_by=STRING,
         root=STRING,
-        task=STRING,
+        task={"enum": ["transcription", "classification"]},
+        languages=_list(STRING),
+        labels=_list(STRING),
         aliases=_list(STRING),
-        default={"type": "boolean"},
+        default=BOOLEAN,
         description=STRING,
         license=_or_null(STRING),
         source=_or_null(STRING),

@@ -1,22 +1,18 @@
-"""The id under which a request appears in logs, in replicas and in its own response."""
-
-import re
-import uuid
+"""The request id of HTTP: taken from a header, kept in the scope."""
 
 from starlette.types import Scope
 
+from serve_app.request_id import request_id
+
 HEADER = b"x-request-id"
-LONGEST = 128
 _KEY = "antiphon.request_id"
-_STRANGE = re.compile(r"[^A-Za-z0-9._:/+=@-]")
 
 
 def assign_request_id(scope: Scope) -> str:
-    """The client's id, without characters that logs or headers mind, or a new one; the scope keeps it."""
+    """The client's id or a new one; the scope keeps it."""
     sent = next((value for name, value in scope["headers"] if name == HEADER), b"")
-    request_id = _STRANGE.sub("", sent.decode("latin-1"))[:LONGEST] or uuid.uuid4().hex
-    scope[_KEY] = request_id
-    return request_id
+    scope[_KEY] = found = request_id(sent.decode("latin-1"))
+    return found
 
 
 def request_id_of(scope: Scope) -> str:

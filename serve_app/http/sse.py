@@ -10,8 +10,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from deployments.errors import ModelUnavailable
+from serve_app.failures import as_told
 from serve_app.http.disconnect import stop, while_connected
-from serve_app.http.errors import as_told, error_object
+from serve_app.http.errors import error_object
 from serve_app.http.request_id import request_id_of
 
 PING_S = 15.0

@@ -5,8 +5,9 @@ from typing import Any, get_args
 from deployments.whisper.types import DecodingOptions
 from serve_app.http import form_readers as read
 from serve_app.http.form_field import FormField, Reader, schemas_of
-from serve_app.http.form_values import NONE, Schema
+from serve_app.http.form_values import NONE
 from serve_app.http.option_fields import OPTIONS
+from serve_app.http.schema_words import Schema
 from serve_app.transcripts import TranscriptFormat
 
 TEXT: Schema = {"type": "string"}

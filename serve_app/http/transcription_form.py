@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
@@ -12,11 +11,11 @@ from starlette.datastructures import FormData, UploadFile
 from deployments.errors import InvalidRequest
 from deployments.whisper.types import DecodingOptions, Task, TranscriptionRequest, VadOptions
 from serve_app.http.form_values import Sent
+from serve_app.http.ignored_fields import ignored_header
 from serve_app.http.transcription_fields import AUDIO, BY_NAME
 from serve_app.http.uploads import content_type, file_name
 from serve_app.transcripts import TranscriptFormat
 
-MAX_IGNORED = 32
 _NAME = re.compile(r"([^\[\]]+)(?:\[([^\[\]]*)\])?")
 
 
@@ -43,8 +42,7 @@ class TranscriptionForm:
     @property
     def headers(self) -> dict[str, str]:
         """Headers of the response that the form brings about."""
-        names = [quote(name[:64], safe="[]()_-.:") for name in self.ignored[:MAX_IGNORED]]
-        return {"X-Ignored-Fields": ", ".join(names)} if names else {}
+        return ignored_header(self.ignored)
 
 
 @dataclass(slots=True)

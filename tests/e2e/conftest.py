@@ -53,6 +53,7 @@ CONFIG = {
         classifier("sample-classifier", default=True, config={"max_texts": 2_000}),
     ],
     "http": {"upload_bytes": 64 * 1024**2, "request_timeout_s": 120},
+    "grpc": {"message_bytes": 8 * 1024**2},
     "fetch": {"allowed_networks": ["127.0.0.1/32"], "max_bytes": 2 * 1024**3},
 }
 OPTIONS: dict[str, dict[str, Any]] = {

@@ -1,6 +1,7 @@
 """The shipped configuration, started as users start it: ``antiphon serve`` and Ray's own ``serve run``."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,10 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+import grpc
 import httpx
 import pytest
 import yaml
 
+from serve_app.grpc.protos.classification_pb2 import ClassifyRequest
+from serve_app.grpc.protos.classification_pb2_grpc import ClassificationStub
 from tests.e2e.conftest import AUDIO, ROOT, free_port, wait_until
 
 pytestmark = pytest.mark.slow
@@ -54,15 +58,31 @@ def heard(url: str) -> str:
     return text
 
 
+def classified(log: str) -> str:
+    """What the server of a log says by gRPC."""
+    (port,) = re.findall(r"^gRPC listens on port (\d+), for this machine$", log, re.MULTILINE)
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        answer = ClassificationStub(channel).Classify(ClassifyRequest(texts=["good morning"]), timeout=60)
+        with pytest.raises(grpc.RpcError, match="larger than max") as caught:
+            channel.unary_unary("/service.runsync/runsync")(b"x" * (128 * 1024**2 + 1), timeout=60)
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    label: str = answer.results[0].label
+    return label
+
+
 def test_antiphon_serve_says_when_it_is_ready(tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
     url = f"http://127.0.0.1:{port}"
-    with running([str(BIN / "antiphon"), "serve", "configs/local.yaml", "--port", str(port)], log) as process:
+    ports = ["--port", str(port), "--grpc-port", "0"]
+    with running([str(BIN / "antiphon"), "serve", "configs/local.yaml", *ports], log) as process:
         wait_until(lambda: f"Antiphon listens on {url}" in log.read_text() or process.poll() is not None, 120)
-        wait_until(lambda: "sample-asr   ready" in " ".join(log.read_text().split("\n")) or process.poll(), 60)
+        wait_until(lambda: "gRPC listens" in log.read_text() or process.poll() is not None, 10)
         assert process.poll() is None, log.read_text()
+        ready = re.findall(r"^(\S+) +ready ", log.read_text(), re.MULTILINE)
+        assert sorted(ready) == ["sample-asr", "sample-classifier"]
         assert answers(url)
         assert heard(url) == "two two three seven five"
+        assert classified(log.read_text()) == "neutral"
     assert process.returncode == 0
     assert "Traceback" not in log.read_text()
 
@@ -74,7 +94,7 @@ def test_antiphon_serve_stops_with_the_reason(tmp_path: Path) -> None:
     config["applications"][0]["args"]["models"][0]["config"]["source"] = str(broken)
     path, log = tmp_path / "broken.yaml", tmp_path / "log"
     path.write_text(yaml.safe_dump(config))
-    command = [str(BIN / "antiphon"), "serve", str(path), "--port", str(free_port())]
+    command = [str(BIN / "antiphon"), "serve", str(path), "--port", "0", "--grpc-port", "0"]
     with running(command, log) as process:
         wait_until(lambda: process.poll() is not None, 120)
     assert process.returncode == 1
@@ -87,6 +107,7 @@ def test_ray_serve_runs_the_same_file(tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
     config = yaml.safe_load((ROOT / "configs/local.yaml").read_text())
     config["http_options"]["port"] = port
+    config["grpc_options"]["port"] = free_port()
     path = tmp_path / "local.yaml"
     path.write_text(yaml.safe_dump(config))
     with running([str(BIN / "serve"), "run", str(path)], log) as process:

@@ -28,7 +28,9 @@ def shared() -> Iterator[Server]:
 @pytest.fixture
 def server(shared: Server) -> Server:
     shared.backend.script = SCRIPT
+    shared.backend.hindrances = ()
     shared.backend.requests.clear()
+    shared.backend.questions.clear()
     shared.backend.uploads.clear()
     shared.backend.closed = 0
     return shared

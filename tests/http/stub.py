@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import httpx
-from starlette.types import ASGIApp, Message
+from starlette.types import ASGIApp
 
 from deployments.model_state import ModelState
+from deployments.text_classification.types import ClassificationRequest, TextScores
 from deployments.whisper.types import (
     Finished,
     Progress,
@@ -19,15 +21,18 @@ from deployments.whisper.types import (
     TranscriptionRequest,
     Word,
 )
-from serve_app.config import HttpConfig, WhisperEntry
+from serve_app.config import HttpConfig, ModerationConfig, TextClassificationEntry, WhisperEntry
 from serve_app.http.app import create_app
-from serve_app.http.keys import ApiKeys
+from serve_app.keys import ApiKeys
 from serve_app.models import ModelIndex
 from serve_app.upload import Upload
 
-Step = TranscriptionEvent | BaseException | asyncio.Event | float
+Hindrance = BaseException | asyncio.Event | float
+Step = TranscriptionEvent | Hindrance
 WAV = ("speech.wav", b"RIFF....WAVEfmt ", "audio/wav")
 PATH = "/v1/audio/transcriptions"
+CLASSIFY = "/v1/classify"
+MODERATIONS = "/v1/moderations"
 
 MODELS = (
     WhisperEntry(
@@ -42,6 +47,23 @@ MODELS = (
         id="large", config={"source": "hf://acme/whisper-large@0123456789abcdef0123456789abcdef01234567"}
     ),
     WhisperEntry(id="any", config={"allow": ["acme/on-demand-*"]}),
+    TextClassificationEntry(
+        id="sample-classifier",
+        family="text_classification",
+        aliases=("org/classifier",),
+        config={"source": "samples/classifier/model"},
+    ),
+    TextClassificationEntry(
+        id="guard",
+        family="text_classification",
+        moderation=ModerationConfig(
+            categories={"hate": "hate/threatening", "spam": "advertising"}, thresholds={"advertising": 0.9}
+        ),
+        config={"source": "hf://acme/guard@0123456789abcdef0123456789abcdef01234567"},
+    ),
+    TextClassificationEntry(
+        id="any-classifier", family="text_classification", config={"allow": ["acme/classify-*"]}
+    ),
 )
 
 
@@ -81,16 +103,31 @@ SCRIPT: tuple[Step, ...] = (
     SEGMENTS[1],
     FINISHED,
 )
+LABELS = ("hate", "abusing", "neutral", "spam")
+LONGEST = 1_000
 TEXT = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
 
 
+def scores_of(text: str) -> TextScores:
+    """Scores of a text that names the label it wants; long texts are cut."""
+    label = next((label for label in LABELS if label in text), "neutral")
+    scores = {name: 0.85 if name == label else 0.05 for name in LABELS}
+    return TextScores(scores, min(len(text), LONGEST), len(text) > LONGEST)
+
+
 class StubBackend:
-    """Plays ``script``: events are yielded, exceptions raised, asyncio events and seconds waited for."""
+    """Plays ``script``: events are yielded, exceptions raised, asyncio events and seconds waited for.
+
+    Texts get the scores of ``scores`` after ``hindrances``.
+    """
 
     def __init__(self, script: Sequence[Step] = SCRIPT) -> None:
         self.models = ModelIndex(MODELS)
         self.script = script
+        self.hindrances: Sequence[Hindrance] = ()
+        self.scores: Callable[[str], TextScores] = scores_of
         self.requests: list[TranscriptionRequest] = []
+        self.questions: list[ClassificationRequest] = []
         self.uploads: list[Upload | None] = []
         self.active = self.most_active = self.closed = 0
         self.found: dict[str, ModelState] = {entry.id: ModelState("ready") for entry in MODELS}
@@ -105,14 +142,23 @@ class StubBackend:
         self.most_active = max(self.active, self.most_active)
         try:
             for step in self.script:
-                if isinstance(step, BaseException):
-                    raise step
-                if isinstance(step, asyncio.Event):
-                    await step.wait()
-                elif isinstance(step, float):
-                    await asyncio.sleep(step)
+                if isinstance(step, Hindrance):
+                    await _meet(step)
                 else:
                     yield step
+        finally:
+            self.active -= 1
+            self.closed += 1
+
+    async def classify(self, request: ClassificationRequest) -> tuple[TextScores, ...]:
+        self.questions.append(request)
+        self.models.resolve("classification", request.model)
+        self.active += 1
+        self.most_active = max(self.active, self.most_active)
+        try:
+            for hindrance in self.hindrances:
+                await _meet(hindrance)
+            return tuple(map(self.scores, request.texts))
         finally:
             self.active -= 1
             self.closed += 1
@@ -125,6 +171,16 @@ class StubBackend:
         """The only request so far."""
         (request,) = self.requests
         return request
+
+
+async def _meet(hindrance: Hindrance) -> None:
+    match hindrance:
+        case BaseException():
+            raise hindrance
+        case asyncio.Event():
+            await hindrance.wait()
+        case float():
+            await asyncio.sleep(hindrance)
 
 
 def app_of(backend: StubBackend, *, keys: Iterable[str] = (), **limits: Any) -> ASGIApp:
@@ -147,60 +203,21 @@ async def post(
         return await client.post(path, data=data, files=files or {"file": WAV})
 
 
-class AsgiCall:
-    """One request by hand, for what ordinary clients cannot do: to leave, or to see each message at once."""
+async def ask(
+    backend: StubBackend, body: Any, path: str = CLASSIFY, content_type: str = "application/json", **limits: Any
+) -> httpx.Response:
+    """One JSON request to a fresh application: a value to be written as JSON, or bytes as they are."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    async with client_of(app_of(backend, **limits)) as client:
+        return await client.post(path, content=content, headers={"content-type": content_type})
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        path: str = PATH,
-        *,
-        method: str = "POST",
-        headers: Mapping[str, str] | None = None,
-        **scope: Any,
-    ) -> None:
-        self._app = app
-        self.scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1",
-            "method": method,
-            "scheme": "http",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": b"",
-            "root_path": "",
-            "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in (headers or {}).items()],
-            "client": ("198.51.100.7", 4321),
-            "server": ("test", 80),
-            **scope,
-        }
-        self._incoming: asyncio.Queue[Message] = asyncio.Queue()
-        self._outgoing: asyncio.Queue[Message] = asyncio.Queue()
-        self.task: asyncio.Task[None] | None = None
 
-    def start(self) -> "AsgiCall":
-        async def run() -> None:
-            await self._app(self.scope, self._incoming.get, self._outgoing.put)
-
-        self.task = asyncio.create_task(run())
-        return self
-
-    def feed(self, body: bytes, *, more: bool = False) -> None:
-        self._incoming.put_nowait({"type": "http.request", "body": body, "more_body": more})
-
-    def leave(self) -> None:
-        self._incoming.put_nowait({"type": "http.disconnect"})
-
-    async def sent(self) -> Message:
-        """The next message of the application."""
-        return await asyncio.wait_for(self._outgoing.get(), 5)
-
-    async def finished(self) -> list[Message]:
-        """Wait for the application to return; the messages nobody has taken."""
-        assert self.task is not None
-        await asyncio.wait_for(self.task, 5)
-        return [self._outgoing.get_nowait() for _ in range(self._outgoing.qsize())]
+def message(response: httpx.Response) -> str:
+    """The sentence of an error."""
+    error = response.json()["error"]
+    assert error.keys() == {"message", "type", "param", "code"}
+    assert error["message"].endswith(".")
+    return str(error["message"])
 
 
 def multipart(

@@ -10,7 +10,8 @@ from deployments import errors
 from deployments.errors import AntiphonError
 from deployments.whisper.types import Started
 from serve_app.http.errors import error_headers
-from tests.http.stub import PATH, WAV, AsgiCall, StubBackend, app_of, client_of, multipart, post
+from tests.http.asgi_call import AsgiCall
+from tests.http.stub import PATH, WAV, StubBackend, app_of, client_of, multipart, post
 
 OVERLOADED = errors.Overloaded("The queue is full.", retry_after_s=2.1)
 

@@ -3,8 +3,9 @@
 import pytest
 
 from deployments.errors import AuthenticationFailed
-from serve_app.http.keys import ApiKeys
-from tests.http.stub import PATH, WAV, AsgiCall, StubBackend, app_of, client_of
+from serve_app.keys import ApiKeys
+from tests.http.asgi_call import AsgiCall
+from tests.http.stub import PATH, WAV, StubBackend, app_of, client_of
 
 KEYS = ("first-key", "zweiter-schlüssel")
 

@@ -12,7 +12,7 @@ from openai import AsyncOpenAI, OpenAI
 
 from deployments.whisper.types import VadOptions
 from tests.http.conftest import Server
-from tests.http.stub import FINISHED, SCRIPT, SEGMENTS, TEXT, WAV
+from tests.http.stub import FINISHED, MODELS, SCRIPT, SEGMENTS, TEXT, WAV
 
 
 def test_json(client: OpenAI) -> None:
@@ -176,8 +176,9 @@ def test_translations(client: OpenAI, server: Server) -> None:
 
 
 def test_models(client: OpenAI) -> None:
-    assert [model.id for model in client.models.list()] == ["sample-asr", "large", "any"]
+    assert [model.id for model in client.models.list()] == [entry.id for entry in MODELS]
     assert client.models.retrieve("whisper-1").id == "whisper-1"
+    assert client.models.retrieve("omni-moderation-latest").id == "omni-moderation-latest"
     assert client.models.retrieve("org/some-name").owned_by == "antiphon"
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("gpt-9")

@@ -9,9 +9,24 @@ from html.parser import HTMLParser
 import pytest
 
 from deployments.model_state import ModelState
+from serve_app.http.classification_fields import CLASSIFICATION, MODERATION
 from serve_app.http.openapi import openapi
 from serve_app.http.transcription_fields import FIELDS
-from tests.http.stub import MODELS, PATH, StubBackend, app_of, client_of, post
+from tests.http.stub import (
+    CLASSIFY,
+    FINISHED,
+    LABELS,
+    MODELS,
+    MODERATIONS,
+    PATH,
+    StubBackend,
+    app_of,
+    ask,
+    client_of,
+    message,
+    post,
+    segment,
+)
 
 LOADING = ModelState("downloading", 0.25, "3 of 12 files")
 
@@ -19,9 +34,9 @@ LOADING = ModelState("downloading", 0.25, "3 of 12 files")
 @pytest.mark.parametrize(
     ("states", "readyz", "ping", "status"),
     [
-        ({"a": ModelState("ready"), "b": ModelState("idle")}, 200, 200, "ready"),
-        ({"a": ModelState("ready"), "b": LOADING}, 503, 204, "starting"),
-        ({"a": LOADING, "b": ModelState("failed", detail="no such file")}, 503, 503, "failed"),
+        ({"large": ModelState("ready"), "guard": ModelState("idle")}, 200, 200, "ready"),
+        ({"large": ModelState("ready"), "guard": LOADING}, 503, 204, "starting"),
+        ({"large": LOADING, "guard": ModelState("failed", detail="no such file")}, 503, 503, "failed"),
     ],
 )
 async def test_probes(states: dict[str, ModelState], readyz: int, ping: int, status: str) -> None:
@@ -32,23 +47,38 @@ async def test_probes(states: dict[str, ModelState], readyz: int, ping: int, sta
         assert (await client.head("/healthz")).status_code == 200
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
     assert (ready.status_code, ready.json()["status"]) == (readyz, status)
-    assert ready.json()["models"]["a"]["phase"] == states["a"].phase
+    assert {name: state["phase"] for name, state in ready.json()["models"].items()} == {
+        name: state.phase for name, state in states.items()
+    }
     assert pong.status_code == ping
     if ping == 204:
         assert pong.content == b""
 
 
-async def test_readyz_tells_the_progress() -> None:
+async def test_readyz_tells_the_progress_and_the_queue() -> None:
+    """Queues are seconds of audio or tokens, whatever the model's work is measured in."""
     backend = StubBackend()
-    backend.found = {"a": LOADING}
+    backend.found = {
+        "large": LOADING,
+        "guard": ModelState("ready", queued_audio_s=1.0, queued_tokens=512.0, active_requests=3),
+    }
     async with client_of(app_of(backend)) as client:
         body = (await client.get("/readyz")).json()
-    assert body["models"]["a"] == {
-        "phase": "downloading",
-        "progress": 0.25,
-        "detail": "3 of 12 files",
-        "queued_audio_s": 0.0,
-        "active_requests": 0,
+    assert body["models"] == {
+        "large": {
+            "phase": "downloading",
+            "progress": 0.25,
+            "detail": "3 of 12 files",
+            "queued_audio_s": 0.0,
+            "active_requests": 0,
+        },
+        "guard": {
+            "phase": "ready",
+            "progress": None,
+            "detail": "",
+            "queued_tokens": 512.0,
+            "active_requests": 3,
+        },
     }
 
 
@@ -64,7 +94,7 @@ async def test_models() -> None:
         missing = await client.get("/v1/models/org/other")
     assert listing["object"] == "list"
     assert [m["id"] for m in listing["data"]] == [entry.id for entry in MODELS]
-    sample, large, pool = listing["data"]
+    sample, large, pool, *_ = listing["data"]
     assert sample | {"created": 0} == {
         "id": "sample-asr",
         "object": "model",
@@ -73,6 +103,7 @@ async def test_models() -> None:
         "root": "sample-asr",
         "task": "transcription",
         "languages": [],
+        "labels": [],
         "aliases": ["org/some-name", "whisper-1"],
         "default": True,
         "description": "A small one.",
@@ -95,6 +126,28 @@ async def test_models() -> None:
     assert encoded == found["org/some-name"]
     assert (on_demand["id"], on_demand["root"]) == ("acme/on-demand-xl", "any")
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "model_not_found")
+    assert message(missing) == (
+        "The model 'org/other' is not served here. Models: any, any-classifier, guard, large, sample-asr, "
+        "sample-classifier."
+    )
+
+
+async def test_classifiers_among_the_models() -> None:
+    backend = StubBackend()
+    backend.found = {"guard": ModelState("ready", labels=LABELS)}
+    async with client_of(app_of(backend)) as client:
+        data = {model["id"]: model for model in (await client.get("/v1/models")).json()["data"]}
+        alias = (await client.get("/v1/models/omni-moderation-latest")).json()
+        on_demand = (await client.get("/v1/models/acme/classify-spam")).json()
+    guard, sample = data["guard"], data["sample-classifier"]
+    assert (guard["task"], guard["labels"], guard["languages"]) == ("classification", list(LABELS), [])
+    assert (guard["owned_by"], guard["default"], sample["default"]) == ("acme", False, True)
+    assert guard["source"].startswith("hf://acme/guard@")
+    assert guard["state"]["queued_tokens"] == 0.0
+    assert (sample["source"], sample["labels"]) == ("local", [])
+    assert {"omni-moderation-latest", "text-moderation-latest"} < set(sample["aliases"])
+    assert alias == sample | {"id": "omni-moderation-latest"}
+    assert (on_demand["id"], on_demand["root"]) == ("acme/classify-spam", "any-classifier")
 
 
 def test_the_document_has_every_field_and_no_dangling_reference() -> None:
@@ -102,11 +155,15 @@ def test_the_document_has_every_field_and_no_dangling_reference() -> None:
     for path in (PATH, "/v1/audio/translations"):
         form = document["paths"][path]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
         assert form["properties"].keys() == {"file", *(field.name for field in FIELDS)}
+    for path, table in ((CLASSIFY, CLASSIFICATION), (MODERATIONS, MODERATION)):
+        body = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert body["properties"].keys() == {field.name for field in table}
+        assert body["required"] == ["input"]
     text = json.dumps(document)
     for reference in re.findall(r'"\$ref": "#/components/(\w+)/(\w+)"', text):
         assert reference[1] in document["components"][reference[0]]
     operations = re.findall(r'"operationId": "(\w+)"', text)
-    assert len(operations) == len(set(operations)) == 7
+    assert len(operations) == len(set(operations)) == 9
 
 
 async def test_the_document_describes_every_route() -> None:
@@ -126,6 +183,13 @@ async def test_answers_fit_the_document() -> None:
     check((await post(StubBackend(), fields)).json(), "VerboseTranscript")
     check((await post(StubBackend(), {"include[]": "logprobs"})).json(), "Transcript")
     check((await post(StubBackend(), {"temperature": "9"})).json(), "Error")
+    moderated = StubBackend((segment(0, "a", 0, 1, classification={"hate": 0.5, "spam": 0.5}), FINISHED))
+    check((await post(moderated)).json(), "Transcript")
+    check((await post(moderated, fields)).json(), "VerboseTranscript")
+    check((await ask(StubBackend(), {"input": "x"})).json(), "TextScores")
+    check((await ask(StubBackend(), {"input": ["x"]})).json()[0], "TextScores")
+    for model in ("sample-classifier", "guard"):
+        check((await ask(StubBackend(), {"input": "x", "model": model}, MODERATIONS)).json(), "ModerationList")
     async with client_of(app_of(StubBackend())) as client:
         check((await client.get("/v1/models")).json(), "ModelList")
         check((await client.get("/readyz")).json(), "Readiness")
@@ -153,8 +217,10 @@ async def test_the_page_is_complete_and_needs_no_other_server() -> None:
 
     Links().feed(page)
     assert links == ["openapi.json"]
-    for field in FIELDS:
-        assert f"<code>{field.name}</code>" in page
+    for name in (field.name for field in (*FIELDS, *CLASSIFICATION, *MODERATION)):
+        assert f"<code>{name}</code>" in page
+    assert "text or a list of texts or a list of objects of type, text" in page
+    assert "Also <code>prompt</code>, <code>text</code>." in page
 
 
 def test_the_entrance_imports_no_ray() -> None:

@@ -10,12 +10,12 @@ import pytest
 from deployments.errors import InternalError, Overloaded, UndecodableAudio
 from deployments.whisper.types import Progress, Started
 from serve_app.http.sse import EventStream
+from tests.http.asgi_call import AsgiCall
 from tests.http.stub import (
     FINISHED,
     SCRIPT,
     SEGMENTS,
     TEXT,
-    AsgiCall,
     StubBackend,
     app_of,
     multipart,
@@ -212,3 +212,15 @@ async def test_a_client_whose_socket_breaks() -> None:
     call.start().feed(body)
     await call.finished()
     assert backend.closed == 1
+
+
+async def test_scores_of_a_classifier_come_with_every_delta() -> None:
+    scores = {"hate": 0.25, "neutral": 0.75}
+    script = (segment(0, "a", 0, 1, classification=scores), segment(1, " ", 1, 2), FINISHED)
+    spoken, silent, *_ = events((await post(StubBackend(script), STREAM)).text)
+    assert spoken == {"type": "transcript.text.delta", "delta": "a", "classification": scores}
+    assert "classification" not in silent
+    verbose = STREAM | {"response_format": "verbose_json"}
+    spoken, silent, *_ = events((await post(StubBackend(script), verbose)).text)
+    assert spoken["segment"]["classification"] == spoken["classification"] == scores
+    assert "classification" not in silent["segment"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import FormData
 
 from deployments.errors import ClientError
-from serve_app.http.form_values import expectation
+from serve_app.http.schema_words import expectation
 from serve_app.http.transcription_fields import FIELDS
 from serve_app.http.transcription_form import parse_form
 from tests.http.forms import parse, refusal, upload

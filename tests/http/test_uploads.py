@@ -12,16 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serve_app.http.forms import MAX_FIELDS
-from tests.http.stub import PATH, WAV, AsgiCall, StubBackend, app_of, client_of, multipart, post
+from tests.http.asgi_call import AsgiCall
+from tests.http.stub import PATH, WAV, StubBackend, app_of, client_of, message, multipart, post
 
 LARGE = bytes(range(256)) * 12_000  # 3 MB: on disk
-
-
-def message(response: httpx.Response) -> str:
-    error = response.json()["error"]
-    assert error.keys() == {"message", "type", "param", "code"}
-    assert error["message"].endswith(".")
-    return str(error["message"])
 
 
 @pytest.mark.parametrize("data", [b"x", b"x" * 1024**2, b"x" * (1024**2 + 1), LARGE])

@@ -17,7 +17,8 @@ import pytest
 from deployments.errors import AntiphonError, ModelUnavailable, Overloaded
 from deployments.whisper.types import Finished, Started, Transcript, TranscriptionEvent, TranscriptionRequest
 from serve_app import transcripts
-from serve_app.cli._transcription import inputs, ways
+from serve_app.cli import _servers
+from serve_app.cli._transcription import inputs
 from serve_app.upload import Upload
 from tests.http.stub import SEGMENTS, TEXT, Step, StubBackend, app_of
 from tests.serve_app.web import LONG, ROOT, UTT01, UTT09, cli, serving
@@ -29,7 +30,7 @@ TRANSCRIPT = Transcript("transcribe", "en", 0.98, 5.2, 5.0, SEGMENTS)
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """No server of this machine takes part by accident."""
-    monkeypatch.setattr(ways, "DEFAULT_SERVER", "http://127.0.0.1:9")
+    monkeypatch.setattr(_servers, "DEFAULT_SERVER", "http://127.0.0.1:9")
     monkeypatch.delenv("ANTIPHON_SERVER", raising=False)
     monkeypatch.delenv("ANTIPHON_API_KEY", raising=False)
 
@@ -262,6 +263,6 @@ def test_keys_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_server_at_the_usual_place_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with server() as (_, url):
-        monkeypatch.setattr(ways, "DEFAULT_SERVER", url)
+        monkeypatch.setattr(_servers, "DEFAULT_SERVER", url)
         found = cli(UTT01)
     assert (found.stdout, found.stderr) == (TEXT + "\n", "")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import signal
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
-from serve_app.cli._transcription import progress, ways
+from serve_app.cli import _progress, _servers
+from serve_app.cli._transcription import progress
 from serve_app.cli._transcription.in_process import NO_LIMIT, LocalTranscriber, choose
 from serve_app.upload import Upload
 from tests.http.stub import StubBackend, app_of
@@ -22,7 +24,7 @@ from tests.serve_app.web import LONG, ROOT, UTT01, UTT09, cli, serving
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """No server of this machine takes part by accident."""
-    monkeypatch.setattr(ways, "DEFAULT_SERVER", "http://127.0.0.1:9")
+    monkeypatch.setattr(_servers, "DEFAULT_SERVER", "http://127.0.0.1:9")
     monkeypatch.delenv("ANTIPHON_SERVER", raising=False)
 
 
@@ -114,7 +116,7 @@ def test_ctrl_c_ends_it_wherever_it_is(seconds: float) -> None:
 
 def test_the_bar_appears_when_it_takes_long(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(progress, "PATIENCE_S", 0.0)
+        patch.setattr(_progress, "PATIENCE_S", 0.0)
         with progress.ProgressBar(2, shown=True) as bar:
             bar.say("loading")
             bar.update(0, 30.0, 60.0)
@@ -130,3 +132,28 @@ def test_the_bar_appears_when_it_takes_long(capsys: pytest.CaptureFixture[str]) 
     with progress.ProgressBar(1, shown=True) as bar:
         bar.update(0, 1.0, 2.0)
     assert capsys.readouterr().err == ""
+
+
+def test_a_models_classifier_comes_along(tmp_path: Path) -> None:
+    config = tmp_path / "moderated.yaml"
+    config.write_text(
+        """
+http_options: {host: 127.0.0.1}
+applications:
+  - name: antiphon
+    import_path: serve_app:build
+    args:
+      models:
+        - id: moderated
+          classifier: words
+          config: {source: samples/asr/model, engine: {device: cpu, compute_type: int8}}
+        - {id: words, family: text_classification, config: {source: samples/classifier/model}}
+"""
+    )
+    whole = json.loads(cli("--config", str(config), "--format", "verbose_json", UTT09).stdout)
+    (segment,) = whole["segments"]
+    assert max(segment["classification"], key=segment["classification"].get) == "neutral"
+    brief = json.loads(cli("--config", str(config), "--format", "json", UTT09).stdout)
+    assert brief["classification"] == [
+        {"start": segment["start"], "end": segment["end"], **segment["classification"]}
+    ]

@@ -268,8 +268,8 @@ applications:
         "10: applications[0].args.models[0].config.max_textes: unknown key",
         "13: applications[0].args.models[1].moderation.thresholds.hate: must be less than or equal to 1, not 2",
         "13: applications[0].args.models[1].moderation.treshold: unknown key; did you mean threshold?",
-        "14: applications[0].args.models[1].config.engine.dtype: must be 'auto', 'float32', 'bfloat16' or 'float16', "
-        "not 'int3'",
+        "14: applications[0].args.models[1].config.engine.dtype: must be 'auto', 'float32', 'bfloat16' or "
+        "'float16', not 'int3'",
         "14: applications[0].args.models[1].config.max_textes: unknown key; did you mean max_texts?",
         "14: applications[0].args.models[1].config.queue_audio_s: unknown key; did you mean queue_tokens?",
         "15: applications[0].args.models[2]: the family of a model is whisper or text_classification",

@@ -19,9 +19,14 @@ TESTSET = ROOT / "samples" / "asr" / "testset"
 UTT01, UTT09, LONG = (str(TESTSET / name) for name in ("utt01.wav", "utt09.wav", "utt11_long.wav"))
 
 
+def antiphon(*arguments: str | Path, **options: Any) -> Result:
+    """Any command."""
+    return CliRunner().invoke(main, [*map(str, arguments)], **options)
+
+
 def cli(*arguments: str | Path, **options: Any) -> Result:
     """``antiphon transcribe``."""
-    return CliRunner().invoke(main, ["transcribe", *map(str, arguments)], **options)
+    return antiphon("transcribe", *arguments, **options)
 
 
 @contextlib.contextmanager

@@ -2,29 +2,25 @@
 
 import asyncio
 import contextlib
-import os
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from deployments.errors import AntiphonError
 from deployments.whisper.types import Task
 from media.decode import probe
 from media.errors import ClientError
+from serve_app.cli._running import told
 from serve_app.cli._transcription.inputs import AudioInput
 from serve_app.cli._transcription.outputs import Sink
 from serve_app.cli._transcription.progress import ProgressBar
 from serve_app.cli._transcription.results import Result
 from serve_app.cli._transcription.ways import Transcriber, Way
-from serve_app.serve_yaml import ConfigProblems
 from serve_app.transcripts import TranscriptFormat
 
 AT_ONCE = 4
-LAST_S = 3.0  # what Ctrl-C leaves to requests that are cancelled and to threads that load or download
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +35,11 @@ class Job:
     stream: bool
 
 
-async def run(way: Way, job: Job) -> int:
+async def transcribe_all(way: Way, job: Job) -> int:
     """Do it all and return the number of inputs that failed; each has been told in a sentence.
 
     Raises what concerns all inputs.
     """
-    work = asyncio.create_task(_run(way, job))
-    try:
-        await asyncio.wait({work})
-    except asyncio.CancelledError:
-        end = threading.Timer(LAST_S, os._exit, (1,))
-        end.daemon = True
-        end.start()
-        work.cancel()
-        await asyncio.wait({work})
-        raise
-    return work.result()
-
-
-async def _run(way: Way, job: Job) -> int:
     shown = sys.stderr.isatty() and not (job.stream and sys.stdout.isatty())
     with ProgressBar(len(job.inputs), shown=shown) as bar:
         async with way(bar) as transcriber:
@@ -111,15 +93,3 @@ async def _deliver(
                 name = f"{audio.name}: " if len(job.inputs) > 1 else ""
                 click.echo(f"Error: {name}{told(error)}", err=True)
     return failures
-
-
-def told(error: Exception) -> str:
-    """An error as a sentence for the person at the terminal."""
-    match error:
-        case AntiphonError():
-            return error.message
-        case ConfigProblems():
-            return f"The configuration is wrong.\n{error}"
-        case OSError(filename=str(name), strerror=str(reason)):
-            return f"{name}: {reason}."
-    return f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""What the HTTP entrance needs from the gateway, so that neither it nor its tests import Ray."""
+"""What the entrances need from the gateway, so that neither they nor their tests import Ray."""
 
 from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol

@@ -1,0 +1,124 @@
+"""Running servers: whether there is one, how it is asked, what its refusals mean."""
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
+
+import click
+import httpx
+
+from deployments.errors import AntiphonError, InvalidRequest, ModelUnavailable, Overloaded, PayloadTooLarge
+from serve_app.cli._progress import Bar
+
+DEFAULT_SERVER = "http://127.0.0.1:8000"
+HEALTH_TIMEOUT_S = 0.5
+SILENCE_S = 120.0  # a stream sends something every fifteen seconds
+CONNECT_S = 10.0
+TRIES = 4
+LONGEST_WAIT_S = 60.0
+REFUSALS: dict[int, type[AntiphonError]] = {400: InvalidRequest, 413: PayloadTooLarge}
+
+T = TypeVar("T")
+
+
+def choose_server(server: str | None, *, local: bool, config: Path | None, model: str | None) -> str | None:
+    """The URL of the server to use, None for this process: a named server is used, whatever happens; else the one
+    at the usual place if it answers. Raises UsageError.
+    """
+    if local or config is not None or (server is None and model is not None and _is_source(model)):
+        return None
+    if server is None and not answers(DEFAULT_SERVER):
+        click.echo(f"There is no server at {DEFAULT_SERVER}; the model runs in this process.", err=True)
+        return None
+    url = (server or DEFAULT_SERVER).rstrip("/").removesuffix("/v1")
+    if not url.startswith(("http://", "https://")):
+        raise click.UsageError(f"--server {url} is no URL such as {DEFAULT_SERVER}.")
+    return url
+
+
+def answers(server: str) -> bool:
+    """Whether an Antiphon is there, and quick to say so."""
+    try:
+        with httpx.Client(timeout=HEALTH_TIMEOUT_S, trust_env=not _is_loopback(server)) as client:
+            return bool(client.get(f"{server}/healthz").json() == {"status": "ok"})
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return False
+
+
+class ServerClient:
+    """Asks one server, with the key of ANTIPHON_API_KEY. Leaving a call closes its connection, which stops the
+    server's work on it.
+    """
+
+    def __init__(self, server: str, model: str | None, bar: Bar) -> None:
+        api_key = os.environ.get("ANTIPHON_API_KEY")
+        self._server, self._bar = server, bar
+        self._model = {"model": model} if model else {}
+        self._client = httpx.AsyncClient(
+            base_url=server,
+            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
+            timeout=httpx.Timeout(SILENCE_S, write=None, pool=None, connect=CONNECT_S),
+            trust_env=not _is_loopback(server),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """The attempt's result; while the server is full it is made again, when the server says so."""
+        tries = 1
+        while True:
+            try:
+                return await attempt()
+            except Overloaded as error:
+                if tries == TRIES or error.retry_after_s > LONGEST_WAIT_S:
+                    raise
+                wait = error.retry_after_s
+            except httpx.HTTPError as error:
+                reason = str(error) or type(error).__name__
+                raise ModelUnavailable(f"The server at {self._server} cannot be reached: {reason}") from error
+            tries += 1
+            self._bar.say("waiting for the server")
+            await asyncio.sleep(wait)
+            self._bar.say("")
+
+
+async def check(response: httpx.Response) -> None:
+    """Raise what a response says that is no result: InvalidRequest and PayloadTooLarge with the field at fault,
+    Overloaded, else AntiphonError.
+    """
+    if response.status_code == httpx.codes.OK:
+        return
+    try:
+        told: dict[str, Any] = json.loads(await response.aread())["error"]
+        message, param = str(told["message"]), told.get("param")
+    except (ValueError, KeyError, TypeError):
+        message, param = f"The server answered {response.status_code} {response.reason_phrase}.", None
+    if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        wait = response.headers.get("retry-after", "")
+        raise Overloaded(message, retry_after_s=float(wait) if wait.isdecimal() else 1.0)
+    raise REFUSALS.get(response.status_code, AntiphonError)(message, param=param)
+
+
+def _is_source(model: str) -> bool:
+    return "://" in model or Path(model).expanduser().is_dir()
+
+
+def _is_loopback(server: str) -> bool:
+    """Whether no proxy could help to reach a server."""
+    host = urlsplit(server).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,33 @@
+"""What every entrance tells about a failure, whatever the shape its API gives it."""
+
+import logging
+import math
+
+from deployments.errors import AntiphonError, InternalError, ModelUnavailable, Overloaded
+
+logger = logging.getLogger("ray.serve")
+
+UNAVAILABLE_RETRY_S = 5.0
+UNKNOWN_RETRY_S = 60.0
+
+
+def as_told(error: BaseException, request_id: str) -> AntiphonError:
+    """What the client is told about any exception. What is our own fault is logged, with its traceback."""
+    if isinstance(error, AntiphonError):
+        if error.status >= 500:
+            logger.warning("request %s: %s", request_id, error.message, extra={"request_id": request_id})
+        return error
+    logger.error("request %s failed", request_id, exc_info=error, extra={"request_id": request_id})
+    return InternalError(f"The server failed on this request. Its log has the details under {request_id}.")
+
+
+def retry_after_s(error: AntiphonError) -> int | None:
+    """Whole seconds after which the same request may succeed, at least 1; None if trying again is no use."""
+    match error:
+        case Overloaded():
+            wait = error.retry_after_s if math.isfinite(error.retry_after_s) else UNKNOWN_RETRY_S
+        case ModelUnavailable():
+            wait = UNAVAILABLE_RETRY_S
+        case _:
+            return None
+    return max(1, math.ceil(wait))

@@ -1,0 +1,51 @@
+"""What every call has to pass before its request is read."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from deployments.errors import InvalidRequest, PayloadTooLarge
+from serve_app.config import GrpcConfig
+from serve_app.grpc.call import Call
+from serve_app.grpc.errors import RemoteClient
+from serve_app.keys import ApiKeys
+from serve_app.off_loop import off_loop
+
+Request = TypeVar("Request", bound=Message)
+Question = TypeVar("Question")
+LARGE = 1024**2  # bytes; reading them would hold up other calls
+
+
+class Gate:
+    """Lets calls in by where they come from, by their key and by their size."""
+
+    def __init__(self, config: GrpcConfig, keys: ApiKeys) -> None:
+        self._config, self._keys = config, keys
+
+    async def read(
+        self, call: Call, sent: bytes, kind: type[Request], understand: Callable[[Request, str], Question]
+    ) -> Question:
+        """What ``understand`` makes of the message of a call and its id.
+
+        Raises RemoteClient, AuthenticationFailed, PayloadTooLarge, whatever ``understand`` raises, and
+        InvalidRequest for bytes that are no ``kind``.
+        """
+        if not (self._config.remote_clients or call.is_local):
+            raise RemoteClient(
+                "This server takes gRPC calls to 127.0.0.1 and ::1 only; `grpc.remote_clients: true` in its "
+                "configuration lets other machines in."
+            )
+        self._keys.check(call.authorization)
+        if len(sent) > self._config.message_bytes:
+            raise PayloadTooLarge(
+                f"The request has {len(sent)} bytes; this server takes {self._config.message_bytes}."
+            )
+        return await off_loop(lambda: understand(_parsed(sent, kind), call.request_id), large=len(sent) > LARGE)
+
+
+def _parsed(sent: bytes, kind: type[Request]) -> Request:
+    try:
+        return kind.FromString(sent)
+    except DecodeError as error:
+        raise InvalidRequest(f"The request is no message of the type {kind.DESCRIPTOR.full_name}.") from error

@@ -1,0 +1,1 @@
+"""The protocols, each beside the code that `make protos` generates from it."""

@@ -1,0 +1,78 @@
+"""The methods of all services. Serve's proxy knows them by their names alone, which are unique over services."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from deployments.whisper.types import Task, TranscriptionEvent, collect
+from serve_app.backend import Backend
+from serve_app.config import GrpcConfig, ModelTask
+from serve_app.grpc import classification, transcription
+from serve_app.grpc.call import Call, CallContext
+from serve_app.grpc.gate import LARGE, Gate
+from serve_app.grpc.protos import classification_pb2, hate_speech_pb2, transcription_pb2
+from serve_app.keys import ApiKeys
+from serve_app.off_loop import off_loop
+
+
+class Servicer:
+    """Answers calls through a gateway. Requests are bytes, as ``add_services`` asks a server to bring them."""
+
+    def __init__(self, backend: Backend, config: GrpcConfig, keys: ApiKeys) -> None:
+        self._backend, self._gate = backend, Gate(config, keys)
+
+    async def runsync(self, request: bytes, grpc_context: CallContext) -> hate_speech_pb2.output:
+        """Four scores of one text."""
+        with Call("/service.runsync/runsync", grpc_context) as call:
+            question = await self._gate.read(call, request, hate_speech_pb2.data, classification.read_prompt)
+            (found,) = await self._backend.classify(question)
+            return classification.four_scores(question.texts[0], found)
+        return hate_speech_pb2.output()
+
+    async def Classify(  # noqa: N802 - the protocol's name
+        self, request: bytes, grpc_context: CallContext
+    ) -> classification_pb2.ClassifyResponse:
+        """Scores of texts."""
+        with Call("/antiphon.v1.Classification/Classify", grpc_context) as call:
+            kind = classification_pb2.ClassifyRequest
+            question = await self._gate.read(call, request, kind, classification.read_texts)
+            model = self._model("classification", question.model)
+            found = await self._backend.classify(question)
+            return await off_loop(lambda: classification.all_scores(found, model), large=len(request) > LARGE)
+        return classification_pb2.ClassifyResponse()
+
+    async def Transcribe(  # noqa: N802
+        self, request: bytes, grpc_context: CallContext
+    ) -> transcription_pb2.TranscribeResponse:
+        """A whole transcript."""
+        with Call("/antiphon.v1.Transcription/Transcribe", grpc_context) as call:
+            task, model, events = await self._transcription(call, request)
+            async with aclosing(events):
+                return transcription.response_of(await collect(task, events), model)
+        return transcription_pb2.TranscribeResponse()
+
+    async def StreamTranscription(  # noqa: N802
+        self, request: bytes, grpc_context: CallContext
+    ) -> AsyncGenerator[transcription_pb2.TranscriptionEvent, None]:
+        """The events of a transcription; after a failure an empty one, which takes the status along."""
+        with Call("/antiphon.v1.Transcription/StreamTranscription", grpc_context) as call:
+            _, model, events = await self._transcription(call, request)
+            async with aclosing(events):
+                async for event in events:
+                    yield transcription.event_of(event, model)
+        if call.failed:
+            yield transcription_pb2.TranscriptionEvent()
+
+    async def _transcription(
+        self, call: Call, request: bytes
+    ) -> tuple[Task, str, AsyncGenerator[TranscriptionEvent, None]]:
+        """A transcription that has been asked for, the model that answers, and the events to come."""
+        kind = transcription_pb2.TranscribeRequest
+        form, upload = await self._gate.read(call, request, kind, transcription.read_request)
+        call.tell((name.lower(), value) for name, value in form.headers.items())
+        model = self._model("transcription", form.request.model)
+        return form.request.task, model, self._backend.transcribe(form.request, upload)
+
+    def _model(self, task: ModelTask, name: str | None) -> str:
+        """The model that answers to a name, as clients know it."""
+        resolved = self._backend.models.resolve(task, name)
+        return resolved.on_demand or resolved.entry.id

@@ -1,0 +1,34 @@
+"""``POST /v1/classify``: scores of texts by label, in the shape of the hate-speech service."""
+
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from deployments.text_classification.types import TextScores
+from serve_app.backend import Backend
+from serve_app.classifications import as_object
+from serve_app.http.classification_fields import Question, classification_question
+from serve_app.http.disconnect import while_connected
+from serve_app.http.errors import Json
+from serve_app.http.json_body import read_json
+from serve_app.http.request_id import request_id_of
+from serve_app.off_loop import off_loop
+
+
+def routes(backend: Backend) -> list[Route]:
+    """The one route."""
+
+    async def classify(request: Request) -> Response:
+        read = partial(classification_question, request_id=request_id_of(request.scope))
+        question = await read_json(request, read)
+        found = await while_connected(request.receive, backend.classify(question.request))
+        return await off_loop(lambda: _response(question, found), large=question.large)
+
+    return [Route("/v1/classify", classify, methods=["POST"])]
+
+
+def _response(question: Question, found: tuple[TextScores, ...]) -> Response:
+    objects = [as_object(text, scores) for text, scores in zip(question.request.texts, found, strict=True)]
+    return Json(objects[0] if question.single else objects, headers=question.headers)
