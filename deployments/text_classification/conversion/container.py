@@ -14,6 +14,7 @@ BLOCK = 1 << 20
 
 _KNOWN = re.compile(r"data\.pkl|version|byteorder|data/[0-9]{1,9}|\.[a-z_]+(/[a-z_]+)?")
 _OLDER = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # how files of torch before 1.6 start
+_ORDER = b"little"
 _BROKEN = (
     zipfile.BadZipFile,
     EOFError,
@@ -47,11 +48,12 @@ class Container:
                 "The file is no zip container, so torch.save (1.6 or newer) has not written it."
             )
         try:
-            self._zip = zipfile.ZipFile(_ShortReads(file))  # type: ignore[arg-type]
+            self._zip = zipfile.ZipFile(_ShortReads(file))
         except _BROKEN as error:
             raise ConversionRefused(f"The zip container is broken: {shown([str(error)])}.") from error
         self._members = self._checked()
-        if self._members.get("byteorder") and self.read("byteorder", 6) != b"little":
+        order = self._members.get("byteorder")
+        if order is not None and (order.file_size != len(_ORDER) or self.read("byteorder", len(_ORDER)) != _ORDER):
             raise ConversionRefused("The tensors are not little-endian; save them on a little-endian machine.")
 
     @property
@@ -77,8 +79,9 @@ class Container:
         view, done = memoryview(content), 0
         try:
             with self._zip.open(self._members[name]) as member:
-                while count := member.readinto(view[done : done + BLOCK]):
-                    done += count
+                while block := member.read(BLOCK):
+                    view[done : done + len(block)] = block
+                    done += len(block)
         except _BROKEN as error:
             raise ConversionRefused(f"The member {name} is damaged: {shown([str(error)])}.") from error
         if done != size:
@@ -91,7 +94,7 @@ class Container:
         folders = set()
         for member in self._zip.infolist():
             folder, _, name = member.orig_filename.partition("/")
-            if PurePosixPath(folder).name != folder or folder == ".." or not _KNOWN.fullmatch(name):
+            if folder in ("", "..") or PurePosixPath(folder).name != folder or not _KNOWN.fullmatch(name):
                 raise ConversionRefused(
                     f"torch.save writes no member named {shown([member.orig_filename])}; the file is none of its."
                 )

@@ -6,8 +6,8 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import IO
 
 import torch
 from safetensors import SafetensorError
@@ -56,10 +56,10 @@ def convert(model: Path, out: Path, tokenizer: str, *, sha256: str | None = None
         with naming(unpickler.names):
             saved = unpickler.read()
             views, left_out = hate_speech.split(tensors_of(saved))
-            settings = hate_speech.settings(saved) if isinstance(saved, Record) else {}
+            settings = hate_speech.encoder_settings(saved) if isinstance(saved, Record) else {}
             config = hate_speech.configuration(views, settings)
-            content = read_tokenizer(tokenizer, config.vocab_size)
-            tensors = read_tensors(container, views)
+        content = read_tokenizer(tokenizer, config.vocab_size)
+        tensors = read_tensors(container, views)
     return Conversion(
         config=_write(out, config, tensors, content),
         sha256=found,
@@ -72,7 +72,7 @@ def convert(model: Path, out: Path, tokenizer: str, *, sha256: str | None = None
 
 
 @contextlib.contextmanager
-def _opened(model: Path) -> Iterator[IO[bytes]]:
+def _opened(model: Path) -> Iterator[BufferedReader]:
     if not model.is_file():
         raise ConversionRefused(f"{model} is no file.")
     try:

@@ -31,16 +31,17 @@ def split(views: Mapping[str, View]) -> tuple[dict[str, View], list[str]]:
     return {name: view for name, view in views.items() if name not in dropped}, dropped
 
 
-def settings(module: Record) -> Mapping[str, Any]:
+def encoder_settings(module: Record) -> Mapping[str, Any]:
     """The attributes of the encoder's configuration object; none if it has no such object.
 
     Raises ConversionRefused if the module's parts show that it computes something else than the original.
     """
     parts = parts_of(module)
     for name, expected in _CLASSES.items():
-        found = parts[name].kind.name if name in parts else "nothing"
-        if found != expected:
-            raise ConversionRefused(f"The part {name} is {shown([found])} instead of a {expected}.")
+        if name not in parts:
+            raise ConversionRefused(f"The module has no part {name}, so it is none of the hate-speech service.")
+        if parts[name].kind.name != expected:
+            raise ConversionRefused(f"The part {name} is a {shown([parts[name].kind.name])}, not a {expected}.")
     for name, part in parts.items():
         if part.kind.module == "torch.nn.modules.activation" and part.kind.name not in _ACTIVATIONS:
             raise ConversionRefused(
@@ -124,13 +125,13 @@ def _compare(views: Mapping[str, View], config: CheckpointConfig) -> None:
         expected = {
             name: tuple(tensor.shape) for name, tensor in TweetClassifier(config.size).state_dict().items()
         }
-    _none(views.keys() - expected.keys(), "does not know these tensors")
-    _none(expected.keys() - views.keys(), "misses these tensors")
-    _none((name for name in expected if views[name].shape != expected[name]), "expects another shape of")
-    _none((name for name in expected if views[name].storage.dtype not in DTYPES), "expects 16 or 32-bit floats in")
+    _none(views.keys() - expected.keys(), "The converter does not know these tensors")
+    _none(expected.keys() - views.keys(), "The file lacks these tensors")
+    _none((name for name in expected if views[name].shape != expected[name]), "Tensors do not fit the others")
+    _none((name for name in expected if views[name].storage.dtype not in DTYPES), "Not 16 or 32-bit floats")
 
 
 def _none(names: Iterable[str], problem: str) -> None:
     found = sorted(names)
     if found:
-        raise ConversionRefused(f"The converter {problem}: {shown(found)}.")
+        raise ConversionRefused(f"{problem}: {shown(found)}.")

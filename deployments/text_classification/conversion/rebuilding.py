@@ -26,7 +26,9 @@ _DTYPES = {
     "torch.BoolStorage": torch.bool,
 }
 _TENSOR_CLASSES = ("torch.Tensor", "torch.nn.parameter.Parameter")
-_DESCRIBED = ("torch.Size", "torch.device", "builtins.set")  # nothing that is converted depends on them
+_NO_METADATA: tuple[object, ...] = ((), (None,), ({},))  # else the tensor is conjugated or negated when it is read
+# Harmless parts of modules, on which no tensor depends. Built-in functions are pickled as getattr of their class.
+_DESCRIBED = ("builtins.getattr", "builtins.set", "torch.Size", "torch.device")
 
 
 def storage(identity: object) -> Storage:
@@ -60,17 +62,12 @@ def _mapping(args: tuple[Any, ...]) -> dict[Any, Any] | None:
 
 
 def _tensor(args: tuple[Any, ...]) -> View | None:
-    match args:
-        case (Storage() as source, int(offset), tuple(shape), tuple(stride), bool(), _) | (
-            Storage() as source,
-            int(offset),
-            tuple(shape),
-            tuple(stride),
-            bool(),
-            _,
-            None | {},
-        ) if _within(source, offset, shape, stride):
-            return View(source, offset, shape, stride)
+    match args[:6]:
+        case (Storage() as source, int(offset), tuple(shape), tuple(stride), bool(), _) if (
+            args[6:] in _NO_METADATA
+        ):
+            if _within(source, offset, shape, stride):
+                return View(source, offset, shape, stride)
     return None
 
 
@@ -99,7 +96,7 @@ def _within(source: Storage, offset: int, shape: tuple[Any, ...], stride: tuple[
     if not prod(shape):
         return offset <= source.numel
     last = offset + sum((size - 1) * step for size, step in zip(shape, stride, strict=True))
-    return last < source.numel and prod(shape) <= source.numel
+    return bool(last < source.numel and prod(shape) <= source.numel)
 
 
 _REBUILDS: dict[str, Callable[[tuple[Any, ...]], View | None]] = {

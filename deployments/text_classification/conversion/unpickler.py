@@ -19,9 +19,7 @@ MOST_STEPS = 500_000  # opcodes; a RoBERTa of 24 layers needs 60 000
 LARGEST_KEY = 1 << 31
 LONGEST_NAME = 500  # characters of a global
 
-_DATA = frozenset(
-    "BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE SHORT_BINUNICODE BINBYTES SHORT_BINBYTES".split()
-)
+_DATA = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE"}
 _MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
