@@ -14,7 +14,7 @@ class EngineConfig(BaseModel):
     """How the model is computed.
 
     ``auto`` takes ``cuda`` if there is one, and bfloat16 there, float32 on a CPU. ``workers`` batches are computed
-    at the same time, each on ``threads`` cores of a CPU: with several cores more workers are better than threads.
+    at the same time, and share ``threads`` cores of a CPU: one alone gets all, of several each at least one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -22,7 +22,7 @@ class EngineConfig(BaseModel):
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     workers: int = Field(1, ge=1, le=64)
-    threads: int = Field(1, ge=1, le=256)
+    threads: int = Field(1, ge=1, le=1_024)
     max_batch_texts: int = Field(64, ge=1, le=4_096)
     max_batch_tokens: int = Field(16_384, ge=512, le=4_194_304, description="texts times the longest one's tokens")
     max_wait_ms: float = Field(2, ge=0, le=1_000)

@@ -11,7 +11,8 @@ from deployments.allocator import reuse_freed_memory
 from deployments.errors import ModelUnavailable
 from deployments.text_classification.checkpoint import is_checkpoint
 from deployments.text_classification.config import EngineConfig, TextClassificationConfig
-from deployments.text_classification.loading import Classifier, load_own, load_transformers
+from deployments.text_classification.cores import Cores
+from deployments.text_classification.loading import Classifier, Padding, load_own, load_transformers
 from deployments.text_classification.normalizer import normalize_tweet
 
 RESERVED_LABELS = frozenset({"text", "label", "truncated", "start", "end"})  # other keys of a flat answer
@@ -37,11 +38,11 @@ class ClassifierEngine:
         self.device = _device(config.engine)
         if self.device.type == "cpu":
             reuse_freed_memory()
-            torch.set_num_threads(config.engine.threads)
         dtype = _dtype(config.engine, self.device)
         model = load_own(folder) if is_checkpoint(folder) else load_transformers(folder)
+        self._cores = Cores(config.engine.threads)
         self._network = model.network.to(self.device, dtype).eval()
-        self._pad, self._pads = model.pad_token_id, model.pads
+        self._pad, self._padding = model.pad_token_id, model.padding
         self._tokenizer = model.tokenizer
         self.labels = model.labels
         if taken := RESERVED_LABELS.intersection(self.labels):
@@ -68,7 +69,8 @@ class ClassifierEngine:
         for row, text in enumerate(batch):
             ids[row, : len(text.ids)] = torch.tensor(text.ids)
             mask[row, : len(text.ids)] = 1
-        logits = self._network(ids.to(self.device), mask.to(self.device)).float()
+        with self._cores.share():
+            logits = self._network(ids.to(self.device), mask.to(self.device)).float()
         probabilities = logits.sigmoid() if self._sigmoid else logits.softmax(dim=-1)
         rows: list[tuple[float, ...]] = [tuple(row) for row in probabilities.tolist()]
         if not all(map(math.isfinite, (value for row in rows for value in row))):
@@ -89,14 +91,22 @@ class ClassifierEngine:
     def _encoded(self, text: str) -> EncodedText:
         encoding = self._tokenizer.encode(text)
         ids = tuple(encoding.ids)
-        key = length_class(len(ids)) if self._pads else len(ids)
-        return EncodedText(ids, bool(encoding.overflowing), key)
+        return EncodedText(ids, bool(encoding.overflowing), length_class(len(ids), self._padding))
 
 
-def length_class(tokens: int) -> int:
-    """The length up to which texts may share a batch with this one: at most a quarter more, or 7 tokens."""
-    step = max(8, 1 << max(0, tokens.bit_length() - 3))
-    return -(-tokens // step) * step
+def length_class(tokens: int, padding: Padding) -> int:
+    """The length in tokens up to which texts may share a batch with one of this length.
+
+    Where padding is cheap these are powers of two from 64; where it is dear at most a quarter more, or 7 tokens.
+    """
+    match padding:
+        case "cheap":
+            return max(64, 1 << (tokens - 1).bit_length())
+        case "dear":
+            step = max(8, 1 << max(0, tokens.bit_length() - 3))
+            return -(-tokens // step) * step
+        case "unknown":
+            return tokens
 
 
 def _device(config: EngineConfig) -> torch.device:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from tokenizers import Tokenizer
@@ -24,11 +24,15 @@ POSITIONS_AFTER_PADDING = frozenset({
 })  # fmt: skip
 
 
+Padding = Literal["cheap", "dear", "unknown"]
+
+
 @dataclass(frozen=True, slots=True)
 class Classifier:
     """A network of ids (batch, tokens) and mask (batch, tokens), both int64, to logits (batch, labels).
 
-    ``pads``: whether it tells padding from text; if not, only texts of equal length can share a batch.
+    ``padding`` says what it makes of padding: computes little for it, computes it like text, or does not know it,
+    so that only texts of equal length can share a batch.
     """
 
     network: nn.Module
@@ -36,7 +40,7 @@ class Classifier:
     labels: tuple[str, ...]
     max_tokens: int
     pad_token_id: int
-    pads: bool = True
+    padding: Padding
     normalizer: Normalizer = "none"
     activation: Activation = "softmax"
 
@@ -57,6 +61,7 @@ def load_own(folder: Path) -> Classifier:
         config.labels,
         size.most_tokens,
         size.pad_token_id,
+        "cheap",
         normalizer=config.normalizer,
     )
 
@@ -84,7 +89,7 @@ def load_transformers(folder: Path) -> Classifier:
         tuple(str(config.id2label[index]) for index in range(config.num_labels)),
         _longest(folder, config),
         config.pad_token_id if pads else 0,
-        pads,
+        "dear" if pads else "unknown",
         activation="sigmoid" if independent else "softmax",
     )
 

@@ -57,6 +57,30 @@ class TweetClassifier(nn.Module):
         return logits.float()
 
 
+class _Packing:
+    """Where the tokens of a padded batch are. Everything but attention is computed for tokens alone, so padding
+    costs next to nothing.
+    """
+
+    def __init__(self, attention_mask: Tensor) -> None:
+        present = attention_mask.bool()
+        self._shape = present.shape
+        self._places = present.flatten().nonzero().squeeze(1)
+        self.mask = present[:, None, None, :]
+        self.first = present.sum(1).cumsum(0) - present.sum(1)  # of every text, among all tokens
+
+    def pack(self, padded: Tensor) -> Tensor:
+        """(batch, tokens, width) to (tokens of all texts, width)."""
+        return padded.flatten(0, 1)[self._places]
+
+    def pad(self, packed: Tensor) -> Tensor:
+        """The way back."""
+        batch, tokens = self._shape
+        padded = packed.new_zeros((batch * tokens, packed.shape[1]))
+        padded[self._places] = packed
+        return padded.view(batch, tokens, -1)
+
+
 class _Encoder(nn.Module):
     def __init__(self, size: NetworkSize) -> None:
         super().__init__()
@@ -67,12 +91,12 @@ class _Encoder(nn.Module):
         """The first token's last hidden state (batch, hidden); nothing reads the others', so the last layer leaves
         them out.
         """
-        hidden = self.embeddings(input_ids)
-        mask = attention_mask.bool()[:, None, None, :]
+        packing = _Packing(attention_mask)
+        hidden = packing.pack(self.embeddings(input_ids))
         *layers, last = self.encoder.layer
         for layer in layers:
-            hidden = layer(hidden, hidden, mask)
-        first: Tensor = last(hidden[:, :1], hidden, mask)[:, 0]
+            hidden = layer(hidden, packing)
+        first: Tensor = last(hidden, packing, first_only=True)
         return first
 
 
@@ -105,8 +129,8 @@ class _Layer(nn.Module):
         self.intermediate = _Dense(size.hidden_size, size.intermediate_size)
         self.output = _Residual(size.intermediate_size, size)
 
-    def forward(self, queries: Tensor, hidden: Tensor, mask: Tensor) -> Tensor:
-        attended = self.attention(queries, hidden, mask)
+    def forward(self, hidden: Tensor, packing: _Packing, *, first_only: bool = False) -> Tensor:
+        attended = self.attention(hidden, packing, first_only)
         output: Tensor = self.output(functional.gelu(self.intermediate.dense(attended)), attended)
         return output
 
@@ -118,17 +142,16 @@ class _Attention(nn.Module):
         self.output = _Residual(size.hidden_size, size)
         self._heads = size.num_attention_heads
 
-    def forward(self, queries: Tensor, hidden: Tensor, mask: Tensor) -> Tensor:
-        query, key, value = (
-            self._split(projection(inputs))
-            for projection, inputs in (
-                (self.self.query, queries),
-                (self.self.key, hidden),
-                (self.self.value, hidden),
-            )
+    def forward(self, hidden: Tensor, packing: _Packing, first_only: bool) -> Tensor:
+        asking = hidden[packing.first] if first_only else hidden
+        query = self.self.query(asking)
+        query = query[:, None] if first_only else packing.pad(query)
+        key, value = packing.pad(self.self.key(hidden)), packing.pad(self.self.value(hidden))
+        mixed = functional.scaled_dot_product_attention(
+            self._split(query), self._split(key), self._split(value), packing.mask
         )
-        mixed = functional.scaled_dot_product_attention(query, key, value, mask)
-        attended: Tensor = self.output(mixed.transpose(1, 2).flatten(2), queries)
+        mixed = mixed.transpose(1, 2).flatten(2)
+        attended: Tensor = self.output(mixed[:, 0] if first_only else packing.pack(mixed), asking)
         return attended
 
     def _split(self, projected: Tensor) -> Tensor:

@@ -194,7 +194,7 @@ def mp3(path: Any) -> bytes:
 
 def test_models_are_listed(client: openai.OpenAI) -> None:
     models = {model.id: model for model in client.models.list()}
-    assert set(models) == {"sample-asr", "tight", "lazy", "pair"}
+    assert set(models) == {"sample-asr", "tight", "lazy", "pair", "moderated", "sample-classifier"}
     sample: Any = client.models.retrieve("whisper-1")
     assert sample.task == "transcription"
     assert sample.state["phase"] == "ready"

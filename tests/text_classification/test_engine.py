@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from deployments.errors import ModelUnavailable
 from deployments.text_classification.checkpoint import WEIGHTS
 from deployments.text_classification.config import TextClassificationConfig
+from deployments.text_classification.cores import Cores
 from deployments.text_classification.engine import ClassifierEngine, length_class
 from deployments.text_classification.types import ClassificationRequest
 from tests.text_classification.support import LABELS, SENTENCES, random_checkpoint
@@ -148,6 +149,18 @@ def test_a_gpu_that_is_not_there_is_said(folder: Path) -> None:
 
 @given(st.integers(1, 131_072))
 def test_length_classes_waste_little(tokens: int) -> None:
-    limit = length_class(tokens)
-    assert tokens <= limit <= max(tokens + 7, tokens * 1.25)
-    assert length_class(limit) == limit
+    assert length_class(tokens, "unknown") == tokens
+    cheap, dear = length_class(tokens, "cheap"), length_class(tokens, "dear")
+    assert tokens <= dear <= max(tokens + 7, tokens * 1.25)
+    assert tokens <= cheap <= max(64, 2 * tokens)
+    assert (length_class(cheap, "cheap"), length_class(dear, "dear")) == (cheap, dear)
+
+
+def test_batches_share_the_cores() -> None:
+    cores = Cores(8)
+    with cores.share() as alone, cores.share() as second, cores.share() as third:
+        assert (alone, second, third) == (8, 4, 2)
+        assert torch.get_num_threads() == 2
+    with cores.share() as again, Cores(1).share() as only:
+        assert (again, only) == (8, 1)
+    torch.set_num_threads(1)
