@@ -1,0 +1,1 @@
+"""How the sample classifier is made: ``python -m samples.classifier.recipe --help``."""
