@@ -27,7 +27,7 @@ protos: .venv/.has-dev
 
 # Each starts a server of its own and writes to benchmarks/results; one of them: make bench ARGS=overload
 bench: .venv/.has-bench
-	@for name in $(or $(ARGS),transcription overload long_audio); do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	@for name in $(or $(ARGS),transcription overload long_audio classification); do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # Trains the shipped models again from their recipes; needs hours.
 samples: .venv/.has-samples

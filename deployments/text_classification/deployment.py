@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import serve
 
@@ -18,8 +18,10 @@ from deployments.model_state import ModelState
 from deployments.priority import step_back
 from deployments.replica_log import quiet_client_errors
 from deployments.text_classification.config import TextClassificationConfig
-from deployments.text_classification.engine import ClassifierEngine, EncodedText
 from deployments.text_classification.types import ClassificationRequest, TextScores
+
+if TYPE_CHECKING:
+    from deployments.text_classification.engine import ClassifierEngine, EncodedText
 
 MODEL_FILES = (
     "config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json", "tokenizer_config.json",
@@ -107,7 +109,7 @@ class TextClassificationReplica:
                     param="input",
                 )
 
-    async def _run(self, scheduler: Scheduler, encoded: Sequence[EncodedText]) -> list[tuple[float, ...]]:
+    async def _run(self, scheduler: Scheduler, encoded: "Sequence[EncodedText]") -> list[tuple[float, ...]]:
         """Probabilities of every text. They are queued by length, so that neighbours may share a batch."""
         order = sorted(range(len(encoded)), key=lambda index: encoded[index].key)
         owner = object()
@@ -116,7 +118,9 @@ class TextClassificationReplica:
         found = dict(zip(order, rows, strict=True))
         return [found[index] for index in range(len(encoded))]
 
-    def _engine(self, folder: Path) -> ClassifierEngine:
+    def _engine(self, folder: Path) -> "ClassifierEngine":
+        from deployments.text_classification.engine import ClassifierEngine  # the graph is built without PyTorch
+
         engine = ClassifierEngine(folder, self._config)
         missing = [label for label in self._required_labels if label not in engine.labels]
         if missing:
@@ -125,7 +129,7 @@ class TextClassificationReplica:
             )
         return engine
 
-    def _scheduler(self, engine: ClassifierEngine) -> Scheduler:
+    def _scheduler(self, engine: "ClassifierEngine") -> Scheduler:
         settings = self._config.engine
 
         def most_texts(length: int) -> int:
