@@ -115,11 +115,21 @@ class Calls:
         await asyncio.sleep(RETRY_PAUSE_S)
 
 
+def _leaving() -> bool:
+    """Whether it is the caller who is cancelled, and not a replica that stops what it has begun."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def _told(error: BaseException, model: str) -> BaseException:
     """What the caller is told about an error that came out of a replica or of Serve itself."""
     match error:
         case RayTaskError() if isinstance(error.cause, AntiphonError):
             return error.cause
+        case TaskCancelledError() | asyncio.CancelledError() if not _leaving():
+            return ModelUnavailable(f"The model {model!r} stopped the work on this request. Try again.")
+        case TaskCancelledError():
+            return asyncio.CancelledError()
         case AntiphonError() | asyncio.CancelledError() | GeneratorExit():
             return error
         case BackPressureError():
@@ -129,8 +139,6 @@ def _told(error: BaseException, model: str) -> BaseException:
             )
         case DeploymentUnavailableError():
             return ModelUnavailable(f"The model {model!r} failed to start.")
-        case TaskCancelledError():
-            return asyncio.CancelledError()
         case Exception():
             logger.error("the model %s failed", model, exc_info=error)
             return InternalError("The model failed on this request. The log has the details.")

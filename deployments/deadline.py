@@ -1,4 +1,4 @@
-"""Deadlines of streams: Unix times, so that they mean the same in every process."""
+"""Deadlines of blocks and of streams: Unix times, so that they mean the same in every process."""
 
 import asyncio
 import contextlib

@@ -1,6 +1,7 @@
 """A replica's models: fetched, loaded, warmed up, kept or unloaded, and the board of states told all along."""
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from deployments.errors import InvalidRequest
+from deployments.errors import AntiphonError, InvalidRequest, ModelUnavailable
 from deployments.model_config import ModelConfig
 from deployments.model_pool import ModelPool
 from deployments.model_state import ModelState, Phase
 from deployments.model_store import Progress, fetch_model, hub_source
 from deployments.priority import step_back
 from deployments.states import StateReporter
+
+logger = logging.getLogger("ray.serve")
 
 LAST_REPORT_S = 0.1
 
@@ -140,8 +143,11 @@ class ModelHost(Generic[EngineT, SchedulerT]):
                 loader.shutdown(wait=False)
             self._say("warming_up")
             await asyncio.to_thread(engine.warm_up)
-        except BaseException:
+        except BaseException as error:
             self._settle()
+            if isinstance(error, Exception) and not isinstance(error, AntiphonError):
+                logger.exception("the model %s could not be loaded", source)
+                raise ModelUnavailable("The model could not be loaded. The log has the details.") from error
             raise
         scheduler = self._family.schedule(engine)
         self._reporter.update(phase="ready", progress=1.0, detail="", **self._family.describe(engine))

@@ -39,6 +39,8 @@ def build_graph(config: AppConfig, options: Mapping[str, Options] | None = None)
             case WhisperEntry():
                 model = configured(Whisper, entry.id, max_ongoing_requests=room)
                 classifier = models[entry.classifier] if entry.classifier else None
-                models[entry.id] = model.bind(entry.id, entry.config, fetching, states, classifier)
+                models[entry.id] = model.bind(
+                    entry.id, entry.config, fetching, states, classifier, config.http.retries
+                )
     graph: Application = configured(Ingress, "ingress").bind(config, models, states)
     return graph

@@ -15,6 +15,7 @@ from typing import Any
 
 from deployments.calls import Calls, Handle
 from deployments.model_state import ModelState, most_telling
+from deployments.text_classification.config import TextClassificationConfig
 from deployments.text_classification.types import ClassificationRequest, TextScores
 from deployments.whisper.types import (
     Finished,
@@ -81,6 +82,9 @@ class Gateway:
     async def classify(self, request: ClassificationRequest) -> tuple[TextScores, ...]:
         """Scores of every text, in the texts' order. Raises any ``AntiphonError``. Cancelling stops the work."""
         resolved = self.models.resolve("classification", request.model)
+        limits = resolved.entry.config
+        assert isinstance(limits, TextClassificationConfig)
+        request.check_size(limits.max_texts, limits.max_chars)  # before it is sent around
         deadline = self._deadline(request.deadline)
         request = replace(request, model=resolved.on_demand, deadline=deadline)
         scores: tuple[TextScores, ...] = await self._calls(resolved.entry).one("classify", deadline, request)

@@ -24,7 +24,7 @@ class EngineConfig(BaseModel):
     workers: int = Field(1, ge=1, le=64)
     threads: int = Field(1, ge=1, le=1_024)
     max_batch_texts: int = Field(64, ge=1, le=4_096)
-    max_batch_tokens: int = Field(16_384, ge=512, le=4_194_304, description="texts times the longest one's tokens")
+    max_batch_tokens: int | None = Field(None, ge=512, le=4_194_304, description="texts times the longest one's")
     max_wait_ms: float = Field(2, ge=0, le=1_000)
 
 
@@ -40,6 +40,6 @@ class TextClassificationConfig(ModelConfig):
     activation: Activation | None = None
     max_tokens: int | None = Field(None, ge=8, le=131_072)
     max_texts: int = Field(1_024, ge=1, le=100_000, description="texts in one request")
-    max_chars: int = Field(50_000, ge=1, le=10_000_000, description="characters of one text")
+    max_chars: int = Field(20_000, ge=1, le=10_000_000, description="characters of one text")
     encoders: int = Field(2, ge=1, le=64, description="threads that normalise and tokenise")
     queue_tokens: int = Field(500_000, ge=1, description="tokens admitted and not yet done")

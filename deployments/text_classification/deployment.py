@@ -1,7 +1,7 @@
 """The Ray Serve deployment of a text classifier: admission, limits, answers. Everything else is below it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from ray import serve
 from deployments.admission import Admission
 from deployments.batching.scheduler import Scheduler
 from deployments.deadline import within
-from deployments.errors import InvalidRequest, ModelUnavailable, PayloadTooLarge
+from deployments.errors import ModelUnavailable
 from deployments.model_host import Family, ModelHost
 from deployments.model_state import ModelState
 from deployments.priority import step_back
@@ -27,6 +27,7 @@ MODEL_FILES = (
     "config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json", "tokenizer_config.json",
     "special_tokens_map.json", "vocab.json", "vocab.txt", "merges.txt", "*.model",
 )  # fmt: skip
+PORTION_TEXTS, PORTION_CHARS = 64, 16_384  # what a thread encodes at once
 CHARACTERS_PER_TOKEN = 4  # what a text is taken to cost until it has been tokenised
 
 
@@ -62,12 +63,19 @@ class TextClassificationReplica:
         Raises InvalidRequest or PayloadTooLarge for what is beyond the limits, Overloaded at once if the queue is
         full, DeadlineExceeded, ModelUnavailable.
         """
-        self._check_size(request.texts)
+        request.check_size(self._config.max_texts, self._config.max_chars)
+        return await self._classified(request)
+
+    async def label_texts(self, texts: Sequence[str], deadline: float | None = None) -> list[dict[str, float]]:
+        """Scores by label for replicas of other families, in plain types. Limits for clients do not count here."""
+        found = await self._classified(ClassificationRequest(tuple(texts), None, deadline))
+        return [dict(each.scores) for each in found]
+
+    async def _classified(self, request: ClassificationRequest) -> tuple[TextScores, ...]:
         expected = sum(len(text) // CHARACTERS_PER_TOKEN + 2 for text in request.texts)
         with self._admission.admit(expected) as ticket:
             async with within(request.deadline), self._models.use(request.model) as model:
-                loop = asyncio.get_running_loop()
-                encoded = await loop.run_in_executor(self._encoders, model.engine.encode, request.texts)
+                encoded = await self._encoded(model.engine, request.texts)
                 ticket.resize(sum(len(text.ids) for text in encoded))
                 rows = await self._run(model.scheduler, encoded)
                 ticket.advance(sum(len(text.ids) for text in encoded))
@@ -77,12 +85,15 @@ class TextClassificationReplica:
                 for row, text in zip(rows, encoded, strict=True)
             )
 
-    async def label_texts(self, texts: Sequence[str], deadline: float | None = None) -> list[dict[str, float]]:
-        """Scores by label for replicas of other families, in plain types."""
-        return [
-            dict(found.scores)
-            for found in await self.classify(ClassificationRequest(tuple(texts), None, deadline))
-        ]
+    async def _encoded(self, engine: "ClassifierEngine", texts: Sequence[str]) -> "list[EncodedText]":
+        """The texts' tokens. A thread takes a few texts at a time, so that requests take turns and one that leaves
+        keeps no thread.
+        """
+        loop = asyncio.get_running_loop()
+        found: list[EncodedText] = []
+        for portion in portions(texts):
+            found += await loop.run_in_executor(self._encoders, engine.encode, portion)
+        return found
 
     async def check(self) -> None:
         """Raise RuntimeError if a loaded model no longer works its queue off."""
@@ -92,22 +103,6 @@ class TextClassificationReplica:
         """Unload everything."""
         await self._models.close()
         self._encoders.shutdown(wait=False, cancel_futures=True)
-
-    def _check_size(self, texts: Sequence[str]) -> None:
-        if len(texts) > self._config.max_texts:
-            raise InvalidRequest(
-                f"{len(texts)} texts are more than the {self._config.max_texts} that one request may have; "
-                "send several requests.",
-                param="input",
-            )
-        for number, text in enumerate(texts, 1):
-            if len(text) > self._config.max_chars:
-                name = f"Text {number}" if len(texts) > 1 else "The text"
-                raise PayloadTooLarge(
-                    f"{name} has {len(text)} characters, more than the {self._config.max_chars} that are taken; "
-                    "cut it.",
-                    param="input",
-                )
 
     async def _run(self, scheduler: Scheduler, encoded: "Sequence[EncodedText]") -> list[tuple[float, ...]]:
         """Probabilities of every text. They are queued by length, so that neighbours may share a batch."""
@@ -133,7 +128,7 @@ class TextClassificationReplica:
         settings = self._config.engine
 
         def most_texts(length: int) -> int:
-            return min(settings.max_batch_texts, settings.max_batch_tokens // length)
+            return min(settings.max_batch_texts, engine.max_batch_tokens // length)
 
         return Scheduler(
             engine, workers=settings.workers, max_batch=most_texts, max_wait_s=settings.max_wait_ms / 1000
@@ -141,6 +136,17 @@ class TextClassificationReplica:
 
     def _with_load(self, state: ModelState) -> ModelState:
         return replace(state, queued_tokens=self._admission.outstanding, active_requests=self._admission.requests)
+
+
+def portions(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The texts in order, several at a time if they are short."""
+    begin = size = 0
+    for index, text in enumerate(texts):
+        if index > begin and (size + len(text) > PORTION_CHARS or index - begin == PORTION_TEXTS):
+            yield texts[begin:index]
+            begin, size = index, 0
+        size += len(text)
+    yield texts[begin:]
 
 
 @serve.deployment(max_surge_percent=100, health_check_timeout_s=30)

@@ -15,6 +15,7 @@ from deployments.text_classification.cores import Cores
 from deployments.text_classification.loading import Classifier, Padding, load_own, load_transformers
 from deployments.text_classification.normalizer import normalize_tweet
 
+MOST_BATCH_TOKENS = {"cpu": 2_048, "cuda": 16_384}  # a batch cannot be interrupted
 RESERVED_LABELS = frozenset({"text", "label", "truncated", "start", "end"})  # other keys of a flat answer
 
 
@@ -40,6 +41,7 @@ class ClassifierEngine:
             reuse_freed_memory()
         dtype = _dtype(config.engine, self.device)
         model = load_own(folder) if is_checkpoint(folder) else load_transformers(folder)
+        self.max_batch_tokens = config.engine.max_batch_tokens or MOST_BATCH_TOKENS[self.device.type]
         self._cores = Cores(config.engine.threads)
         self._network = model.network.to(self.device, dtype).eval()
         self._pad, self._padding = model.pad_token_id, model.padding
@@ -57,7 +59,8 @@ class ClassifierEngine:
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:
         """Normalise and tokenise texts; what is longer than ``max_tokens`` is cut."""
         if self._normalizer == "tweet":
-            texts = [normalize_tweet(text) for text in texts]
+            # Each token of a tweet is at least one of the model's, but for "ca n't", which becomes one of two.
+            texts = [normalize_tweet(text, 2 * self.max_tokens) for text in texts]
         return [self._encoded(text) for text in texts]
 
     @torch.inference_mode()
@@ -90,7 +93,7 @@ class ClassifierEngine:
 
     def _encoded(self, text: str) -> EncodedText:
         encoding = self._tokenizer.encode(text)
-        ids = tuple(encoding.ids)
+        ids = tuple(encoding.ids) or (self._pad,)  # some tokenizers make nothing of a control character
         return EncodedText(ids, bool(encoding.overflowing), length_class(len(ids), self._padding))
 
 

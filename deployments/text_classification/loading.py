@@ -19,11 +19,17 @@ USUAL_MAX_TOKENS = 512  # of models that do not say
 LARGEST_MEANT = 1_000_000  # tokenizers without a limit say 1e30
 # Models whose positions count from pad_token_id + 1, as RoBERTa's do: the table has more rows than the input may.
 POSITIONS_AFTER_PADDING = frozenset({
-    "camembert", "data2vec-text", "ibert", "longformer", "roberta", "roberta-prelayernorm", "xlm-roberta",
+    "camembert", "data2vec-text", "ibert", "longformer", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta",
     "xlm-roberta-xl", "xmod",
 })  # fmt: skip
 
 
+# Models whose answer for a text stays the same when it is padded on the right and masked, as a test shows.
+MASKED = frozenset({
+    "albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie", "megatron-bert",
+    "modernbert", "mpnet", "rembert", "roberta", "roberta-prelayernorm", "roformer", "xlm-roberta",
+    "xlm-roberta-xl",
+})  # fmt: skip
 Padding = Literal["cheap", "dear", "unknown"]
 
 
@@ -71,25 +77,29 @@ def load_transformers(folder: Path) -> Classifier:
     from transformers import AutoModelForSequenceClassification
 
     try:
-        model = AutoModelForSequenceClassification.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
+        model, found = AutoModelForSequenceClassification.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, output_loading_info=True
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except Exception as error:  # of any kind, since the files say which code of the library reads them
         raise ModelUnavailable(f"The folder holds no model for sequence classification. {error}") from error
+    if invented := sorted(map(str, (*found["missing_keys"], *found.get("mismatched_keys", ())))):
+        raise ModelUnavailable(
+            f"The weights are not those of a classifier; they lack {', '.join(invented)[:200]}."
+        )
     config = model.config
     if config.problem_type == "regression":
         raise ModelUnavailable("This is a regression model: its outputs are no probabilities of labels.")
     independent = config.problem_type == "multi_label_classification" or config.num_labels == 1
-    pads = config.pad_token_id is not None
-    if not pads:
-        config.pad_token_id = model.config.pad_token_id = -1  # no id is: every token counts as text
+    padded = config.pad_token_id is not None
+    if not padded:
+        config.pad_token_id = -1  # no id is: every token counts as text
     return Classifier(
         _Logits(model),
         _tokenizer(folder),
         tuple(str(config.id2label[index]) for index in range(config.num_labels)),
         _longest(folder, config),
-        config.pad_token_id if pads else 0,
-        "dear" if pads else "unknown",
+        config.pad_token_id if padded else 0,
+        "dear" if padded and config.model_type in MASKED else "unknown",
         activation="sigmoid" if independent else "softmax",
     )
 

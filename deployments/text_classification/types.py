@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from deployments.errors import InvalidRequest
+from deployments.errors import InvalidRequest, PayloadTooLarge
 
 SHOWN = 40  # characters of a wrong value that a message repeats
 
@@ -36,6 +36,22 @@ class ClassificationRequest:
             raise InvalidRequest(f"`{param}` is an empty list; send at least one text.", param=param)
         found = (_checked(text, f"Text {number} of `{param}`", param) for number, text in enumerate(texts, 1))
         return cls(tuple(found), model, None, request_id)
+
+    def check_size(self, most_texts: int, most_chars: int) -> None:
+        """Raise InvalidRequest for too many texts, PayloadTooLarge for a text with too many characters."""
+        if len(self.texts) > most_texts:
+            raise InvalidRequest(
+                f"{len(self.texts)} texts are more than the {most_texts} that one request may have; "
+                "send several requests.",
+                param="input",
+            )
+        for number, text in enumerate(self.texts, 1):
+            if len(text) > most_chars:
+                name = f"Text {number}" if len(self.texts) > 1 else "The text"
+                raise PayloadTooLarge(
+                    f"{name} has {len(text)} characters, more than the {most_chars} that are taken; cut it.",
+                    param="input",
+                )
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,8 +139,9 @@ class Whisper(WhisperReplica):
         fetching: FetchPolicy,
         states: Any = None,
         classifier: Handle | None = None,
+        retries: int = 2,
     ) -> None:
-        calls = None if classifier is None else Calls(classifier, classifier.deployment_name)
+        calls = None if classifier is None else Calls(classifier, classifier.deployment_name, retries)
         super().__init__(name, config, fetching, states, calls)
         quiet_client_errors()
         await self.start()

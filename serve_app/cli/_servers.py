@@ -1,9 +1,11 @@
 """Running servers: whether there is one, how it is asked, what its refusals mean."""
 
-import asyncio
 import json
+import math
 import os
-from collections.abc import Awaitable, Callable
+from asyncio import sleep
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
@@ -14,17 +16,31 @@ import click
 import httpx
 
 from deployments.errors import AntiphonError, InvalidRequest, ModelUnavailable, Overloaded, PayloadTooLarge
-from serve_app.cli._progress import Bar
+from serve_app.cli._progress import PATIENCE_S, Bar
 
 DEFAULT_SERVER = "http://127.0.0.1:8000"
 HEALTH_TIMEOUT_S = 0.5
 SILENCE_S = 120.0  # a stream sends something every fifteen seconds
 CONNECT_S = 10.0
-TRIES = 4
-LONGEST_WAIT_S = 60.0
-REFUSALS: dict[int, type[AntiphonError]] = {400: InvalidRequest, 413: PayloadTooLarge}
+WAITING = "waiting for the server"
+REFUSALS: dict[int, type[AntiphonError]] = {400: InvalidRequest, 413: PayloadTooLarge, 503: ModelUnavailable}
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """When a command gives up: after so many tries of a full server, or when that asks for a longer wait; and, once
+    the server has answered at all, when it is lost or unavailable for longer than these pauses between tries.
+    """
+
+    full_tries: float
+    longest_wait_s: float
+    pauses_s: Sequence[float]
+
+
+BRIEF = Patience(full_tries=4, longest_wait_s=60.0, pauses_s=())
+ENDLESS = Patience(full_tries=math.inf, longest_wait_s=math.inf, pauses_s=(1, 2, 5, 10, 20, 40))
 
 
 def choose_server(server: str | None, *, local: bool, config: Path | None, model: str | None) -> str | None:
@@ -56,9 +72,11 @@ class ServerClient:
     server's work on it.
     """
 
-    def __init__(self, server: str, model: str | None, bar: Bar) -> None:
+    def __init__(self, server: str, model: str | None, bar: Bar, patience: Patience = BRIEF) -> None:
         api_key = os.environ.get("ANTIPHON_API_KEY")
-        self._server, self._bar = server, bar
+        self._server, self._bar, self._patience = server, bar, patience
+        self._answered = False
+        self._waiting = 0
         self._model = {"model": model} if model else {}
         self._client = httpx.AsyncClient(
             base_url=server,
@@ -76,27 +94,47 @@ class ServerClient:
         await self._client.aclose()
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """The attempt's result; while the server is full it is made again, when the server says so."""
-        tries = 1
+        """The attempt's result; it is made again as the patience says. Raises AntiphonError with a sentence."""
+        full, pauses = 0, iter(self._patience.pauses_s)
         while True:
+            wait: float | None
             try:
-                return await attempt()
+                result = await attempt()
             except Overloaded as error:
-                if tries == TRIES or error.retry_after_s > LONGEST_WAIT_S:
+                full += 1
+                if full >= self._patience.full_tries or error.retry_after_s > self._patience.longest_wait_s:
                     raise
-                wait = error.retry_after_s
+                wait, pauses = error.retry_after_s, iter(self._patience.pauses_s)
+            except ModelUnavailable:
+                if (wait := next(pauses, None)) is None:
+                    raise
             except httpx.HTTPError as error:
-                reason = str(error) or type(error).__name__
-                raise ModelUnavailable(f"The server at {self._server} cannot be reached: {reason}") from error
-            tries += 1
-            self._bar.say("waiting for the server")
-            await asyncio.sleep(wait)
-            self._bar.say("")
+                # A server that has never answered is rather a wrong address, which is told at once.
+                if not self._answered or (wait := next(pauses, None)) is None:
+                    reason = str(error) or type(error).__name__
+                    raise ModelUnavailable(f"The server at {self._server} cannot be reached: {reason}") from error
+            else:
+                self._answered = True
+                return result
+            self._answered = True
+            await self._pause(wait)
+
+    async def _pause(self, wait_s: float) -> None:
+        """Wait while the bar says so, also a bar that appears only now."""
+        self._waiting += 1
+        try:
+            for part_s in (min(wait_s, PATIENCE_S), max(wait_s - PATIENCE_S, 0.0)):
+                self._bar.say(WAITING)
+                await sleep(part_s)
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._bar.say("")
 
 
 async def check(response: httpx.Response) -> None:
     """Raise what a response says that is no result: InvalidRequest and PayloadTooLarge with the field at fault,
-    Overloaded, else AntiphonError.
+    Overloaded, ModelUnavailable, else AntiphonError.
     """
     if response.status_code == httpx.codes.OK:
         return

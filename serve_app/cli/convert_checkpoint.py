@@ -19,7 +19,7 @@ import click
 def convert_checkpoint(model: Path, out: Path, tokenizer: str, sha256: str | None) -> None:
     """Convert a checkpoint, such as `model_7` of the hate-speech service, into the new folder OUT.
 
-    MODEL is what torch.save makes of a whole module. It is a pickle, but nothing that it names is imported or
+    MODEL is what torch.save makes of a whole module, or of its state dict. It is a pickle, but nothing that it names is imported or
     executed: its tensors are taken out, and a file that wants more is refused.
     """
     from deployments.errors import AntiphonError
@@ -33,6 +33,8 @@ def convert_checkpoint(model: Path, out: Path, tokenizer: str, sha256: str | Non
     click.echo(f"  {found.tensors} tensors, {found.parameters:,} parameters, {', '.join(found.dtypes)}")
     if found.left_out:
         click.echo(f"  left out: {', '.join(found.left_out)}")
+    if found.assumed:
+        click.echo(f"  assumed, since the file does not say: {', '.join(found.assumed)}")
     click.echo(f"  {len(found.names)} globals were named; nothing was imported or executed")
     click.echo(f"{out}: labels {', '.join(found.config.labels)}")
     for name, digest in found.config.sha256.items():

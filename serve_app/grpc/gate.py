@@ -14,7 +14,7 @@ from serve_app.off_loop import off_loop
 
 Request = TypeVar("Request", bound=Message)
 Question = TypeVar("Question")
-LARGE = 1024**2  # bytes; reading them would hold up other calls
+LARGE = 64 * 1024  # bytes; reading them would hold up other calls
 
 
 class Gate:
@@ -24,9 +24,15 @@ class Gate:
         self._config, self._keys = config, keys
 
     async def read(
-        self, call: Call, sent: bytes, kind: type[Request], understand: Callable[[Request, str], Question]
+        self,
+        call: Call,
+        sent: bytes,
+        kind: type[Request],
+        understand: Callable[[Request, str], Question],
+        *,
+        most_bytes: int | None = None,
     ) -> Question:
-        """What ``understand`` makes of the message of a call and its id.
+        """What ``understand`` makes of the message of a call and its id. ``most_bytes`` is a limit of the method.
 
         Raises RemoteClient, AuthenticationFailed, PayloadTooLarge, whatever ``understand`` raises, and
         InvalidRequest for bytes that are no ``kind``.
@@ -37,10 +43,9 @@ class Gate:
                 "configuration lets other machines in."
             )
         self._keys.check(call.authorization)
-        if len(sent) > self._config.message_bytes:
-            raise PayloadTooLarge(
-                f"The request has {len(sent)} bytes; this server takes {self._config.message_bytes}."
-            )
+        limit = min(self._config.message_bytes, most_bytes or self._config.message_bytes)
+        if len(sent) > limit:
+            raise PayloadTooLarge(f"The request has {len(sent)} bytes; this server takes {limit}.")
         return await off_loop(lambda: understand(_parsed(sent, kind), call.request_id), large=len(sent) > LARGE)
 
 

@@ -1,17 +1,20 @@
 """The methods of all services. Serve's proxy knows them by their names alone, which are unique over services."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
+from deployments.text_classification.types import ClassificationRequest
 from deployments.whisper.types import Task, TranscriptionEvent, collect
 from serve_app.backend import Backend
 from serve_app.config import GrpcConfig, ModelTask
 from serve_app.grpc import classification, transcription
 from serve_app.grpc.call import Call, CallContext
-from serve_app.grpc.gate import LARGE, Gate
+from serve_app.grpc.gate import LARGE, Gate, Request
 from serve_app.grpc.protos import classification_pb2, hate_speech_pb2, transcription_pb2
 from serve_app.keys import ApiKeys
 from serve_app.off_loop import off_loop
+
+MOST_TEXT_BYTES = 8 * 1024**2  # as over HTTP
 
 
 class Servicer:
@@ -23,7 +26,7 @@ class Servicer:
     async def runsync(self, request: bytes, grpc_context: CallContext) -> hate_speech_pb2.output:
         """Four scores of one text."""
         with Call("/service.runsync/runsync", grpc_context) as call:
-            question = await self._gate.read(call, request, hate_speech_pb2.data, classification.read_prompt)
+            question = await self._read_texts(call, request, hate_speech_pb2.data, classification.read_prompt)
             (found,) = await self._backend.classify(question)
             return classification.four_scores(question.texts[0], found)
         return hate_speech_pb2.output()
@@ -34,7 +37,7 @@ class Servicer:
         """Scores of texts."""
         with Call("/antiphon.v1.Classification/Classify", grpc_context) as call:
             kind = classification_pb2.ClassifyRequest
-            question = await self._gate.read(call, request, kind, classification.read_texts)
+            question = await self._read_texts(call, request, kind, classification.read_texts)
             model = self._model("classification", question.model)
             found = await self._backend.classify(question)
             return await off_loop(lambda: classification.all_scores(found, model), large=len(request) > LARGE)
@@ -61,6 +64,15 @@ class Servicer:
                     yield transcription.event_of(event, model)
         if call.failed:
             yield transcription_pb2.TranscriptionEvent()
+
+    async def _read_texts(
+        self,
+        call: Call,
+        request: bytes,
+        kind: type[Request],
+        understand: Callable[[Request, str], ClassificationRequest],
+    ) -> ClassificationRequest:
+        return await self._gate.read(call, request, kind, understand, most_bytes=MOST_TEXT_BYTES)
 
     async def _transcription(
         self, call: Call, request: bytes

@@ -132,6 +132,7 @@ async def test_a_caller_that_leaves_cancels_the_call() -> None:
     assert handle.calls[0].cancelled
 
 
-async def test_a_call_that_was_cancelled_elsewhere() -> None:
-    with pytest.raises(asyncio.CancelledError):
-        await Calls(Handle(raising(TaskCancelledError())), "m").one("add", later())
+@pytest.mark.parametrize("error", [TaskCancelledError(), asyncio.CancelledError()])
+async def test_a_replica_that_stops_its_work_is_no_cancellation_of_ours(error: BaseException) -> None:
+    with pytest.raises(ModelUnavailable, match="stopped the work"):
+        await Calls(Handle(raising(error)), "m").one("add", later())

@@ -10,6 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deployments.errors import (
     DeadlineExceeded,
@@ -21,7 +23,12 @@ from deployments.errors import (
 )
 from deployments.model_state import ModelState
 from deployments.text_classification.config import TextClassificationConfig
-from deployments.text_classification.deployment import TextClassificationReplica
+from deployments.text_classification.deployment import (
+    PORTION_CHARS,
+    PORTION_TEXTS,
+    TextClassificationReplica,
+    portions,
+)
 from deployments.text_classification.types import ClassificationRequest, TextScores
 from tests.text_classification.support import LABELS, SENTENCES, random_checkpoint
 
@@ -244,3 +251,37 @@ async def test_a_model_on_demand_is_loaded_by_name(folder: Path, monkeypatch: py
         assert await found.classify(request("hello", model="org/some"))
         with pytest.raises(InvalidRequest):
             await found.classify(request("hello"))
+
+
+async def test_limits_for_clients_do_not_count_for_other_families(folder: Path) -> None:
+    async with replica(folder, max_texts=1, max_chars=10) as found:
+        assert len(await found.label_texts(["hello", "a text of more than ten characters"])) == 2
+
+
+async def test_a_request_that_leaves_keeps_no_encoder(folder: Path) -> None:
+    async with replica(folder, encoders=1, max_texts=1_000) as found:
+        engine = engine_of(found)
+        encode, portions_seen, go_on = engine.encode, [], threading.Event()
+
+        def slow(texts: Any) -> Any:
+            portions_seen.append(len(texts))
+            assert go_on.wait(10)
+            return encode(texts)
+
+        engine.encode = slow
+        leaving = asyncio.create_task(found.classify(request(*["hello"] * 1_000)))
+        await until(lambda: portions_seen)
+        leaving.cancel()
+        staying = asyncio.create_task(found.classify(request("hello")))
+        go_on.set()
+        assert await staying
+        assert portions_seen == [64, 1], "nothing of the request that has left comes between"
+
+
+@given(st.lists(st.text(max_size=40_000) | st.just("x" * 9_000), min_size=1, max_size=200))
+def test_portions_are_the_texts_in_order(texts: list[str]) -> None:
+    found = list(portions(texts))
+    assert [text for portion in found for text in portion] == texts
+    for portion in found:
+        assert 1 <= len(portion) <= PORTION_TEXTS
+        assert len(portion) == 1 or sum(map(len, portion)) <= PORTION_CHARS

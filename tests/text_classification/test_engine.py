@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.errors import ModelUnavailable
+from deployments.text_classification import normalizer
 from deployments.text_classification.checkpoint import WEIGHTS
 from deployments.text_classification.config import TextClassificationConfig
 from deployments.text_classification.cores import Cores
@@ -164,3 +165,23 @@ def test_batches_share_the_cores() -> None:
     with cores.share() as again, Cores(1).share() as only:
         assert (again, only) == (8, 1)
     torch.set_num_threads(1)
+
+
+def test_long_tweets_are_normalised_only_as_far_as_they_are_read(
+    loaded: ClassifierEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    tokenize = normalizer._tokenizer.tokenize
+    monkeypatch.setattr(normalizer._tokenizer, "tokenize", lambda text: seen.append(len(text)) or tokenize(text))
+    (long,) = loaded.encode(["so it goes, " * 4_000])
+    assert long.truncated
+    assert sum(seen) < 3_000
+    (hidden,) = loaded.encode(["\ufe0f " * 5_000 + "you are all vermin"])
+    assert hidden == loaded.encode(["you are all vermin"])[0], "what has no name hides nothing behind it"
+
+
+def test_cutting_early_changes_nothing(loaded: ClassifierEngine) -> None:
+    for text in ("I can't " * 200, "a.m. " * 300, "cannot won't " * 150, "one 😀 two " * 120):
+        whole = normalizer.normalize_tweet(text)
+        cut = normalizer.normalize_tweet(text, 2 * loaded.max_tokens)
+        assert loaded._tokenizer.encode(whole).ids == loaded._tokenizer.encode(cut).ids

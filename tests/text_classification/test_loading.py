@@ -6,18 +6,25 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import normalizers, processors
 from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
     BertConfig,
     BertForSequenceClassification,
+    BertModel,
     GPT2Config,
     GPT2ForSequenceClassification,
     RobertaConfig,
     RobertaForSequenceClassification,
+    XLNetConfig,
+    XLNetForSequenceClassification,
 )
 
 from deployments.errors import ModelUnavailable
 from deployments.text_classification.config import TextClassificationConfig
 from deployments.text_classification.engine import ClassifierEngine
+from deployments.text_classification.loading import MASKED
 from tests.text_classification.support import SENTENCES, byte_tokenizer
 
 SMALL = {
@@ -153,3 +160,54 @@ def test_weights_that_do_not_fit_are_said(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config | {"hidden_size": 64}))
     with pytest.raises(ModelUnavailable):
         engine(tmp_path)
+
+
+def test_weights_without_a_trained_head_are_refused(tmp_path: Path) -> None:
+    saved(tmp_path, BertModel(BertConfig(**SMALL, max_position_embeddings=64)))
+    with pytest.raises(ModelUnavailable, match="classifier"):
+        engine(tmp_path)
+
+
+def test_a_text_without_tokens_is_classified(tmp_path: Path) -> None:
+    saved(tmp_path, roberta())
+    tokenizer = byte_tokenizer()
+    tokenizer.normalizer = normalizers.BertNormalizer(clean_text=True)
+    tokenizer.post_processor = processors.Sequence([])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    loaded = engine(tmp_path)
+    (text,) = loaded.encode(["\x01"])
+    assert len(text.ids) == 1
+    assert sum(loaded.run([text])[0]) == pytest.approx(1)
+
+
+TINY = {
+    "vocab_size": 261, "hidden_size": 32, "embedding_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "intermediate_size": 64, "max_position_embeddings": 200, "pad_token_id": 1, "num_labels": 3,
+    "pooler_hidden_size": 32, "dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64,
+    "input_embedding_size": 16, "output_embedding_size": 16,
+    "true_hidden_size": 32, "intra_bottleneck_size": 32, "num_feedforward_networks": 1,
+    "relative_attention": True, "position_biased_input": False, "pos_att_type": ["p2c", "c2p"],
+    "cls_token_id": 0, "sep_token_id": 2, "bos_token_id": 0, "eos_token_id": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", sorted(MASKED))
+def test_padding_changes_nothing_for_the_kinds_that_are_batched_with_it(kind: str, tmp_path: Path) -> None:
+    usual = AutoConfig.for_model(kind)
+    sizes = {name: value for name, value in TINY.items() if name == "num_labels" or hasattr(usual, name)}
+    model = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(kind, **sizes)).eval()
+    loaded = engine(saved(tmp_path, model))
+    texts = loaded.encode(["hello", "a text that is somewhat longer than the first", "middling text"])
+    together = loaded.run(texts)
+    for text, row in zip(texts, together, strict=True):
+        assert row == pytest.approx(loaded.run([text])[0], abs=1e-6)
+    assert together[0] != pytest.approx(together[1], abs=1e-4), "the answers should differ"
+
+
+def test_other_kinds_are_batched_by_equal_length(tmp_path: Path) -> None:
+    model = XLNetForSequenceClassification(
+        XLNetConfig(vocab_size=261, d_model=32, n_layer=2, n_head=2, d_inner=64, pad_token_id=1, **LABELS)
+    ).eval()
+    loaded = engine(saved(tmp_path, model))
+    texts = loaded.encode(["hello", "howdy", "a longer text"])
+    assert texts[0].key == texts[1].key != texts[2].key

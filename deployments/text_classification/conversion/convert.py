@@ -26,13 +26,15 @@ from deployments.text_classification.conversion.unpickler import InertUnpickler
 @dataclass(frozen=True, slots=True)
 class Conversion:
     """What was converted: ``sha256`` of the file that was read, the globals that it names, the tensors that were
-    left out, the number and the types of those that were kept, and how many numbers they hold.
+    left out, the settings that were assumed since the file does not say them, the number and the types of the
+    tensors that were kept, and how many numbers they hold.
     """
 
     config: CheckpointConfig
     sha256: str
     names: tuple[str, ...]
     left_out: tuple[str, ...]
+    assumed: tuple[str, ...]
     tensors: int
     parameters: int
     dtypes: tuple[str, ...]
@@ -65,6 +67,7 @@ def convert(model: Path, out: Path, tokenizer: str, *, sha256: str | None = None
         sha256=found,
         names=tuple(unpickler.names),
         left_out=tuple(left_out),
+        assumed=hate_speech.assumed(config, settings),
         tensors=len(tensors),
         parameters=sum(tensor.numel() for tensor in tensors.values()),
         dtypes=tuple(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values()})),

@@ -32,9 +32,10 @@ def split(views: Mapping[str, View]) -> tuple[dict[str, View], list[str]]:
 
 
 def encoder_settings(module: Record) -> Mapping[str, Any]:
-    """The attributes of the encoder's configuration object; none if it has no such object.
+    """The attributes of the encoder's configuration object.
 
-    Raises ConversionRefused if the module's parts show that it computes something else than the original.
+    Raises ConversionRefused if there is none, or if the module's parts show that it computes something else than
+    the original.
     """
     parts = parts_of(module)
     for name, expected in _CLASSES.items():
@@ -48,7 +49,12 @@ def encoder_settings(module: Record) -> Mapping[str, Any]:
                 f"The part {shown([name])} is a {shown([part.kind.name])}; the head is known with a ReLU only."
             )
     config = parts["model"].state.get("config")
-    return config.state if isinstance(config, Record) and isinstance(config.state, dict) else {}
+    if not isinstance(config, Record) or not isinstance(config.state, dict):
+        raise ConversionRefused(
+            "The encoder has no configuration that can be read, though a RobertaModel always has one. If you know "
+            "how it was set up, convert the module's state dict; the converter says what it assumes of it."
+        )
+    return config.state
 
 
 def configuration(views: Mapping[str, View], settings: Mapping[str, Any]) -> CheckpointConfig:
@@ -72,6 +78,18 @@ def configuration(views: Mapping[str, View], settings: Mapping[str, Any]) -> Che
     )
     _compare(views, config)
     return config
+
+
+def assumed(config: CheckpointConfig, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """What neither the settings nor the tensors say, with the values that were taken for it."""
+    taken = {
+        "num_attention_heads": config.num_attention_heads,
+        "layer_norm_eps": config.layer_norm_eps,
+        "pad_token_id": config.pad_token_id,
+        "hidden_act": "gelu",
+        "is_decoder": False,
+    }
+    return tuple(f"{name} = {value}" for name, value in taken.items() if name not in settings)
 
 
 def _only_gelu(settings: Mapping[str, Any]) -> None:

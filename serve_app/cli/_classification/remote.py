@@ -7,13 +7,17 @@ from typing import Any
 import httpx
 
 from deployments.errors import AntiphonError
-from serve_app.cli._servers import CONNECT_S, ServerClient, check
+from serve_app.cli._progress import Bar
+from serve_app.cli._servers import CONNECT_S, ENDLESS, ServerClient, check
 
 PATH = "/v1/classify"
 
 
 class RemoteClassifier(ServerClient):
-    """Sends batches of texts to a server."""
+    """Sends batches of texts to a server, which may be full for as long as it says so."""
+
+    def __init__(self, server: str, model: str | None, bar: Bar) -> None:
+        super().__init__(server, model, bar, ENDLESS)
 
     async def classify(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """An object per text. Raises AntiphonError with a sentence."""

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from deployments.errors import InvalidRequest, PayloadTooLarge
+from deployments.errors import AntiphonError, InvalidRequest, PayloadTooLarge
 from serve_app.cli._classification.texts import STDIN, Item, Refusal, Text, batches
 from serve_app.cli._classification.ways import Classifier, Way
 from serve_app.cli._progress import Bar
@@ -31,24 +31,41 @@ class Job:
     output: Path | None
 
 
+class BatchFailed(Exception):
+    """A batch, the first text of which stands in ``place``, got no answer."""
+
+    def __init__(self, place: str, error: AntiphonError) -> None:
+        super().__init__(place, error)
+        self.place = place
+        self.error = error
+
+
 async def classify_all(way: Way, job: Job) -> int:
     """Do it all and return the number of texts that failed; each has been told in a sentence.
 
-    Raises what concerns all texts, after what was answered before has been written.
+    Raises what concerns all texts, after what was answered before has been written, and says where to go on.
     """
     typed = STDIN in job.names and sys.stdin.isatty()
-    failures = 0
+    failures = delivered = 0
     with Bar("texts", shown=sys.stderr.isatty() and not typed) as bar, Sink(job.output) as sink:
         async with way(bar) as classifier, aclosing(_in_order(classifier, batches(job.names))) as results:
-            async for outcomes in results:
-                failures += _deliver(outcomes, sink, bar)
-                bar.advance(len(outcomes))
+            try:
+                async for outcomes in results:
+                    failures += _deliver(outcomes, sink, bar)
+                    bar.advance(len(outcomes))
+                    delivered += len(outcomes)
+            except BatchFailed as failed:
+                if not delivered:
+                    raise failed.error from failed
+                target = ", with another --output" if job.output else ""
+                hint = f"Resume at {failed.place}{target}; what comes before is answered."
+                raise AntiphonError(f"{failed.error.message} {hint}") from failed
         sink.write(b"")  # also without any text there is a file
     return failures
 
 
 async def _in_order(classifier: Classifier, source: Iterator[list[Item]]) -> AsyncGenerator[list[Outcome]]:
-    """The outcomes of batches, of which AT_ONCE are read or classified and not yet delivered."""
+    """The outcomes of batches, of which AT_ONCE are read or classified and not yet delivered. Raises BatchFailed."""
     running: deque[asyncio.Task[list[Outcome]]] = deque()
     reading: asyncio.Task[list[Item] | None] | None = None
     ended = False
@@ -76,7 +93,10 @@ async def _in_order(classifier: Classifier, source: Iterator[list[Item]]) -> Asy
 
 async def _outcomes(classifier: Classifier, batch: Sequence[Item]) -> list[Outcome]:
     texts = [item for item in batch if isinstance(item, Text)]
-    found = iter(await _answers(classifier, texts))
+    try:
+        found = iter(await _answers(classifier, texts))
+    except AntiphonError as error:
+        raise BatchFailed(batch[0].place, error) from error
     return [item if isinstance(item, Refusal) else next(found) for item in batch]
 
 
