@@ -9,6 +9,7 @@ from deployments.errors import Overloaded
 
 RATE_WINDOW_S = 60.0
 LONGEST_WAIT_S = 600.0
+USUAL_S = 5.0  # seconds of work until which the present rate is told from what was usual
 
 
 class Ticket:
@@ -41,11 +42,19 @@ class Admission:
     """Accepts requests while their outstanding cost fits into ``max_cost`` and they are at most ``max_requests``.
 
     A request that finds nobody else is always accepted, however large, so that a bound below the largest
-    permitted request refuses nobody for ever.
+    permitted request refuses nobody for ever. ``usual_rate`` is the cost per second to expect at the start.
     """
 
-    def __init__(self, max_cost: float, max_requests: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        max_cost: float,
+        max_requests: int,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        usual_rate: float = 1.0,
+    ) -> None:
         self._max_cost = max_cost
+        self._usual_rate = usual_rate
         self._max_requests = max_requests
         self._clock = clock
         self._tickets: set[Ticket] = set()
@@ -77,6 +86,8 @@ class Admission:
             yield ticket
         finally:
             self._tickets.discard(ticket)
+            if not self._tickets:
+                self._usual_rate = self._rate()
 
     def check(self, more: float, besides: Ticket | None = None) -> None:
         """Raise Overloaded if ``more`` cost does not fit."""
@@ -97,8 +108,9 @@ class Admission:
         return Overloaded("The queue is full. Try again later.", retry_after_s=wait)
 
     def _rate(self) -> float:
-        """Cost worked off per second, over the last minute of work."""
+        """Cost worked off per second, over the last minute of work; at its beginning, what was usual before."""
         now = self._clock()
         elapsed = min(RATE_WINDOW_S, max(now - self._since, 0.1))
-        recent = (done for when, done in self._finished if now - when <= RATE_WINDOW_S)
-        return max(sum(recent) / elapsed, 1.0)
+        recent = sum(done for when, done in self._finished if now - when <= RATE_WINDOW_S)
+        known = max(0.0, USUAL_S - elapsed)
+        return max((recent + known * self._usual_rate) / (elapsed + known), 1.0)

@@ -140,6 +140,11 @@ def last_exception(message: str) -> str:
 def _told(message: str) -> str:
     if "Retrying" in message:
         return f"failed, is tried again   {' '.join(last_exception(message).split())}"
+    if "to be scheduled" in message:
+        return (
+            "waits for a place: replicas ask for more CPUs or GPUs than are left; "
+            "ray_actor_options: {num_cpus: 0} under `deployments` makes a CPU no condition"
+        )
     return " ".join(message.split())
 
 

@@ -20,7 +20,8 @@ def local_folder(path: str, patterns: Sequence[str] | None) -> Path:
     """``find_local``, with at least one file that matches. Raises ModelUnavailable."""
     folder = find_local(path)
     if folder is None:
-        hint = f" If it is a repository of the Hub, write hf://{path}@<revision>." if path.count("/") == 1 else ""
+        repository = path.count("/") == 1 and not path.startswith(("/", ".", "~"))
+        hint = f" If it is a repository of the Hub, write hf://{path}@<revision>." if repository else ""
         raise ModelUnavailable(f"There is no folder {path!r}.{hint}")
     if not any(wanted(name, patterns) for name in _files(folder)):
         raise ModelUnavailable(

@@ -28,7 +28,8 @@ MODEL_FILES = (
     "special_tokens_map.json", "vocab.json", "vocab.txt", "merges.txt", "*.model",
 )  # fmt: skip
 PORTION_TEXTS, PORTION_CHARS = 64, 16_384  # what a thread encodes at once
-CHARACTERS_PER_TOKEN = 4  # what a text is taken to cost until it has been tokenised
+CHARACTERS_PER_TOKEN, USUAL_MAX_TOKENS = 4, 512  # what a text is taken to cost until it has been tokenised
+USUAL_TOKENS_PER_S = 1_000.0  # of a base-size model on a core or two, until the model shows its own speed
 
 
 class TextClassificationReplica:
@@ -46,7 +47,7 @@ class TextClassificationReplica:
     ) -> None:
         self._config = config
         self._required_labels = required_labels
-        self._admission = Admission(config.queue_tokens, config.queue_requests)
+        self._admission = Admission(config.queue_tokens, config.queue_requests, usual_rate=USUAL_TOKENS_PER_S)
         self._encoders = ThreadPoolExecutor(config.encoders, "encoder", initializer=step_back)
         family = Family(MODEL_FILES, self._engine, self._scheduler, lambda engine: {"labels": engine.labels})
         self._models: ModelHost[ClassifierEngine, Scheduler] = ModelHost(
@@ -72,7 +73,8 @@ class TextClassificationReplica:
         return [dict(each.scores) for each in found]
 
     async def _classified(self, request: ClassificationRequest) -> tuple[TextScores, ...]:
-        expected = sum(len(text) // CHARACTERS_PER_TOKEN + 2 for text in request.texts)
+        most = self._config.max_tokens or USUAL_MAX_TOKENS
+        expected = sum(min(most, len(text) // CHARACTERS_PER_TOKEN + 2) for text in request.texts)
         with self._admission.admit(expected) as ticket:
             async with within(request.deadline), self._models.use(request.model) as model:
                 encoded = await self._encoded(model.engine, request.texts)

@@ -48,7 +48,7 @@ class ClassifierEngine:
         self._tokenizer = model.tokenizer
         self.labels = model.labels
         if taken := RESERVED_LABELS.intersection(self.labels):
-            raise ModelUnavailable(f"The model has a label {min(taken)!r}, which answers use for something else.")
+            raise ModelUnavailable(f"Answers use the name {min(taken)!r}; rename this label of the model.")
         self._normalizer = config.normalizer or model.normalizer
         self._sigmoid = (config.activation or model.activation) == "sigmoid"
         self.max_tokens = _max_tokens(config, model)
@@ -77,7 +77,7 @@ class ClassifierEngine:
         probabilities = logits.sigmoid() if self._sigmoid else logits.softmax(dim=-1)
         rows: list[tuple[float, ...]] = [tuple(row) for row in probabilities.tolist()]
         if not all(map(math.isfinite, (value for row in rows for value in row))):
-            raise RuntimeError("the model computed something that is no probability")
+            raise RuntimeError("the model computed something that is no probability; its weights may be damaged")
         return rows
 
     def warm_up(self) -> None:

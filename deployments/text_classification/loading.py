@@ -1,6 +1,7 @@
 """What the engine needs of a model, read from one of our own folders or by the transformers library."""
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from deployments.errors import ModelUnavailable
 from deployments.text_classification.checkpoint import TOKENIZER, read_checkpoint
 from deployments.text_classification.config import Activation, Normalizer
 from deployments.text_classification.network import TweetClassifier
+
+logger = logging.getLogger("ray.serve")
 
 USUAL_MAX_TOKENS = 512  # of models that do not say
 LARGEST_MEANT = 1_000_000  # tokenizers without a limit say 1e30
@@ -75,13 +78,26 @@ def load_own(folder: Path) -> Classifier:
 def load_transformers(folder: Path) -> Classifier:
     """A model for sequence classification, safetensors only, without code of its own. Raises ModelUnavailable."""
     from transformers import AutoModelForSequenceClassification
+    from transformers.utils import logging as library_logging
 
+    library_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # its reports and bars are for those who train
+    library_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    if not (folder / "config.json").is_file():
+        raise ModelUnavailable("The model folder lacks config.json.")
+    if not any(folder.glob("*.safetensors")):
+        raise ModelUnavailable(
+            "The model folder lacks model.safetensors; pickled weights are not read. Save the model again with "
+            "save_pretrained of a recent transformers library."
+        )
     try:
         model, found = AutoModelForSequenceClassification.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, output_loading_info=True
         )
     except Exception as error:  # of any kind, since the files say which code of the library reads them
-        raise ModelUnavailable(f"The folder holds no model for sequence classification. {error}") from error
+        logger.warning("%s cannot be loaded: %s", folder, error)
+        raise ModelUnavailable(
+            "The files are damaged, or not those of a model for sequence classification. The log says more."
+        ) from error
     if invented := sorted(map(str, (*found["missing_keys"], *found.get("mismatched_keys", ())))):
         raise ModelUnavailable(
             f"The weights are not those of a classifier; they lack {', '.join(invented)[:200]}."
@@ -135,7 +151,8 @@ def _tokenizer(folder: Path) -> Tokenizer:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         backend = getattr(tokenizer, "backend_tokenizer", None)
     except Exception as error:  # the library raises Exception itself for a file it cannot read
-        raise ModelUnavailable(f"The tokenizer cannot be read. {error}") from error
+        logger.warning("the tokenizer in %s cannot be read: %s", folder, error)
+        raise ModelUnavailable("The tokenizer's files are damaged. The log has the details.") from error
     if not isinstance(backend, Tokenizer):
         raise ModelUnavailable(f"The model has no tokenizer of the fast kind; it needs a {TOKENIZER}.")
     return backend

@@ -11,12 +11,15 @@ SHOWN = 40  # characters of a wrong value that a message repeats
 
 @dataclass(frozen=True, slots=True)
 class ClassificationRequest:
-    """Texts to classify, none of them blank. ``deadline`` is Unix time in seconds."""
+    """Texts to classify, none of them blank. ``deadline`` is Unix time in seconds, ``param`` the name that the
+    texts have in the client's request.
+    """
 
     texts: tuple[str, ...]
     model: str | None = None
     deadline: float | None = None
     request_id: str = ""
+    param: str = "input"
 
     @classmethod
     def of(cls, texts: object, *, param: str = "input", model: str | None = None, request_id: str = "") -> Self:
@@ -27,7 +30,7 @@ class ClassificationRequest:
         if isinstance(texts, str):
             if not texts.strip():
                 raise InvalidRequest(f"`{param}` is {'blank' if texts else 'empty'}; send a text.", param=param)
-            return cls((_checked(texts, f"`{param}`", param),), model, None, request_id)
+            return cls((_checked(texts, f"`{param}`", param),), model, None, request_id, param)
         if not isinstance(texts, list | tuple):
             raise InvalidRequest(
                 f"`{param}` has to be a text or a list of texts, not {_kind(texts)}.", param=param
@@ -35,7 +38,7 @@ class ClassificationRequest:
         if not texts:
             raise InvalidRequest(f"`{param}` is an empty list; send at least one text.", param=param)
         found = (_checked(text, f"Text {number} of `{param}`", param) for number, text in enumerate(texts, 1))
-        return cls(tuple(found), model, None, request_id)
+        return cls(tuple(found), model, None, request_id, param)
 
     def check_size(self, most_texts: int, most_chars: int) -> None:
         """Raise InvalidRequest for too many texts, PayloadTooLarge for a text with too many characters."""
@@ -43,14 +46,14 @@ class ClassificationRequest:
             raise InvalidRequest(
                 f"{len(self.texts)} texts are more than the {most_texts} that one request may have; "
                 "send several requests.",
-                param="input",
+                param=self.param,
             )
         for number, text in enumerate(self.texts, 1):
             if len(text) > most_chars:
                 name = f"Text {number}" if len(self.texts) > 1 else "The text"
                 raise PayloadTooLarge(
                     f"{name} has {len(text)} characters, more than the {most_chars} that are taken; cut it.",
-                    param="input",
+                    param=self.param,
                 )
 
 

@@ -28,6 +28,8 @@ class Bar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._due:
+            self._bar.clear()  # closing leaves a bar that only say has shown
         self._bar.close()
 
     def advance(self, count: float) -> None:

@@ -24,14 +24,15 @@ SILENCE_S = 120.0  # a stream sends something every fifteen seconds
 CONNECT_S = 10.0
 WAITING = "waiting for the server"
 REFUSALS: dict[int, type[AntiphonError]] = {400: InvalidRequest, 413: PayloadTooLarge, 503: ModelUnavailable}
+LOST = (httpx.ReadError, httpx.WriteError, httpx.ReadTimeout, httpx.RemoteProtocolError)  # there was a connection
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """When a command gives up: after so many tries of a full server, or when that asks for a longer wait; and, once
-    the server has answered at all, when it is lost or unavailable for longer than these pauses between tries.
+    """When a command gives up: when a full server has been tried so often or asks for a longer wait, and when one
+    that was there before stays lost or unavailable after a try at the end of each of the pauses.
     """
 
     full_tries: float
@@ -75,7 +76,7 @@ class ServerClient:
     def __init__(self, server: str, model: str | None, bar: Bar, patience: Patience = BRIEF) -> None:
         api_key = os.environ.get("ANTIPHON_API_KEY")
         self._server, self._bar, self._patience = server, bar, patience
-        self._answered = False
+        self._reached = False
         self._waiting = 0
         self._model = {"model": model} if model else {}
         self._client = httpx.AsyncClient(
@@ -109,14 +110,15 @@ class ServerClient:
                 if (wait := next(pauses, None)) is None:
                     raise
             except httpx.HTTPError as error:
-                # A server that has never answered is rather a wrong address, which is told at once.
-                if not self._answered or (wait := next(pauses, None)) is None:
+                # A server that has never been reached is rather a wrong address, which is told at once.
+                reached = self._reached or isinstance(error, LOST)
+                if not reached or (wait := next(pauses, None)) is None:
                     reason = str(error) or type(error).__name__
                     raise ModelUnavailable(f"The server at {self._server} cannot be reached: {reason}") from error
             else:
-                self._answered = True
+                self._reached = True
                 return result
-            self._answered = True
+            self._reached = True
             await self._pause(wait)
 
     async def _pause(self, wait_s: float) -> None:
@@ -145,7 +147,7 @@ async def check(response: httpx.Response) -> None:
         message, param = f"The server answered {response.status_code} {response.reason_phrase}.", None
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
         wait = response.headers.get("retry-after", "")
-        raise Overloaded(message, retry_after_s=float(wait) if wait.isdecimal() else 1.0)
+        raise Overloaded(message, retry_after_s=max(1.0, float(wait)) if wait.isdecimal() else 1.0)
     raise REFUSALS.get(response.status_code, AntiphonError)(message, param=param)
 
 

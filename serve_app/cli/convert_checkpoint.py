@@ -19,8 +19,8 @@ import click
 def convert_checkpoint(model: Path, out: Path, tokenizer: str, sha256: str | None) -> None:
     """Convert a checkpoint, such as `model_7` of the hate-speech service, into the new folder OUT.
 
-    MODEL is what torch.save makes of a whole module, or of its state dict. It is a pickle, but nothing that it names is imported or
-    executed: its tensors are taken out, and a file that wants more is refused.
+    MODEL is what torch.save makes of a whole module, or of its state dict. It is a pickle, but nothing that it
+    names is imported or executed: its tensors are taken out, and a file that wants more is refused.
     """
     from deployments.errors import AntiphonError
     from deployments.text_classification.conversion import convert

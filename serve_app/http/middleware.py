@@ -50,8 +50,14 @@ class RequestContext:
                     message = {**message, "headers": headers}
             await send(message)
 
+        async def receive_or_leave() -> Message:
+            try:
+                return await receive()
+            except Exception as error:  # Serve raises what it is told about a client that has left
+                raise ClientDisconnect from error
+
         try:
-            await self._app(scope, receive, send_with_id)
+            await self._app(scope, receive_or_leave, send_with_id)
         except ClientDisconnect:
             status = CLIENT_CLOSED_REQUEST
         except Exception as error:

@@ -75,3 +75,22 @@ def test_the_wait_follows_the_measured_rate() -> None:
         with pytest.raises(Overloaded) as caught, admission.admit(300):
             pass
         assert caught.value.retry_after_s == pytest.approx(100 / 20)
+
+
+def test_the_first_waits_follow_what_is_usual() -> None:
+    clock = Clock()
+    admission = Admission(1_000, 10, clock, usual_rate=100)
+
+    def wait() -> float:
+        with pytest.raises(Overloaded) as caught, admission.admit(1_000):
+            pass
+        return caught.value.retry_after_s
+
+    with admission.admit(1_000) as ticket:
+        assert wait() == pytest.approx(1_000 / 100, rel=0.05)
+        clock.now += 10
+        ticket.advance(500)  # 50 a second
+        assert wait() == pytest.approx(500 / 50)
+    clock.now += 3_600
+    with admission.admit(1_000):
+        assert wait() == pytest.approx(1_000 / 50, rel=0.05), "an idle hour is not forgotten work"

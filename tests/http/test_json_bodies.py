@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.types import Message
 
 from deployments.errors import InvalidRequest
 from serve_app.http.json_body import LARGE_BYTES, MAX_BYTES, parse_object
@@ -229,3 +230,31 @@ def test_what_is_json_is_read_as_it_is(value: Any) -> None:
 def test_any_bytes(body: bytes) -> None:
     with contextlib.suppress(InvalidRequest):
         assert isinstance(parse_object(body), dict)
+
+
+async def test_a_server_that_raises_what_it_is_told_about_a_client_that_left(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def receive() -> Message:
+        raise RuntimeError("the request was cancelled")
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    call = AsgiCall(app_of(StubBackend()), "/v1/classify", headers=JSON)
+    with caplog.at_level("INFO", "ray.serve"):
+        await app_of(StubBackend())(call.scope, receive, send)
+    assert not sent
+    assert "499" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "GZIP"])
+@pytest.mark.parametrize("path", ["/v1/classify", "/v1/audio/transcriptions"])
+async def test_compressed_bodies_are_refused(path: str, encoding: str) -> None:
+    async with client_of(app_of(StubBackend())) as client:
+        answer = await client.post(path, content=b"\x1f\x8b", headers={**JSON, "content-encoding": encoding})
+    assert answer.status_code == 415
+    assert "compressed" in answer.json()["error"]["message"]

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from deployments.errors import AntiphonError, InvalidRequest, ModelUnavailable, Overloaded
+from deployments.errors import AntiphonError, InvalidRequest
 from serve_app.cli import _servers
 from serve_app.cli._classification.run import AT_ONCE
 from serve_app.cli._classification.texts import BATCH_TEXTS
@@ -124,18 +124,9 @@ def test_a_refused_argument_needs_a_place_only_among_others() -> None:
     )
 
 
-def test_a_full_server_is_asked_again() -> None:
-    with server(Overloaded("Full.", retry_after_s=0.1)) as (backend, url):
-        found = classify("--server", url, "a text")
-    assert (found.exit_code, printed(found.stdout)) == (0, answers(["a text"]))
-    assert len(backend.asked) == 2
-
-
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (Overloaded("Full.", retry_after_s=999), "Full."),
-        (ModelUnavailable("It is loading."), "It is loading."),
         (AntiphonError("It broke."), "It broke."),
         (InvalidRequest("Name the model to load.", param="model"), "Name the model to load."),
     ],
@@ -145,8 +136,9 @@ def test_what_concerns_all_texts_ends_the_command(error: Exception, sentence: st
     with server(0.2, error) as (_, url):
         found = classify("--server", url, "-", input=lines)
     assert found.exit_code == 1
-    assert found.stderr == f"Error: {sentence}\n"
     done = printed(found.stdout)  # the batch whose turn it was to fail is the first or the second to arrive
+    resume = f" Resume at standard input, line {len(done) + 1}; what comes before is answered." if done else ""
+    assert found.stderr == f"Error: {sentence}{resume}\n"
     assert done == answers(lines.split("\n"))[: len(done)]
     assert len(done) in (0, BATCH_TEXTS)
 

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 from deployments.text_classification.checkpoint import file_hash, read_checkpoint
@@ -42,6 +43,17 @@ def test_it_says_what_it_found(folder: Path) -> None:
         f"  model.safetensors: sha256 {file_hash(folder / 'out' / 'model.safetensors')}",
         f"  tokenizer.json: sha256 {file_hash(folder / 'out' / 'tokenizer.json')}",
     ]
+
+
+def test_it_says_what_it_assumed(folder: Path) -> None:
+    torch.save(original.build(num_attention_heads=1).state_dict(), folder / "tensors")
+    result = run("tensors", "out", "--tokenizer", "tokenizer")
+    assert result.exit_code == 0
+    assert (
+        "  assumed, since the file does not say: num_attention_heads = 1, layer_norm_eps = 1e-05, "
+        "pad_token_id = 1, hidden_act = gelu, is_decoder = False\n"
+    ) in result.output
+    assert "assumed" not in run("model_7", "other", "--tokenizer", "tokenizer").output
 
 
 def test_refusals_are_sentences(folder: Path) -> None:

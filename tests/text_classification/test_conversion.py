@@ -70,6 +70,7 @@ def test_tensors_and_answers_are_the_same(tmp_path: Path, tokenizer: str, traini
     assert found.tensors == len(kept(module))
     assert found.parameters == sum(tensor.numel() for tensor in kept(module).values())
     assert found.dtypes == ("float32",)
+    assert found.assumed == ()
     assert f"{original.MODULE}.CustomModel" in found.names
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model_7", "out", "tokenizer"]
 
@@ -129,7 +130,36 @@ def test_a_state_dict_is_read_too(tmp_path: Path, tokenizer: str) -> None:
     found = convert(tmp_path / "model", tmp_path / "out", tokenizer)
     assert found.config.num_attention_heads == 1
     assert (found.config.layer_norm_eps, found.config.pad_token_id) == (1e-5, 1)
+    assert found.assumed == (
+        "num_attention_heads = 1",
+        "layer_norm_eps = 1e-05",
+        "pad_token_id = 1",
+        "hidden_act = gelu",
+        "is_decoder = False",
+    )
     check_same(module, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("setting", "assumption"),
+    [
+        ("num_attention_heads", "num_attention_heads = 1"),
+        ("layer_norm_eps", "layer_norm_eps = 1e-05"),
+        ("pad_token_id", "pad_token_id = 1"),
+        ("hidden_act", "hidden_act = gelu"),
+        ("is_decoder", "is_decoder = False"),
+    ],
+)
+def test_what_the_configuration_lacks_is_assumed_and_told(
+    tmp_path: Path, tokenizer: str, setting: str, assumption: str
+) -> None:
+    module: Any = original.build(num_attention_heads=1)
+    path = original.save(module, tmp_path / "whole")
+    assert convert(path, tmp_path / "all", tokenizer).assumed == ()
+    del module.model.config.__dict__[setting]
+    found = convert(original.save(module, tmp_path / "model"), tmp_path / "out", tokenizer)
+    assert found.assumed == (assumption,)
+    assert found.config == read_checkpoint(tmp_path / "all")[0]
 
 
 def test_nothing_is_imported(tmp_path: Path, tokenizer: str) -> None:

@@ -73,6 +73,15 @@ def test_settings_that_make_no_sense(tmp_path: Path, name: str, value: object, p
     assert problem in refusal(tmp_path, module)
 
 
+@pytest.mark.parametrize("config", [None, {"num_attention_heads": 2}, "roberta", nn.Linear])
+def test_an_encoder_without_a_readable_configuration(tmp_path: Path, config: object) -> None:
+    module: Any = original.build()
+    module.model.config = config
+    assert "The encoder has no configuration that can be read" in refusal(tmp_path, module)
+    del module.model.config
+    assert "The encoder has no configuration that can be read" in refusal(tmp_path, module)
+
+
 def _add_layer(module: Any) -> None:
     module.linear3 = nn.Linear(2, 2)
 

@@ -12,7 +12,7 @@ PAIRED, LONG = 0.15, 0.03
 LONGEST = 45  # sentences of a page; 512 tokens hold about as many
 #: Parts of the sentences that are none: loose templates and, of the neutral ones, words in random order and halves
 #: of two sentences. Without them the model knows a template by any of its words, whatever fills it.
-FREE, SHUFFLED, SPLICED = 0.4, 0.15, 0.1
+FREE, SHUFFLED, SPLICED = 0.25, 0.2, 0.1
 BESIDE = ("neutral", "neutral", "respect")
 
 TRAINING = {kind: training_templates(kind) for kind in KINDS}

@@ -65,7 +65,10 @@ async def classify_all(way: Way, job: Job) -> int:
 
 
 async def _in_order(classifier: Classifier, source: Iterator[list[Item]]) -> AsyncGenerator[list[Outcome]]:
-    """The outcomes of batches, of which AT_ONCE are read or classified and not yet delivered. Raises BatchFailed."""
+    """The outcomes of batches, of which AT_ONCE are read or classified and not yet delivered.
+
+    Raises BatchFailed when it is the turn of a batch that got no answer.
+    """
     running: deque[asyncio.Task[list[Outcome]]] = deque()
     reading: asyncio.Task[list[Item] | None] | None = None
     ended = False
