@@ -207,3 +207,20 @@ def test_a_bar_appears_when_it_takes_long(file: Path) -> None:
     os.close(terminal)
     assert f"{BATCH_TEXTS} texts" in shown
     assert shown.endswith("\r")
+
+
+@pytest.mark.parametrize("name", ["./nosuch", "nosuch.txt", "../posts/nosuch.csv", "/nosuch"])
+def test_a_path_that_leads_nowhere_is_no_text(name: str) -> None:
+    ((refusal,),) = batches([name])
+    assert refusal == Refusal(name, "There is no such file.")
+
+
+def test_a_file_of_another_kind_is_refused_once(tmp_path: Path) -> None:
+    path = tmp_path / "speech"
+    path.write_bytes(b"RIFF\0\0\0\0WAVE" + bytes(range(256)) * 99)
+    ((refusal,),) = batches(
+        [
+            str(path),
+        ]
+    )
+    assert refusal == Refusal(str(path), "This is no text, but a file of another kind.")

@@ -10,6 +10,7 @@ from torch import nn
 from transformers import BertConfig, BertModel
 
 from deployments.text_classification.conversion import convert
+from deployments.text_classification.conversion.refusal import ConversionRefused
 from tests.text_classification import original
 
 
@@ -174,3 +175,14 @@ def test_a_layer_out_of_order(tmp_path: Path) -> None:
     moved = {name.replace("layer.1.", "layer.7."): tensor for name, tensor in tensors.items()}
     message = refusal(tmp_path, moved)
     assert "does not know these tensors: model.encoder.layer.7.attention.output.LayerNorm.bias" in message
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -> None:
+    module = original.build()
+    with torch.no_grad():
+        module.linear2.bias[1] = value
+    original.write_tokenizer(tmp_path / "tokenizer")
+    path = original.save(module, tmp_path / "model")
+    with pytest.raises(ConversionRefused, match=r"linear2\.bias"):
+        convert(path, tmp_path / "out", str(tmp_path / "tokenizer"))

@@ -40,7 +40,10 @@ def encoder_settings(module: Record) -> Mapping[str, Any]:
     parts = parts_of(module)
     for name, expected in _CLASSES.items():
         if name not in parts:
-            raise ConversionRefused(f"The module has no part {name}, so it is none of the hate-speech service.")
+            raise ConversionRefused(
+                f"The module has no part {name}; that of the hate-speech service has the parts model, linear1 "
+                "and linear2."
+            )
         if parts[name].kind.name != expected:
             raise ConversionRefused(f"The part {name} is a {shown([parts[name].kind.name])}, not a {expected}.")
     for name, part in parts.items():

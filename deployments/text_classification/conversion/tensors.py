@@ -7,7 +7,7 @@ import torch
 
 from deployments.text_classification.conversion.container import Container
 from deployments.text_classification.conversion.records import View
-from deployments.text_classification.conversion.refusal import ConversionRefused
+from deployments.text_classification.conversion.refusal import ConversionRefused, shown
 
 MOST_SHARING = 2  # bytes of all tensors per byte of the file
 
@@ -15,8 +15,8 @@ MOST_SHARING = 2  # bytes of all tensors per byte of the file
 def read_tensors(container: Container, views: Mapping[str, View]) -> dict[str, torch.Tensor]:
     """Tensors of their own memory, contiguous, of the type that the file has.
 
-    Raises ConversionRefused for storages that are missing, damaged or of another length, and for tensors that
-    share so much memory that they need far more than the file.
+    Raises ConversionRefused for storages that are missing, damaged or of another length, for tensors that share
+    so much memory that they need far more than the file, and for infinities and NaN.
     """
     needed = sum(view.bytes for view in views.values())
     if needed > MOST_SHARING * container.size:
@@ -34,4 +34,7 @@ def read_tensors(container: Container, views: Mapping[str, View]) -> dict[str, t
             part = flat.as_strided(view.shape, view.stride, view.offset)
             alone = len(sharing) == 1 and part.is_contiguous() and part.numel() == flat.numel()
             tensors[name] = part if alone else part.clone(memory_format=torch.contiguous_format)
+    broken = [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]
+    if broken:
+        raise ConversionRefused(f"These tensors hold something else than numbers: {shown(broken)}.")
     return {name: tensors[name] for name in views}

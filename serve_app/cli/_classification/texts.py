@@ -16,6 +16,7 @@ BOM = b"\xef\xbb\xbf"
 BATCH_TEXTS = 128
 BATCH_CHARS = 250_000
 READ_BYTES = 65_536
+PATHS, ENDINGS = ("./", "../", "/", "~/"), (".txt", ".csv", ".tsv", ".jsonl", ".md", ".log")  # no words of a text
 LINE_BYTES = 40_000_000  # the most characters that a model may be set to take, of four bytes each
 
 
@@ -68,6 +69,8 @@ def _items(names: Sequence[str]) -> Iterator[Item | None]:
                     yield from _texts(name, file)
             except OSError as error:
                 yield Refusal(name, f"{error.strerror}.")
+        elif name.startswith(PATHS) or name.endswith(ENDINGS):
+            yield Refusal(name, "There is no such file.")
         else:
             place = f"argument {number}" if len(names) > 1 else ""
             found = _item(place, name.encode(errors="surrogateescape"))
@@ -82,6 +85,9 @@ def _texts(name: str, source: RawIOBase) -> Iterator[Item | None]:
             yield None
             continue
         number += 1
+        if number == 1 and b"\0" in line:
+            yield Refusal(name, "This is no text, but a file of another kind.")
+            return
         line = (line.removeprefix(BOM) if number == 1 else line).removesuffix(b"\r")
         found = _item(f"{name}, line {number}", line)
         if found is not None:
