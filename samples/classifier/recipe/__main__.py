@@ -1,7 +1,7 @@
 """The whole recipe: texts, tokenizer, training, evaluation; some minutes on one core, no network.
 
 python -m samples.classifier.recipe                                 everything, into ./out/classifier
-python -m samples.classifier.recipe --only evaluate --work samples/classifier
+python -m samples.classifier.recipe --only evaluate --work samples/classifier    the shipped model
 """
 
 import argparse
@@ -29,8 +29,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("out/classifier"), help="folder for what is made")
     parser.add_argument("--only", nargs="+", choices=STEPS, default=STEPS, help="run these steps only")
-    parser.add_argument("--texts", type=int, default=60_000, help="number of texts to train on")
-    parser.add_argument("--passes", type=int, default=5, help="how often each is seen")
+    parser.add_argument("--texts", type=int, default=120_000, help="number of texts to train on")
+    parser.add_argument("--passes", type=int, default=8, help="how often each is seen")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     model: Path = options.work / "model"

@@ -17,7 +17,8 @@ from .texts import Labelled, held_out_texts
 from .tokenizer import PAD
 from .train import Encoded, encode, padded
 
-PER_TEMPLATE = 20
+PER_TEMPLATE, PER_PAGE = 20, 4
+BESIDE = (1, 4, 16)
 BATCH = 256
 BINS = 10
 
@@ -35,6 +36,10 @@ def evaluate(folder: Path, testset: Path, seed: int) -> dict[str, Any]:
         "held-out templates, unseen names": [
             text for text in held_out_texts(PER_TEMPLATE, rng, slots=UNSEEN_SLOTS) if names_a_people(text)
         ],
+        **{
+            f"held-out templates, {count} neutral ones beside": held_out_texts(PER_PAGE, rng, beside=count)
+            for count in BESIDE
+        },
         "test set": read_testset(testset),
     }
     return {name: score(network, tokenizer, texts) for name, texts in sets.items()}

@@ -14,7 +14,7 @@ KINDS = {"hate": "hate", "abusing": "abusing", "neutral": "neutral", "respect": 
 HELD_OUT = "~ "
 #: These are no sentences, but what matters in one with any words around it.
 LOOSE = "* "
-UNSEEN_HEADS = ("Cromb", "Tolv", "Bazw")
+UNSEEN_HEADS = ("Cromb", "Thrim", "Bazw")
 
 Slots = Mapping[str, Sequence[str]]
 _SLOT = re.compile(r"\{(\w+)\}")

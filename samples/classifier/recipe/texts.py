@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from .augment import join, vary
 from .templates import KINDS, SLOTS, Slots, fill, held_out_templates, loose_templates, training_templates
 
-#: Parts of the texts that have more than one sentence: one or two neutral ones beside it, and a whole page.
-PAIRED, LONG = 0.15, 0.03
+#: Parts of the texts that have more than one sentence: up to five neutral ones beside it, and a whole page.
+PAIRED, LONG = 0.3, 0.06
 LONGEST = 45  # sentences of a page; 512 tokens hold about as many
 #: Parts of the sentences that are none: loose templates and, of the neutral ones, words in random order and halves
 #: of two sentences. Without them the model knows a template by any of its words, whatever fills it.
@@ -34,20 +34,27 @@ def training_texts(count: int, rng: random.Random) -> list[Labelled]:
 
 
 def held_out_texts(
-    per_template: int, rng: random.Random, *, varied: bool = False, slots: Slots = SLOTS
+    per_template: int, rng: random.Random, *, varied: bool = False, beside: int = 0, slots: Slots = SLOTS
 ) -> list[Labelled]:
-    """Sentences of the templates that are not trained on, as they stand or varied."""
-    return [
-        Labelled(vary(text, rng) if varied else text, label)
-        for kind, label in KINDS.items()
-        for template in held_out_templates(kind)
-        for text in [fill(template, rng, slots) for _ in range(per_template)]
-    ]
+    """Sentences of the templates that are not trained on, as they stand or varied.
+
+    ``beside``: neutral sentences that stand around each, of templates that are not trained on either.
+    """
+    neutral = held_out_templates("neutral")
+    texts = []
+    for kind, label in KINDS.items():
+        for template in held_out_templates(kind):
+            for _ in range(per_template):
+                sentences = [fill(rng.choice(neutral), rng, slots) for _ in range(beside)]
+                sentences.insert(rng.randint(0, beside), fill(template, rng, slots))
+                text = join(sentences, rng) if beside else sentences[0]
+                texts.append(Labelled(vary(text, rng) if varied else text, label))
+    return texts
 
 
 def _training_text(kind: str, rng: random.Random) -> Labelled:
     form = rng.random()
-    count = rng.randint(1, LONGEST) if form < LONG else rng.randint(1, 2) if form < LONG + PAIRED else 0
+    count = rng.randint(1, LONGEST) if form < LONG else rng.randint(1, 5) if form < LONG + PAIRED else 0
     sentences = [_sentence(rng.choice(BESIDE), rng) for _ in range(count)]
     sentences.insert(rng.randint(0, count), _sentence(kind, rng))
     return Labelled(join(sentences, rng) if count else sentences[0], KINDS[kind])
