@@ -20,6 +20,7 @@ from pydantic import (
 from deployments.model_config import ModelConfig
 from deployments.text_classification.config import TextClassificationConfig
 from deployments.whisper.config import WhisperConfig
+from serve_app.jobs.config import JobsConfig
 
 ModelId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Alias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]{0,127}$")]
@@ -30,7 +31,7 @@ MODERATION_CATEGORIES = (
     "harassment", "harassment/threatening", "hate", "hate/threatening", "illicit", "illicit/violent", "self-harm",
     "self-harm/instructions", "self-harm/intent", "sexual", "sexual/minors", "violence", "violence/graphic",
 )  # fmt: skip
-RESERVED_IDS = frozenset({"ingress", "states"})
+RESERVED_IDS = frozenset({"ingress", "runner", "states"})
 
 
 def _network(value: str) -> str:
@@ -151,12 +152,13 @@ class FetchConfig(_Strict):
 
 
 class AppConfig(_Strict):
-    """Everything about the graph that is not a deployment option."""
+    """Everything about the graph that is not a deployment option. Without ``jobs`` there is no job service."""
 
     models: tuple[AnyEntry, ...] = Field(min_length=1)
     http: HttpConfig = HttpConfig()
     grpc: GrpcConfig = GrpcConfig()
     fetch: FetchConfig = FetchConfig()
+    jobs: JobsConfig | None = None
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "AppConfig":

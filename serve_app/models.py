@@ -49,6 +49,10 @@ class ModelIndex:
         candidates = [entry for entry in self.entries if entry.task == task and entry.config.source]
         return next((entry for entry in candidates if entry.default), candidates[0] if candidates else None)
 
+    def find(self, name: str | None) -> ModelEntry | None:
+        """The entry with this id or alias, whatever its task."""
+        return self._by_name.get(name) if name else None
+
     def aliases(self, entry: ModelEntry) -> tuple[str, ...]:
         """All names besides its id to which an entry answers."""
         return tuple(name for name, found in self._by_name.items() if found is entry and name != entry.id)

@@ -1,0 +1,1 @@
+"""The job contracts: one module each. A new one is its module and its line here."""

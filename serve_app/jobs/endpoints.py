@@ -1,0 +1,78 @@
+"""The endpoints of the job service: a name in a path -> a model, a contract and how much is done at once."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from serve_app.config import ModelEntry, ModelTask
+from serve_app.jobs.config import ContractName, EndpointConfig
+from serve_app.jobs.types import EndpointNotFound
+from serve_app.models import ModelIndex
+
+TASKS: Mapping[str, ModelTask] = {"transcribe": "transcription", "classify": "classification"}
+LEGACY = "-legacy"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where jobs are sent. ``model`` None: the default of the task; ``contract`` None: by the input's shape.
+
+    ``concurrency`` is how many of its jobs one runner does at once: half of what its model admits, so that the
+    other entrances have room, too.
+    """
+
+    name: str
+    task: ModelTask
+    model: str | None
+    contract: ContractName | None
+    concurrency: int
+    http_errors: bool = False
+
+
+class Endpoints(Mapping[str, Endpoint]):
+    """Every endpoint by name: one per task, one per model, those of the configuration, and the ``-legacy`` ones,
+    which speak to clients of ivrit before 0.2.3.
+    """
+
+    def __init__(self, models: ModelIndex, named: Mapping[str, EndpointConfig] | None = None) -> None:
+        self._found: dict[str, Endpoint] = {}
+        for name, task in TASKS.items():
+            if (default := models.default(task)) is not None:
+                self._add(name, default, None)
+        for entry in models.entries:
+            if entry.config.source is not None:
+                self._add(entry.id, entry, entry.id)
+        for name, config in (named or {}).items():
+            if (chosen := models.find(config.model)) is None:
+                raise ValueError(
+                    f"the endpoint {name!r} names the model {config.model!r}, which is not served here"
+                )
+            self._found[name] = Endpoint(
+                name, chosen.task, config.model, config.contract, _concurrency(chosen), config.http_errors
+            )
+
+    def _add(self, name: str, entry: ModelEntry, model: str | None) -> None:
+        self._found[name] = Endpoint(name, entry.task, model, None, _concurrency(entry))
+        if entry.task == "transcription":
+            legacy = name + LEGACY
+            self._found[legacy] = Endpoint(legacy, entry.task, model, "ivrit-legacy", _concurrency(entry))
+
+    def __getitem__(self, name: str) -> Endpoint:
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def resolve(self, name: str) -> Endpoint:
+        """The endpoint. Raises EndpointNotFound."""
+        found = self._found.get(name)
+        if found is None:
+            known = ", ".join(sorted(self._found))
+            raise EndpointNotFound(f"There is no endpoint {name[:64]!r}. Endpoints: {known}.")
+        return found
+
+
+def _concurrency(entry: ModelEntry) -> int:
+    return max(1, entry.config.queue_requests // 2)
