@@ -13,6 +13,7 @@ AntiphonError                       500
 │   └── FetchFailed                 400   (media)
 ├── DeadlineExceeded                504   the time the request was given is over
 ├── ModelUnavailable                503   the model is loading, failed to load, or lost its replica
+├── PublishFailed                   502   (media) the storage for results did not take one
 └── InternalError                   500   our fault; details are in the log under the request id
 """
 
@@ -23,6 +24,7 @@ from media.errors import (
     FetchFailed,
     ForbiddenUrl,
     PayloadTooLarge,
+    PublishFailed,
     UndecodableAudio,
 )
 
@@ -40,6 +42,7 @@ __all__ = [
     "ModelUnavailable",
     "Overloaded",
     "PayloadTooLarge",
+    "PublishFailed",
     "UndecodableAudio",
 ]
 

@@ -70,3 +70,10 @@ class FetchFailed(ClientError):
     """A URL that is allowed but did not deliver its file."""
 
     code = "fetch_failed"
+
+
+class PublishFailed(AntiphonError):
+    """A result is ready, but the storage of this server did not take it. The log says why."""
+
+    status = 502
+    code = "publish_failed"

@@ -6,7 +6,6 @@ seconds and redirects are counted.
 """
 
 import asyncio
-import functools
 import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
@@ -17,9 +16,10 @@ from typing import cast
 import httpcore
 import httpx
 
-from media.errors import FetchFailed, ForbiddenUrl, PayloadTooLarge
-from media.network import PinnedBackend, Resolver, parse_networks, resolve_with_system
+from media.errors import FetchFailed, PayloadTooLarge
+from media.network import Resolver, resolve_with_system
 from media.partial_file import PartialFile
+from media.web import connections, parse_url, ssl_context, wire_url
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _COMPRESSIONS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"})
@@ -28,9 +28,6 @@ _HEADERS = ((b"Accept", b"*/*"), (b"Accept-Encoding", b"identity"), (b"User-Agen
 
 Progress = Callable[[int, int | None], None]
 """``on_progress(received, expected)``, both in bytes; ``expected`` is None where the server does not say."""
-
-
-LONGEST_HOST = 253  # characters of a DNS name
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +73,15 @@ async def fetch(
     found, broken off, too slow, too many redirects) and ``OSError`` for the local disk. Whatever happens,
     cancellation included, no partial file stays behind.
     """
-    target = _parse(url)
-    backend = PinnedBackend(parse_networks(policy.allowed_networks), resolve)
-    pool = httpcore.AsyncConnectionPool(_ssl_context(), network_backend=backend)
+    target = parse_url(url)
+    pool = connections(policy.allowed_networks, resolve, ssl_context())
     try:
         async with asyncio.timeout(policy.timeout_s), pool:
             for _ in range(policy.max_redirects + 1):
                 async with _get(pool, target, policy) as response:
                     headers = httpx.Headers(response.headers)
                     if response.status in _REDIRECTS and "location" in headers:
-                        target = _parse(headers["location"], base=target)
+                        target = parse_url(headers["location"], base=target)
                         continue
                     expected = _check_response(target.host, response.status, headers, policy)
                     chunks = cast("AsyncGenerator[bytes, None]", response.aiter_stream())
@@ -104,31 +100,10 @@ def _get(
 ) -> AbstractAsyncContextManager[httpcore.Response]:
     return pool.stream(
         "GET",
-        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+        wire_url(url),
         headers=[(b"Host", url.netloc), *_HEADERS],
         extensions=_timeouts(policy),
     )
-
-
-def _parse(text: str, base: httpx.URL | None = None) -> httpx.URL:
-    """An absolute http or https URL, its fragment dropped. Raises :class:`ForbiddenUrl`."""
-    try:
-        url = base.join(text) if base is not None else httpx.URL(text.strip())
-        long = len(url.host) > LONGEST_HOST  # reading the host decodes xn-- labels, which may be malformed
-    except (httpx.InvalidURL, ValueError) as error:
-        raise ForbiddenUrl("This is not a valid URL; use one such as https://example.com/talk.mp3.") from error
-    if long:
-        raise ForbiddenUrl(f"The URL's host is longer than the {LONGEST_HOST} characters that a name may have.")
-    redirect = "The redirect leads to" if base is not None else "This is"
-    if url.scheme not in ("http", "https"):
-        raise ForbiddenUrl(f"{redirect} a {url.scheme or 'relative'} URL; only http and https URLs are fetched.")
-    if url.userinfo:
-        raise ForbiddenUrl(f"{redirect} a URL with a user name or password; remove what stands before the @.")
-    if not url.host:
-        raise ForbiddenUrl(f"{redirect} a URL without a host; use one such as https://example.com/talk.mp3.")
-    if url.port is not None and not 0 < url.port < 65536:
-        raise ForbiddenUrl(f"{redirect} a URL with port {url.port}; ports go from 1 to 65535.")
-    return url.copy_with(fragment=None)
 
 
 def _check_response(host: str, status: int, headers: httpx.Headers, policy: FetchPolicy) -> int | None:
@@ -178,11 +153,6 @@ async def _save(
 def _timeouts(policy: FetchPolicy) -> dict[str, dict[str, float]]:
     connect, read = policy.connect_timeout_s, policy.read_timeout_s
     return {"timeout": {"connect": connect, "read": read, "write": read, "pool": connect}}
-
-
-@functools.cache
-def _ssl_context() -> ssl.SSLContext:
-    return httpx.create_ssl_context()  # reading the certificate bundle takes tens of milliseconds
 
 
 def _too_large(what: str, policy: FetchPolicy) -> PayloadTooLarge:

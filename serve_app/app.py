@@ -1,4 +1,4 @@
-"""The whole graph on one screen: ``ingress`` -> one deployment per model, and the board of their states."""
+"""The whole graph on one screen: ``ingress`` and ``runner`` -> one deployment per model; the board of states."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +11,7 @@ from deployments.whisper.deployment import Whisper
 from media.fetch import FetchPolicy
 from serve_app.config import AppConfig, TextClassificationEntry, WhisperEntry
 from serve_app.ingress import Ingress
+from serve_app.jobs.deployment import JobRunner
 
 Options = Mapping[str, Any]
 
@@ -42,5 +43,6 @@ def build_graph(config: AppConfig, options: Mapping[str, Options] | None = None)
                 models[entry.id] = model.bind(
                     entry.id, entry.config, fetching, states, classifier, config.http.retries
                 )
-    graph: Application = configured(Ingress, "ingress").bind(config, models, states)
+    runner = configured(JobRunner, "runner").bind(config, models, states) if config.jobs else None
+    graph: Application = configured(Ingress, "ingress").bind(config, models, states, runner)
     return graph

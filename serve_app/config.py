@@ -175,6 +175,14 @@ class AppConfig(_Strict):
         return self
 
     @model_validator(mode="after")
+    def _endpoints_have_models(self) -> "AppConfig":
+        known = {name for model in self.models for name in (model.id, *model.aliases)}
+        for name, endpoint in (self.jobs.endpoints if self.jobs else {}).items():
+            if endpoint.model not in known:
+                raise ValueError(f"the endpoint {name!r} is for {endpoint.model!r}, which is no model here")
+        return self
+
+    @model_validator(mode="after")
     def _classifiers_exist(self) -> "AppConfig":
         known = {model.id: model for model in self.models}
         for model in self.models:

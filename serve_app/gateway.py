@@ -13,6 +13,8 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import ray
+
 from deployments.calls import Calls, Handle
 from deployments.model_state import ModelState, most_telling
 from deployments.text_classification.config import TextClassificationConfig
@@ -25,7 +27,7 @@ from deployments.whisper.types import (
     TranscriptionEvent,
     TranscriptionRequest,
 )
-from serve_app.config import ModelEntry
+from serve_app.config import AppConfig, ModelEntry
 from serve_app.models import ModelIndex
 from serve_app.upload import Upload
 
@@ -112,6 +114,18 @@ class Gateway:
 
     def _calls(self, model: ModelEntry) -> Calls:
         return Calls(self._handles[model.id], model.id, self._retries, self._clock)
+
+
+def make_gateway(config: AppConfig, handles: Mapping[str, Handle], states: Handle) -> Gateway:
+    """A gateway to the deployments of a graph. Bytes go through Ray's object store if there is a cluster."""
+    return Gateway(
+        ModelIndex.of(config),
+        handles,
+        states,
+        timeout_s=config.http.request_timeout_s,
+        retries=config.http.retries,
+        put=ray.put if ray.is_initialized() else lambda value: value,
+    )
 
 
 class _Resume:

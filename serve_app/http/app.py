@@ -8,14 +8,25 @@ from deployments.errors import AntiphonError
 from serve_app.backend import Backend
 from serve_app.config import HttpConfig
 from serve_app.http import classify, docs, health, models, openai_moderations, openai_transcriptions
-from serve_app.http.errors import on_antiphon_error, on_http_exception
+from serve_app.http.error_shapes import on_error, on_refusal
+from serve_app.http.jobs import routes as jobs_routes
 from serve_app.http.keys import KeyCheck
 from serve_app.http.middleware import BodyLimit, RequestContext
+from serve_app.jobs.config import JobsConfig
+from serve_app.jobs.service_protocol import Jobs
 from serve_app.keys import ApiKeys
 
 
-def create_app(gateway: Backend, config: HttpConfig, keys: ApiKeys, *, echo_request_id: bool = True) -> Starlette:
-    """The application around a gateway.
+def create_app(
+    gateway: Backend,
+    config: HttpConfig,
+    keys: ApiKeys,
+    *,
+    echo_request_id: bool = True,
+    jobs: Jobs | None = None,
+    jobs_config: JobsConfig | None = None,
+) -> Starlette:
+    """The application around a gateway, and a job service with the limits of its configuration.
 
     ``echo_request_id`` is off behind a server that adds ``x-request-id`` to responses by itself.
     """
@@ -25,6 +36,7 @@ def create_app(gateway: Backend, config: HttpConfig, keys: ApiKeys, *, echo_requ
             *openai_moderations.routes(gateway),
             *classify.routes(gateway),
             *models.routes(gateway),
+            *jobs_routes.routes(jobs, jobs_config or JobsConfig()),
             *health.routes(gateway),
             *docs.routes(),
         ],
@@ -33,7 +45,7 @@ def create_app(gateway: Backend, config: HttpConfig, keys: ApiKeys, *, echo_requ
             Middleware(KeyCheck, keys=keys),
             Middleware(BodyLimit, limit=config.upload_bytes),
         ],
-        exception_handlers={AntiphonError: on_antiphon_error, HTTPException: on_http_exception},
+        exception_handlers={AntiphonError: on_error, HTTPException: on_refusal},
     )
     app.router.redirect_slashes = False  # such a redirect would name whatever host the client claims to call
     return app

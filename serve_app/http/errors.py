@@ -9,8 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from deployments.errors import AntiphonError, AuthenticationFailed, ClientError
-from serve_app.failures import as_told, retry_after_s
-from serve_app.http.request_id import request_id_of
+from serve_app.failures import retry_after_s
 
 # Statuses that clients try again by themselves, although the answer would be the same.
 NOT_RETRIED = frozenset({408, 409, 504})
@@ -55,27 +54,24 @@ def error_response(error: AntiphonError) -> Response:
     return Json(error_object(error), error.status, error_headers(error))
 
 
-async def on_antiphon_error(request: Request, error: Exception) -> Response:
-    """Starlette's handler for the exception tree."""
-    return error_response(as_told(error, request_id_of(request.scope)))
-
-
 async def on_http_exception(request: Request, error: Exception) -> Response:
     """Starlette's handler for what its router refuses: unknown paths and methods."""
     assert isinstance(error, HTTPException)
-    status, path, code = error.status_code, request.url.path[:200], None
-    match status:
+    message, code = http_exception_words(request, error)
+    return Json(_object(message, error.status_code, code, None), error.status_code, error.headers)
+
+
+def http_exception_words(request: Request, error: HTTPException) -> tuple[str, str | None]:
+    """The sentence and the code for what Starlette's router refuses."""
+    path = request.url.path[:200]
+    match error.status_code:
         case 404:
-            message, code = f"There is nothing at {request.method} {path}. See /docs.", "not_found"
+            return f"There is nothing at {request.method} {path}. See /docs.", "not_found"
         case 405:
             allowed = (error.headers or {}).get("Allow", "other methods")
-            message, code = (
-                f"{path} does not take {request.method}; it takes {allowed}.",
-                "method_not_allowed",
-            )
-        case _:
-            message = error.detail or HTTPStatus(status).phrase
-    return Json(_object(message, status, code, None), status, error.headers)
+            return f"{path} does not take {request.method}; it takes {allowed}.", "method_not_allowed"
+        case status:
+            return error.detail or HTTPStatus(status).phrase, None
 
 
 def _object(message: str, status: int, code: str | None, param: str | None) -> dict[str, Any]:

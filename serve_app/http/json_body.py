@@ -37,6 +37,14 @@ async def read_json(request: Request, make: Callable[[dict[str, Any]], T]) -> T:
 
 def parse_object(body: bytes | bytearray) -> dict[str, Any]:
     """The JSON object in UTF-8 bytes. Raises InvalidRequest that says where it cannot be read, and why."""
+    found = parse_json(body)
+    if not isinstance(found, dict):
+        raise InvalidRequest("The JSON in the request body has to be an object.")
+    return found
+
+
+def parse_json(body: bytes | bytearray) -> Any:
+    """The JSON in UTF-8 bytes. Raises InvalidRequest that says where it cannot be read, and why."""
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -46,7 +54,7 @@ def parse_object(body: bytes | bytearray) -> dict[str, Any]:
     if text.startswith("\ufeff"):
         raise InvalidRequest("The request body begins with a byte order mark; send the JSON without it.")
     try:
-        found = _DECODER.decode(text)
+        return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise InvalidRequest(
             f"The request body is not valid JSON at line {error.lineno}, column {error.colno}: {_reason(error)}."
@@ -55,9 +63,6 @@ def parse_object(body: bytes | bytearray) -> dict[str, Any]:
         raise InvalidRequest("The JSON in the request body is nested too deeply.") from error
     except ValueError as error:  # the only other one is Python's own limit
         raise InvalidRequest("The JSON in the request body holds a number with too many digits.") from error
-    if not isinstance(found, dict):
-        raise InvalidRequest("The JSON in the request body has to be an object.")
-    return found
 
 
 async def _bytes_of(request: Request) -> bytearray:

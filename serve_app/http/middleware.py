@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.errors import PayloadTooLarge
 from serve_app.failures import as_told
-from serve_app.http.errors import error_response
+from serve_app.http.error_shapes import response_at
 from serve_app.http.request_id import HEADER, assign_request_id
 
 logger = logging.getLogger("ray.serve")
@@ -64,7 +64,7 @@ class RequestContext:
             told = as_told(error, request_id)
             if started:
                 raise
-            await error_response(told)(scope, receive, send_with_id)
+            await response_at(scope, told)(scope, receive, send_with_id)
         finally:
             _log(scope, status, time.perf_counter() - began, request_id)
 
@@ -82,7 +82,7 @@ class BodyLimit:
             return
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
         if declared.isdigit() and int(declared[:20]) > self._limit:
-            await error_response(self._refusal(scope))(scope, receive, send)
+            await response_at(scope, self._refusal(scope))(scope, receive, send)
             return
         received = 0
 

@@ -350,7 +350,7 @@ async def test_tls_verifies_the_host_name_not_the_address(
     async with serve({"/x": answer(b"private")}, tls) as site:
         with pytest.raises(FetchFailed, match=r"audio\.test failed the TLS handshake"):  # not trusted
             await fetch(site.url("/x", "audio.test", "https"), target, LOOPBACK, resolve=resolve)
-        monkeypatch.setattr(fetch_module, "_ssl_context", lambda: trusting)
+        monkeypatch.setattr(fetch_module, "ssl_context", lambda: trusting)
         await fetch(site.url("/x", "audio.test", "https"), target, LOOPBACK, resolve=resolve)
         assert target.read_bytes() == b"private"
         with pytest.raises(FetchFailed, match=r"other\.test failed the TLS handshake"):

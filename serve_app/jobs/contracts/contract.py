@@ -65,6 +65,7 @@ class JobContext:
 
     ``model`` is that of the endpoint (None: the task's default) for inputs that name none; ``deadline`` is Unix
     time; ``http`` is the HTTP application without keys and limits, for inputs that are requests to it.
+    ``upload_bytes`` is the largest file that may come inside an input.
     """
 
     job_id: str
@@ -73,6 +74,7 @@ class JobContext:
     model: str | None = None
     deadline: float | None = None
     webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
+    upload_bytes: int = 128 * 1024**2
 
 
 class Contract(Protocol):

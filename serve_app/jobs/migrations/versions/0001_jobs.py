@@ -13,7 +13,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
 revision = "0001"
@@ -36,7 +35,8 @@ jobs = Table(
     Column("idempotency_key", String(256)),
     Column("batch", String(64)),
     Column("created", Double, nullable=False),
-    Column("due", Double, nullable=False),  # the order of the queue, and not before this time
+    Column("queued", Double, nullable=False),  # when it was created, or last retried
+    Column("rank", Double, nullable=False),  # the order of the queue
     Column("started", Double),
     Column("finished", Double),
     Column("expires", Double, nullable=False),
@@ -49,8 +49,9 @@ jobs = Table(
     Column("drained", Integer, nullable=False, default=0),
     Column("revision", Integer, nullable=False, default=0),
     UniqueConstraint("endpoint", "idempotency_key"),
-    Index("jobs_queue", "endpoint", "due", sqlite_where=text("status = 'IN_QUEUE'")),
-    Index("jobs_status", "status", "lease_until"),
+    Index("jobs_queue", "status", "endpoint", "rank"),
+    Index("jobs_recent", "endpoint", "created"),
+    Index("jobs_lease", "lease"),
     Index("jobs_expires", "expires"),
     Index("jobs_batch", "batch"),
 )

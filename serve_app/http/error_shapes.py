@@ -1,0 +1,33 @@
+"""Errors in the shape of the API family that was called: RunPod's for jobs, OpenAI's for everything else."""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
+
+from deployments.errors import AntiphonError
+from serve_app.failures import as_told
+from serve_app.http.errors import Json, error_headers, error_response, http_exception_words, on_http_exception
+from serve_app.http.paths import is_job_path
+from serve_app.http.request_id import request_id_of
+
+
+def response_at(scope: Scope, error: AntiphonError) -> Response:
+    """The whole response to a request that failed. In the job API an error is ``{"error": "sentence"}``."""
+    if is_job_path(scope):
+        return Json({"error": error.message}, error.status, error_headers(error))
+    return error_response(error)
+
+
+async def on_error(request: Request, error: Exception) -> Response:
+    """Starlette's handler for the exception tree."""
+    return response_at(request.scope, as_told(error, request_id_of(request.scope)))
+
+
+async def on_refusal(request: Request, error: Exception) -> Response:
+    """Starlette's handler for what its router refuses: unknown paths and methods."""
+    if not is_job_path(request.scope):
+        return await on_http_exception(request, error)
+    assert isinstance(error, HTTPException)
+    message, _ = http_exception_words(request, error)
+    return Json({"error": message}, error.status_code, error.headers)

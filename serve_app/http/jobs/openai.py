@@ -1,0 +1,48 @@
+"""``/v2/{endpoint}/openai/...``: any request of the OpenAI API as a job, answered like the API itself."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serve_app.http.disconnect import while_connected
+from serve_app.http.jobs.openai_answers import answer
+from serve_app.http.jobs.openai_input import openai_input, wants_stream
+from serve_app.http.jobs.openai_stream import ChunkStream, abandon
+from serve_app.http.jobs.runs import idempotency_key
+from serve_app.jobs.config import JobsConfig
+from serve_app.jobs.service_protocol import JobRequest, Jobs
+from serve_app.jobs.types import Job, JobOptions
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+WAIT_S = 300.0
+
+
+class OpenAiRoute:
+    """The handler. Nobody could ask for the result later, so a client that leaves, or that waited for too long,
+    cancels the job.
+    """
+
+    def __init__(self, jobs: Jobs, config: JobsConfig, wait_s: float = WAIT_S) -> None:
+        self._jobs, self._config, self._wait_s = jobs, config, wait_s
+
+    async def call(self, request: Request) -> Response:
+        """Any method: the raw result, or the error with its status."""
+        key = idempotency_key(request)
+        job_input = await openai_input(request, self._config.runsync_bytes)
+        sent = JobRequest(job_input, JobOptions())
+        name = str(request.path_params["endpoint"])
+        job = await self._jobs.submit(name, sent, sync=True, idempotency_key=key)
+        if wants_stream(job_input):
+            return ChunkStream(self._jobs, job)
+        if not job.final:
+            job = await self._finished(request, job)
+        return await answer(job)
+
+    async def _finished(self, request: Request, job: Job) -> Job:
+        try:
+            found = await while_connected(request.receive, self._jobs.wait(job.endpoint, job.id, self._wait_s))
+        except BaseException:
+            await abandon(self._jobs, job)
+            raise
+        if not found.final:
+            await abandon(self._jobs, job)
+        return found

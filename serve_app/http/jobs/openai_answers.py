@@ -1,0 +1,57 @@
+"""What became of a job, as clients of the OpenAI API read it: the raw result, or the raw error."""
+
+import base64
+import json
+from typing import Any
+
+from starlette.responses import PlainTextResponse, Response
+
+from serve_app.http.errors import Json
+from serve_app.http.jobs.answers import UNFINISHED, http_status
+from serve_app.jobs.types import Job
+from serve_app.off_loop import off_loop
+
+RETRY_S = "5"
+RETRIED = frozenset({429, 503})
+JOB_HEADER = "x-job-id"
+
+
+async def answer(job: Job) -> Response:
+    """The response for a job that is final, or was not in time."""
+    response = await off_loop(lambda: _answer(job), large=job.output is not None)
+    response.headers[JOB_HEADER] = job.id
+    return response
+
+
+def error_body(job: Job) -> dict[str, Any]:
+    """The error of a job that has not completed: what the route answered, or something of the same shape."""
+    message = job.error or _REASONS.get(job.status, "The job has not finished in the time that requests wait.")
+    try:
+        found = json.loads(message)
+    except ValueError:
+        found = None
+    if isinstance(found, dict) and "error" in found:
+        return found
+    status = http_status(job)
+    kind = "invalid_request_error" if status < 500 else "timeout_error" if status == UNFINISHED else "server_error"
+    return {"error": {"message": message, "type": kind, "param": None, "code": job.status.lower()}}
+
+
+def _answer(job: Job) -> Response:
+    if job.status != "COMPLETED":
+        status = http_status(job)
+        headers = {"Retry-After": RETRY_S} if status in RETRIED else {}
+        return Json(error_body(job), status, {**headers, "x-should-retry": "true" if headers else "false"})
+    match job.output:
+        case str():
+            return PlainTextResponse(job.output)
+        case {"content_type": str(kind), "data": str(data), **rest} if not rest:
+            return Response(base64.b64decode(data), media_type=kind)
+    return Json(job.output)
+
+
+_REASONS = {
+    "CANCELLED": "The job was cancelled.",
+    "FAILED": "The job failed.",
+    "TIMED_OUT": "The job took longer than it was given.",
+}

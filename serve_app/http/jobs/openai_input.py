@@ -1,0 +1,84 @@
+"""A request of the OpenAI API as the input of a job: ``openai_route`` and ``openai_input``."""
+
+import asyncio
+import base64
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.types import Message, Receive
+
+from deployments.errors import InvalidRequest
+from serve_app.http.body_type import body_type
+from serve_app.http.form_values import TRUE
+from serve_app.http.forms import CHARSETS, read_form
+from serve_app.http.jobs.bodies import LARGE_BYTES, read_bytes
+from serve_app.http.jobs.credentials import NAMES
+from serve_app.http.json_body import parse_object
+from serve_app.http.uploads import content_type, file_name
+from serve_app.off_loop import off_loop
+
+SAFE = "/:@-._~!$&'()*+,;="
+FORMS = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
+
+
+async def openai_input(request: Request, limit: int) -> dict[str, Any]:
+    """The job's input. A file of a form is ``{"name", "content_type", "data"}`` with its bytes as base64.
+
+    Raises PayloadTooLarge, InvalidRequest for a body that is neither a form nor a JSON object, UnsupportedMedia,
+    ClientDisconnect if the client leaves.
+    """
+    kind = body_type(request, CHARSETS)
+    body = await read_bytes(request, limit)
+    found: dict[str, Any] = {"openai_route": _route(request)}
+    if request.method != ("POST" if body else "GET"):
+        found["openai_method"] = request.method
+    if not body:
+        return found
+    if kind in FORMS:
+        fields = await _form(request, body)
+    else:
+        fields = await off_loop(lambda: parse_object(body), large=len(body) >= LARGE_BYTES)
+    found["openai_input"] = {name: value for name, value in fields.items() if name not in NAMES}
+    return found
+
+
+def wants_stream(job_input: dict[str, Any]) -> bool:
+    """Whether the client asked for server-sent events."""
+    value = job_input.get("openai_input", {}).get("stream")
+    return value is True or (isinstance(value, str) and value.strip().lower() in TRUE)
+
+
+def _route(request: Request) -> str:
+    """The path and the query, without the credentials that this entrance takes from it."""
+    query = urlencode([pair for pair in request.query_params.multi_items() if pair[0] not in NAMES])
+    return "/" + quote(request.path_params["path"], safe=SAFE, errors="replace") + (f"?{query}" if query else "")
+
+
+async def _form(request: Request, body: bytearray) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    async with read_form(Request(request.scope, _replayed(body))) as form:
+        for name, value in form.multi_items():
+            read = await _file(name, value) if isinstance(value, UploadFile) else value
+            if name not in fields:
+                fields[name] = read
+            elif isinstance(fields[name], list):
+                fields[name].append(read)
+            else:
+                fields[name] = [fields[name], read]
+    return fields
+
+
+async def _file(name: str, file: UploadFile) -> dict[str, Any]:
+    if not file.size:
+        raise InvalidRequest("The file is empty.", param=name)
+    data = await asyncio.to_thread(lambda: base64.b64encode(file.file.read()).decode())
+    return {"name": file_name(file), "content_type": content_type(file), "data": data}
+
+
+def _replayed(body: bytearray) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+    return receive

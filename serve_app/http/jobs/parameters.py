@@ -1,0 +1,34 @@
+"""Parameters in the query of the job API."""
+
+from starlette.requests import Request
+
+from deployments.errors import InvalidRequest
+from serve_app.http.form_values import FALSE, TRUE, quoted
+
+
+def whole(request: Request, name: str, default: int, low: int, high: int, unit: str = "") -> int:
+    """A whole number within a range, the default if it is absent or empty. Raises InvalidRequest."""
+    text = request.query_params.get(name, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and low <= int(text[:20]) <= high):
+        raise InvalidRequest(
+            f"`{name}` has to be a whole number from {low} to {high}{unit}, not {quoted(text)}.", param=name
+        )
+    return int(text)
+
+
+def milliseconds(request: Request, name: str, low: int, high: int) -> float | None:
+    """A time in milliseconds as seconds, None if it is absent. Raises InvalidRequest."""
+    found = whole(request, name, -1, low, high, " milliseconds")
+    return None if found < 0 else found / 1_000
+
+
+def flag(request: Request, name: str, *, default: bool) -> bool:
+    """A switch. Raises InvalidRequest."""
+    text = request.query_params.get(name, "").strip().lower()
+    if not text:
+        return default
+    if text not in TRUE | FALSE:
+        raise InvalidRequest(f"`{name}` has to be true or false, not {quoted(text)}.", param=name)
+    return text in TRUE

@@ -1,0 +1,41 @@
+"""All jobs of an endpoint together: ``purge-queue``, ``health``, ``requests``."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serve_app.http.errors import Json
+from serve_app.http.jobs.parameters import whole
+from serve_app.jobs.envelope import envelope
+from serve_app.jobs.service_protocol import Jobs
+
+RECENT, MOST_RECENT = 100, 1_000
+
+
+class Queues:
+    """The handlers."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+
+    async def purge(self, request: Request) -> Response:
+        """``POST purge-queue``: drops what waits; what runs goes on."""
+        removed = await self._jobs.purge(request.path_params["endpoint"])
+        return Json({"removed": removed, "status": "completed"})
+
+    async def health(self, request: Request) -> Response:
+        """``GET health``: jobs and replicas in numbers."""
+        found = await self._jobs.health(request.path_params["endpoint"])
+        jobs = {
+            "completed": found.completed,
+            "failed": found.failed,
+            "inProgress": found.in_progress,
+            "inQueue": found.in_queue,
+            "retried": found.retried,
+        }
+        return Json({"jobs": jobs, "workers": found.workers})
+
+    async def requests(self, request: Request) -> Response:
+        """``GET requests``: the newest jobs first, without their outputs."""
+        limit = whole(request, "limit", RECENT, 1, MOST_RECENT)
+        jobs = await self._jobs.recent(request.path_params["endpoint"], limit)
+        return Json({"requests": [envelope(job) for job in jobs]})

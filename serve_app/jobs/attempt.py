@@ -1,0 +1,97 @@
+"""One attempt at one job: the contract's items go into the record, and so does its end, whatever it is."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from deployments.errors import AntiphonError, ClientError, DeadlineExceeded, InternalError, Overloaded
+from serve_app.failures import as_told
+from serve_app.jobs.contracts import choose
+from serve_app.jobs.contracts.contract import Chunk, Contract, Item, JobContext, Notice, Progress, Result
+from serve_app.jobs.endpoints import Endpoint
+from serve_app.jobs.leases import Ending
+from serve_app.jobs.record import LeaseLost, Record
+
+logger = logging.getLogger("ray.serve")
+
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.05, 30.0  # for room at a model that is full
+BACKOFF_S = 1.0  # before the second attempt; twice as long before every further one
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt. ``most`` is how many a job has before our own failures are final."""
+
+    record: Record
+    endpoint: Endpoint
+    context: JobContext
+    most: int
+    clock: Callable[[], float]
+    _input: Any = field(default=None, init=False)
+    _contract: Contract | None = field(default=None, init=False)
+
+    async def run(self) -> None:
+        """Work on the job until the attempt has ended. Raises LeaseLost, CancelledError, the database's errors."""
+        try:
+            result = await self._within_time()
+            await self.record.complete(result, self._input, self.clock())
+        except LeaseLost:
+            raise
+        except Exception as error:
+            await self._fail(as_told(error, self.record.job.id))
+
+    async def _within_time(self) -> Result | None:
+        assert self.context.deadline is not None
+        self._input = await self.record.input()
+        self._contract = choose(self._input, self.endpoint.task, self.endpoint.contract)
+        if self.record.job.attempts >= self.most:
+            raise InternalError(f"The server stopped {self.record.job.attempts} times during this job.")
+        try:
+            async with asyncio.timeout(self.context.deadline - self.clock()):
+                return await self._work(self._contract)
+        except TimeoutError as error:
+            raise DeadlineExceeded("The job took longer than its execution timeout.") from error
+
+    async def _work(self, contract: Contract) -> Result | None:
+        done = dict(self.record.lease.done)
+        while True:
+            try:
+                return await self._follow(contract.run(self._input, self.context), done)
+            except Overloaded as error:  # an accepted job is not refused; it waits for room
+                wait = min(max(SHORTEST_WAIT_S, error.retry_after_s), LONGEST_WAIT_S)
+                await asyncio.sleep(wait)
+
+    async def _follow(self, items: AsyncGenerator[Item], done: dict[int, float]) -> Result | None:
+        """Record the items; chunks that lie before what was ``done`` when it began are there already."""
+        before = dict(done)
+        async with contextlib.aclosing(items):
+            async for item in items:
+                match item:
+                    case Chunk():
+                        if not _lies_before(item, before.get(item.lane)):
+                            await self.record.chunk(item)
+                            done[item.lane] = max(item.end, done.get(item.lane, item.end))
+                    case Progress():
+                        await self.record.progress(item.value)
+                    case Notice():
+                        await self.record.notify(item, self.clock())
+                    case Result():
+                        return item
+        return None
+
+    async def _fail(self, error: AntiphonError) -> None:
+        attempts = self.record.job.attempts + 1
+        late = isinstance(error, DeadlineExceeded) and self.clock() >= (self.context.deadline or 0) - 0.5
+        if not isinstance(error, ClientError) and not late and attempts < self.most:
+            await self.record.put_back(self.clock() + BACKOFF_S * 2 ** (attempts - 1), counted=True)
+            return
+        notices = [] if self._contract is None else self._contract.failed(self._input, error, self.context)
+        ending = Ending("TIMED_OUT" if late else "FAILED", error=error.message, error_status=error.status)
+        await self.record.end(ending, self._input, list(notices), self.clock())
+
+
+def _lies_before(chunk: Chunk, end: float | None) -> bool:
+    return end is not None and (chunk.end <= end or (chunk.start + chunk.end) / 2 < end)

@@ -1,0 +1,74 @@
+"""The audio of a job: at an address, or inside its input as base64."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+
+import numpy as np
+
+from deployments.errors import ForbiddenUrl, InvalidRequest, PayloadTooLarge
+from serve_app.off_loop import off_loop
+from serve_app.upload import Upload
+
+LARGE_TEXT = 64 * 1024  # characters; what has more is decoded on a thread
+LONGEST_PREFIX = 256
+LONGEST_URL = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """Either ``url`` or ``upload``, with what a ``data:`` prefix said about its content type."""
+
+    url: str | None = None
+    upload: Upload | None = None
+    content_type: str | None = None
+
+
+def audio_at(url: object, param: str) -> Audio:
+    """Audio to be fetched from an http or https address. Raises InvalidRequest, ForbiddenUrl."""
+    if not isinstance(url, str) or not url.strip():
+        raise InvalidRequest(f"`{param}` has to be the address of a file, as text.", param=param)
+    if not url.strip().lower().startswith(("http://", "https://")):
+        raise ForbiddenUrl(
+            f"`{param}` has to begin with http:// or https://; send other files as base64.", param=param
+        )
+    if len(url) > LONGEST_URL:
+        raise InvalidRequest(f"`{param}` has to have at most {LONGEST_URL} characters.", param=param)
+    return Audio(url=url.strip())
+
+
+async def audio_in(text: object, param: str, limit: int) -> Audio:
+    """Audio of at most ``limit`` bytes in base64, with or without a ``data:`` prefix.
+
+    Raises InvalidRequest, PayloadTooLarge.
+    """
+    if not isinstance(text, str):
+        raise InvalidRequest(f"Failed to decode {param} data: it has to be base64, as text.", param=param)
+    start, content_type = _prefix(text)
+    if (len(text) - start) * 3 // 4 > limit + 2:  # padding counts for up to two bytes
+        raise PayloadTooLarge(
+            f"`{param}` holds more than the {limit} bytes that are taken. Send compressed audio, or its address.",
+            param=param,
+        )
+    data = await off_loop(lambda: _decoded(text[start:], param), large=len(text) > LARGE_TEXT)
+    if not data:
+        raise InvalidRequest(f"`{param}` is empty; send the bytes of a file as base64.", param=param)
+    return Audio(upload=Upload(np.frombuffer(data, dtype=np.uint8)), content_type=content_type)
+
+
+def _prefix(text: str) -> tuple[int, str | None]:
+    """Where the base64 begins, and the content type before it."""
+    if text[:5].lower() != "data:":
+        return 0, None
+    comma = text.find(",", 0, LONGEST_PREFIX)
+    return comma + 1, text[5:comma].removesuffix(";base64") or None if comma >= 0 else None
+
+
+def _decoded(text: str, param: str) -> bytes:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest(
+            f"Failed to decode {param} data: it is not valid base64; send the bytes of a file as base64.",
+            param=param,
+        ) from error

@@ -1,0 +1,147 @@
+"""Inputs and outputs as the text of a column, or beside the database if they are too big for one.
+
+A cell is JSON in ASCII, so that no database minds what text clients send; or ``@`` and the name of what holds it.
+"""
+
+import asyncio
+import json
+import shutil
+import uuid
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+import boto3
+from botocore.exceptions import ClientError as S3Error
+
+S3 = "s3://"
+ELSEWHERE = "@"
+DELETED_AT_ONCE = 1_000
+
+
+class Storage(Protocol):
+    """Bytes under names ``OWNER/ANYTHING``. All methods block."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Keep the bytes."""
+
+    def read(self, name: str) -> bytes:
+        """What was kept. Raises KeyError."""
+
+    def delete(self, owner: str) -> None:
+        """Forget everything of an owner."""
+
+
+class FolderStorage:
+    """Files in a folder; several nodes can share it if it is on a network disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, name: str, data: bytes) -> None:
+        """See Storage. The file is there whole or not at all."""
+        path = self._folder / name
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        partial = path.with_suffix(".partial")
+        partial.write_bytes(data)
+        partial.replace(path)
+
+    def read(self, name: str) -> bytes:
+        """See Storage."""
+        try:
+            return (self._folder / name).read_bytes()
+        except FileNotFoundError as error:
+            raise KeyError(name) from error
+
+    def delete(self, owner: str) -> None:
+        """See Storage."""
+        shutil.rmtree(self._folder / owner, ignore_errors=True)
+
+
+class S3Storage:
+    """Objects of a bucket. Credentials come from AWS's own variables."""
+
+    def __init__(self, bucket: str, prefix: str) -> None:
+        self._bucket, self._prefix = bucket, PurePosixPath(prefix)
+        self._s3 = boto3.client("s3")
+
+    def write(self, name: str, data: bytes) -> None:
+        """See Storage."""
+        self._s3.put_object(Bucket=self._bucket, Key=self._key(name), Body=data)
+
+    def read(self, name: str) -> bytes:
+        """See Storage."""
+        try:
+            return bytes(self._s3.get_object(Bucket=self._bucket, Key=self._key(name))["Body"].read())
+        except S3Error as error:
+            if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
+                raise KeyError(name) from error
+            raise
+
+    def delete(self, owner: str) -> None:
+        """See Storage."""
+        pages = self._s3.get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=self._bucket, Prefix=f"{self._key(owner)}/"):
+            keys = [{"Key": item["Key"]} for item in page.get("Contents", ())]
+            if keys:
+                self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys[:DELETED_AT_ONCE]})  # type: ignore[typeddict-item]
+
+    def _key(self, name: str) -> str:
+        return str(self._prefix / name).lstrip("./")
+
+
+def open_storage(place: str) -> Storage:
+    """The storage at ``s3://BUCKET/PREFIX`` or in a folder."""
+    if not place.startswith(S3):
+        return FolderStorage(Path(place))
+    bucket, _, prefix = place.removeprefix(S3).partition("/")
+    return S3Storage(bucket, prefix)
+
+
+class Payloads:
+    """Values to cells and back. What takes more than ``inline_bytes`` of JSON goes to the storage."""
+
+    def __init__(self, storage: Storage, inline_bytes: int) -> None:
+        self._storage, self._inline_bytes = storage, inline_bytes
+
+    async def cell(self, owner: str, value: Any) -> str:
+        """The cell of a JSON-safe value. Raises ValueError or TypeError for any other."""
+        text = await asyncio.to_thread(to_json, value) if _looks_big(value) else to_json(value)
+        if len(text) <= self._inline_bytes:
+            return text
+        name = f"{owner}/{uuid.uuid4().hex}.json"
+        await asyncio.to_thread(lambda: self._storage.write(name, text.encode()))
+        return ELSEWHERE + name
+
+    async def text(self, cell: str) -> str:
+        """The JSON of a cell. Raises KeyError if it is gone."""
+        if not cell.startswith(ELSEWHERE):
+            return cell
+        data = await asyncio.to_thread(self._storage.read, cell.removeprefix(ELSEWHERE))
+        return data.decode()
+
+    async def value(self, cell: str) -> Any:
+        """The value of a cell. Raises KeyError if it is gone."""
+        text = await self.text(cell)
+        return json.loads(text) if len(text) < 1 << 16 else await asyncio.to_thread(json.loads, text)
+
+    async def delete(self, owners: Iterable[str]) -> None:
+        """Forget everything that was kept of these."""
+        for owner in owners:
+            await asyncio.to_thread(self._storage.delete, owner)
+
+
+def to_json(value: Any) -> str:
+    """JSON in ASCII, as short as it gets."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def _looks_big(value: Any) -> bool:
+    """Whether a value may take long to encode: a long text on one of the upper levels, or a long list."""
+    if isinstance(value, str):
+        return len(value) > 1 << 16
+    if isinstance(value, dict):
+        return any(_looks_big(item) for item in value.values())
+    if isinstance(value, list):
+        return len(value) > 1_000 or any(_looks_big(item) for item in value)
+    return False

@@ -1,0 +1,166 @@
+"""Works jobs off: takes leases, keeps them while it works, gives them back when it has to stop.
+
+Any number of runners may share a database. When one dies its leases run out, and others begin its jobs again.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from serve_app.backend import Backend
+from serve_app.jobs import job_rows, leases
+from serve_app.jobs.attempt import Attempt
+from serve_app.jobs.config import JobsConfig
+from serve_app.jobs.contracts.contract import JobContext
+from serve_app.jobs.endpoints import Endpoints
+from serve_app.jobs.leases import Lease
+from serve_app.jobs.outputs import Outputs
+from serve_app.jobs.record import LeaseLost, Record
+from serve_app.jobs.store import JobStore
+from serve_app.jobs.webhooks import queue
+from serve_app.jobs.webhooks.sender import Sender
+
+logger = logging.getLogger("ray.serve")
+
+LOOK_S = 1.0  # between looks at the queue if nobody wakes the runner
+CHECK_S = 0.5  # between looks at whether the leases still hold
+CLEAN_S, CLEANED_AT_ONCE = 10.0, 500
+PAUSE_AFTER_ERROR_S = 1.0
+
+
+class Runner:
+    """One runner. ``worker`` names it in the rows; ``http`` is the application for jobs that are HTTP requests."""
+
+    def __init__(
+        self,
+        worker: str,
+        config: JobsConfig,
+        store: JobStore,
+        outputs: Outputs,
+        backend: Backend,
+        http: ASGIApp,
+        sender: Sender,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._worker, self._config, self._clock = worker, config, clock
+        self._database, self._payloads, self._outputs = store.database, store.payloads, outputs
+        self._endpoints = Endpoints(backend.models, config.endpoints)
+        self._backend, self._http, self._sender = backend, http, sender
+        self._working: dict[str, tuple[Lease, asyncio.Task[None]]] = {}  # by token
+        self._running: Counter[str] = Counter()  # by endpoint
+        self._news, self._doubt = asyncio.Event(), asyncio.Event()
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def start(self) -> None:
+        """Begin; needs a running event loop."""
+        loops = (self._take, self._keep, self._clean)
+        self._tasks = [asyncio.create_task(_forever(loop), name=loop.__name__) for loop in loops]
+        self._tasks.append(asyncio.create_task(self._sender.run(), name="webhooks"))
+
+    def wake(self, *, cancelled: bool = False) -> None:
+        """There is a new job, or one that it works on may have been cancelled."""
+        (self._doubt if cancelled else self._news).set()
+
+    def check(self) -> None:
+        """Raise RuntimeError if a part of it has ended."""
+        for task in self._tasks:
+            if task.done():
+                raise RuntimeError(f"the runner's {task.get_name()} has ended")
+
+    async def close(self) -> None:
+        """Stop at once; what it works on is left to other runners, or to its next start."""
+        for task in self._tasks:
+            task.cancel()
+        working = list(self._working.values())
+        for _, task in working:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *(task for _, task in working), return_exceptions=True)
+        for lease, _ in working:
+            with contextlib.suppress(Exception):
+                await self._record(lease).put_back(self._clock(), counted=False)
+        await self._sender.close()
+
+    async def _take(self) -> None:
+        self._news.clear()
+        room = self._config.concurrency - len(self._working)
+        busy = sorted(self._endpoints, key=lambda name: self._running[name])
+        free = {name: self._endpoints[name].concurrency - self._running[name] for name in busy}
+        if room > 0:
+            now, lease_s = self._clock(), self._config.lease_s
+            found = await self._database.run(lambda c: leases.take(c, room, free, self._worker, now, lease_s))
+            for lease in found:
+                self._begin(lease)
+            if found:
+                return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await self._news.wait()
+
+    def _begin(self, lease: Lease) -> None:
+        task = asyncio.create_task(self._work(lease), name=lease.job.id)
+        self._working[lease.token] = lease, task
+        self._running[lease.job.endpoint] += 1
+        task.add_done_callback(lambda _: self._ended(lease))
+
+    def _ended(self, lease: Lease) -> None:
+        del self._working[lease.token]
+        self._running[lease.job.endpoint] -= 1
+        self._news.set()
+
+    async def _work(self, lease: Lease) -> None:
+        job, endpoint, now = lease.job, self._endpoints[lease.job.endpoint], self._clock()
+        deadline = min(now + job.options.execution_timeout_s, job.expires)
+        context = JobContext(job.id, self._backend, self._http, endpoint.model, deadline, self._config.webhooks)
+        try:
+            await Attempt(self._record(lease), endpoint, context, self._config.attempts, self._clock).run()
+        except LeaseLost:
+            logger.info("job %s is no longer this runner's", job.id)
+        except Exception:
+            logger.exception("job %s: the end of the attempt could not be recorded", job.id)
+        self._sender.poke()
+
+    def _record(self, lease: Lease) -> Record:
+        keep_s = self._config.keep_sync_s if lease.job.sync else self._config.keep_s
+        return Record(self._database, self._payloads, self._outputs, lease, keep_s)
+
+    async def _keep(self) -> None:
+        """Keep the leases, and stop the work on jobs whose lease is lost."""
+        beats = max(1, round(self._config.lease_s / 3 / CHECK_S))
+        for beat in range(beats):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_S):
+                    await self._doubt.wait()
+            self._doubt.clear()
+            tokens = list(self._working)
+            if not tokens:
+                continue
+            if beat == 0:
+                until = self._clock() + self._config.lease_s
+                await self._database.run(lambda c, ts=tokens, end=until: leases.extend(c, ts, end))  # type: ignore[misc]
+            held = await self._database.run(lambda c, ts=tokens: leases.held(c, ts), reads=True)  # type: ignore[misc]
+            for token in tokens:
+                if token not in held and token in self._working:
+                    self._working[token][1].cancel()
+
+    async def _clean(self) -> None:
+        now = self._clock()
+        gone = await self._database.run(lambda c: job_rows.expired(c, now, CLEANED_AT_ONCE))
+        await self._payloads.delete(gone)
+        await self._database.run(lambda c: queue.prune(c, now - self._config.webhooks.keep_s))
+        if len(gone) < CLEANED_AT_ONCE:
+            await asyncio.sleep(CLEAN_S)
+
+
+async def _forever(step: Callable[[], Any]) -> None:
+    while True:
+        try:
+            await step()
+        except Exception:  # the database is away; it comes back, or the health check of what is in front tells
+            logger.exception("the job runner could not %s", step.__name__.strip("_"))
+            await asyncio.sleep(PAUSE_AFTER_ERROR_S)

@@ -1,0 +1,204 @@
+"""The job service: what its entrances can ask for, on rows that any runner works off."""
+
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from deployments.errors import InternalError, Overloaded
+from serve_app.backend import Backend
+from serve_app.jobs import job_rows
+from serve_app.jobs.batches import Batches
+from serve_app.jobs.config import JobsConfig
+from serve_app.jobs.endpoints import Endpoints
+from serve_app.jobs.envelope import job_notice
+from serve_app.jobs.job_rows import CHUNKS, Found
+from serve_app.jobs.service_protocol import JobRequest
+from serve_app.jobs.store import JobStore
+from serve_app.jobs.types import EndpointHealth, Job, StreamPage
+from serve_app.jobs.watch import Watch
+from serve_app.jobs.webhooks import queue
+
+FULL_RETRY_S = 10.0
+
+Wake = Callable[[bool], None]
+"""``wake(cancelled)`` tells a runner that there is a new job, or that one was cancelled; it must not block."""
+
+
+class JobService(Batches):
+    """Implements ``service_protocol.Jobs``; batches are in the base."""
+
+    def __init__(
+        self,
+        config: JobsConfig,
+        store: JobStore,
+        backend: Backend,
+        wake: Wake = lambda cancelled: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        endpoints = Endpoints(backend.models, config.endpoints)
+        super().__init__(store, endpoints, wake, clock, config.keep_s)
+        self._config, self._backend = config, backend
+        self._watch = Watch(store.database)
+
+    async def submit(
+        self, endpoint: str, request: JobRequest, *, sync: bool = False, idempotency_key: str | None = None
+    ) -> Job:
+        """See Jobs."""
+        self.endpoints.resolve(endpoint)
+        now = self._clock()
+        job_id = f"{'sync-' if sync else ''}{uuid.uuid4()}{job_rows.SUFFIX}"
+        job = Job(job_id, endpoint, "IN_QUEUE", now, now + request.options.ttl_s, request.options, sync)
+        cell = await self._payloads.cell(job_id, request.input)
+
+        def add(connection: Connection) -> Job:
+            if idempotency_key is not None:
+                known = job_rows.find_by_key(connection, endpoint, idempotency_key, now)
+                if known is not None:
+                    return known
+            if job_rows.waiting(connection, endpoint) >= self._config.queue_jobs:
+                raise Overloaded(
+                    f"The endpoint {endpoint!r} has {self._config.queue_jobs} waiting jobs; try again later.",
+                    retry_after_s=FULL_RETRY_S,
+                )
+            job_rows.add(connection, job, cell, idempotency_key)
+            return job
+
+        try:
+            kept = await self._database.run(add)
+        except IntegrityError:  # the same key at the same moment
+            kept = await self._database.run(add)
+        except BaseException:
+            await self._payloads.delete([job_id])
+            raise
+        if kept.id != job_id:
+            await self._payloads.delete([job_id])
+        self._wake(False)
+        return kept
+
+    async def get(self, endpoint: str, job_id: str, *, keep_s: float | None = None) -> Job:
+        """See Jobs."""
+        self.endpoints.resolve(endpoint)
+        now = self._clock()
+
+        def find(connection: Connection) -> tuple[Found, list[str]]:
+            found = job_rows.find(connection, endpoint, job_id, now)
+            if keep_s is not None and found.job.final:
+                job_rows.keep(connection, job_id, now + keep_s)
+            return found, job_rows.chunk_cells(connection, job_id) if found.output == CHUNKS else []
+
+        found, cells = await self._database.run(find, reads=keep_s is None)
+        return replace(found.job, output=await self._output(found, cells))
+
+    async def wait(self, endpoint: str, job_id: str, timeout_s: float) -> Job:
+        """See Jobs."""
+        until = self._clock() + timeout_s
+        while True:
+            job = await self.get(endpoint, job_id)
+            left = until - self._clock()
+            if job.final or left <= 0:
+                return job
+            await self._watch.change(job_id, job.revision, left)
+
+    async def stream(self, endpoint: str, job_id: str, hold_s: float) -> StreamPage:
+        """See Jobs."""
+        self.endpoints.resolve(endpoint)
+        until = self._clock() + hold_s
+        while True:
+            now = self._clock()
+            found = await self._database.run(
+                lambda c, now=now: job_rows.find_stream(c, endpoint, job_id, now),  # type: ignore[misc]
+                reads=True,
+            )
+            if found.undrained:
+                cells, last = await self._database.run(lambda c: job_rows.drain(c, job_id))
+                chunks = tuple([await self._payloads.value(cell) for cell in cells])
+                job = found.job if last else replace(found.job, status="IN_PROGRESS")
+                return StreamPage(job, chunks)
+            if found.job.final or now >= until:
+                return StreamPage(found.job, ())
+            await self._watch.change(job_id, found.job.revision, until - now)
+
+    async def cancel(self, endpoint: str, job_id: str) -> Job:
+        """See Jobs."""
+        self.endpoints.resolve(endpoint)
+        now = self._clock()
+        before = await self._database.run(lambda c: job_rows.find(c, endpoint, job_id, now), reads=True)
+        job_input = await self._payloads.value(before.input) if before.job.options.webhook else None
+
+        def cancel(connection: Connection) -> Job:
+            was = job_rows.find(connection, endpoint, job_id, now).job
+            job = job_rows.cancel(connection, endpoint, job_id, now, self._keep_s).job
+            if not was.final:
+                queue.add(connection, job_id, job_notice(job, job_input), now)
+            return job
+
+        job = await self._database.run(cancel)
+        self._wake(True)
+        return job
+
+    async def retry(self, endpoint: str, job_id: str) -> Job:
+        """See Jobs."""
+        self.endpoints.resolve(endpoint)
+        now = self._clock()
+        job = (await self._database.run(lambda c: job_rows.retry(c, endpoint, job_id, now))).job
+        self._wake(False)
+        return job
+
+    async def purge(self, endpoint: str) -> int:
+        """See Jobs."""
+        self.endpoints.resolve(endpoint)
+        gone = await self._database.run(lambda c: job_rows.purge(c, endpoint))
+        await self._payloads.delete(gone)
+        return len(gone)
+
+    async def health(self, endpoint: str) -> EndpointHealth:
+        """See Jobs."""
+        model = self._backend.models.find(self.endpoints.resolve(endpoint).model)
+        task = self.endpoints.resolve(endpoint).task
+        model = model or self._backend.models.default(task)
+        states = await self._backend.states()
+        ever, now = await self._database.run(
+            lambda c: (job_rows.ever(c, endpoint), job_rows.by_status(c, endpoint)), reads=True
+        )
+        workers = Counter({"idle": 0, "initializing": 0, "ready": 0, "running": 0, "throttled": 0, "unhealthy": 0})
+        if model is not None and model.id in states:
+            state = states[model.id]
+            if state.phase == "failed":
+                workers["unhealthy"] += 1
+            elif not state.ready:
+                workers["initializing"] += 1
+            else:
+                workers["ready"] += 1
+                workers["running" if state.active_requests else "idle"] += 1
+        return EndpointHealth(
+            completed=ever["completed"],
+            failed=ever["failed"],
+            retried=ever["retried"],
+            in_progress=now.get("IN_PROGRESS", 0),
+            in_queue=now.get("IN_QUEUE", 0),
+            workers=dict(workers),
+        )
+
+    async def recent(self, endpoint: str, limit: int) -> Sequence[Job]:
+        """See Jobs."""
+        self.endpoints.resolve(endpoint)
+        now = self._clock()
+        return await self._database.run(lambda c: job_rows.recent(c, endpoint, now, limit), reads=True)
+
+    def close(self) -> None:
+        """Stop watching; those who wait get what there is when their time is over."""
+        self._watch.close()
+
+    async def _output(self, found: Found, cells: Sequence[str]) -> Any:
+        try:
+            if found.output == CHUNKS:
+                return [await self._payloads.value(cell) for cell in cells]
+            return None if found.output is None else await self._payloads.value(found.output)
+        except KeyError as error:
+            raise InternalError("The job's output is no longer in the server's storage.") from error

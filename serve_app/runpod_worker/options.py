@@ -1,0 +1,72 @@
+"""The command line of the worker. RunPod's SDK reads its own flags from the same line."""
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from serve_app.jobs.config import ContractName
+
+DEFAULT_CONFIG = "configs/runpod.yaml"
+SDK_FLAGS = ("--rp_", "--test_input")
+RuntimeName = Literal["ray", "local"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """What to run and how. ``rest`` is for the SDK; ``ready_timeout_s`` is RunPod's own allowance, if any."""
+
+    config: Path
+    runtime: RuntimeName
+    load_balancing: bool
+    contract: ContractName | None
+    rest: tuple[str, ...]
+    ready_timeout_s: float
+
+
+def read(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> WorkerOptions:
+    """The options; exits with a sentence if they are wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m serve_app.runpod_worker",
+        description="Serves the models of a configuration as a RunPod worker.",
+        epilog="Flags of RunPod's SDK work, too: --test_input JSON, --rp_log_level LEVEL, --rp_serve_api.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", type=Path, default=environment.get("ANTIPHON_CONFIG") or DEFAULT_CONFIG)
+    parser.add_argument(
+        "--runtime",
+        choices=get_args(RuntimeName),
+        default=environment.get("RUNTIME") or "ray",
+        help="ray runs every model in a process of its own; local all in this one, which starts faster",
+    )
+    parser.add_argument(
+        "--contract",
+        choices=get_args(ContractName),
+        default=environment.get("ANTIPHON_CONTRACT") or None,
+        help="of all jobs; by default the shape of each job's input decides",
+    )
+    parser.add_argument(
+        "--load-balancing",
+        action="store_true",
+        help="serve HTTP on PORT; so it is without the flag if PORT is set and RUNPOD_WEBHOOK_GET_JOB is not",
+    )
+    found, rest = parser.parse_known_args(arguments)
+    for name, choices in (("runtime", get_args(RuntimeName)), ("contract", (None, *get_args(ContractName)))):
+        if getattr(found, name) not in choices:  # argparse does not look at defaults
+            parser.error(f"{name} cannot be {getattr(found, name)!r}")
+    unknown = [flag for flag in rest if flag.startswith("-") and not flag.startswith(SDK_FLAGS)]
+    if unknown:
+        parser.error(f"unknown option {unknown[0]}")
+    queue = "RUNPOD_WEBHOOK_GET_JOB" in environment or any(flag.startswith("--test_input") for flag in rest)
+    balanced = found.load_balancing or ("PORT" in environment and not queue)
+    allowance = environment.get("RUNPOD_INIT_TIMEOUT", "")
+    return WorkerOptions(
+        Path(found.config),
+        cast("RuntimeName", found.runtime),
+        balanced,
+        cast("ContractName | None", found.contract),
+        tuple(rest),
+        float(allowance) if allowance.isdecimal() and int(allowance) else 1_800.0,
+    )

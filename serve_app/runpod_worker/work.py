@@ -1,0 +1,125 @@
+"""One job's way through its contract. Knows neither the SDK nor where the models run."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from deployments.deadline import until
+from deployments.errors import DeadlineExceeded, Overloaded
+from serve_app.backend import Backend
+from serve_app.failures import as_told
+from serve_app.jobs.config import ContractName, WebhooksConfig
+from serve_app.jobs.contracts import choose
+from serve_app.jobs.contracts.contract import Chunk, Contract, Item, JobContext, Notice, Progress, Result
+from serve_app.jobs.outputs import Outputs
+from serve_app.jobs.types import Job
+from serve_app.runpod_worker import sent_job
+from serve_app.runpod_worker.json_safe import json_safe
+from serve_app.runpod_worker.notices import Notices
+from serve_app.runpod_worker.sent_job import Sent
+
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.05, 30.0  # for room at a model that is full
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What all jobs share. ``contract`` None goes by the shape of each job's input; ``timeout_s`` holds for jobs
+    that RunPod gives no time.
+    """
+
+    backend: Backend
+    http: ASGIApp
+    notices: Notices
+    outputs: Outputs
+    webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
+    contract: ContractName | None = None
+    timeout_s: float = 3_600
+    upload_bytes: int = 128 * 1024**2
+    clock: Callable[[], float] = time.time
+
+
+def streams(sent: Sent, contract: ContractName | None) -> bool:
+    """Whether the output of a job is a list of chunks. Never raises."""
+    try:
+        job_input = sent_job.input_of(sent)
+        return choose(job_input, None, contract).streams(job_input)
+    except Exception:  # the work itself tells what is wrong
+        return False
+
+
+async def work(sent: Sent, tools: Tools, *, streamed: bool) -> AsyncGenerator[Chunk | Progress | Result]:
+    """What is told of a job, JSON-safe: chunks as they come, or else one result at the end; and progress.
+
+    Webhooks that the contract promises are queued on the way. Raises any ``AntiphonError`` and nothing else.
+    Closing it stops the work.
+    """
+    job = sent_job.read(sent, tools.clock(), tools.timeout_s)
+    attempt = _Attempt(job, tools)
+    chunks: list[Any] = []
+    result: Result | None = None
+    try:
+        async with contextlib.aclosing(attempt.items(sent)) as items:
+            async for item in items:
+                match item:
+                    case Notice():
+                        await tools.notices.add(job.id, [item])
+                    case Progress():
+                        yield Progress(json_safe(item.value))
+                    case Chunk() if streamed:
+                        yield Chunk(json_safe(item.value), item.start, item.end, item.lane)
+                    case Chunk():
+                        chunks.append(item.value)
+                    case Result():
+                        result = item
+        if not streamed:
+            value = json_safe(chunks if result is None else result.value)
+            yield Result(await tools.outputs.uploaded(job, value))
+    except Exception as error:
+        told = as_told(error, job.id)
+        await tools.notices.add(job.id, attempt.failed(sent, told))
+        raise told from error
+
+
+class _Attempt:
+    def __init__(self, job: Job, tools: Tools) -> None:
+        self._tools = tools
+        self._contract: Contract | None = None
+        deadline = tools.clock() + job.options.execution_timeout_s
+        self._context = JobContext(
+            job.id, tools.backend, tools.http, None, deadline, tools.webhooks, tools.upload_bytes
+        )
+
+    async def items(self, sent: Sent) -> AsyncGenerator[Item]:
+        """What the contract says, until the job's time is over. While the model is full it waits, since nobody
+        else would try again.
+        """
+        job_input = sent_job.input_of(sent)
+        self._contract = choose(job_input, None, self._tools.contract)
+        begun = False
+        while True:
+            items = self._contract.run(job_input, self._context)
+            try:
+                async with contextlib.aclosing(until(self._context.deadline, items, self._tools.clock)) as timely:
+                    async for item in timely:
+                        begun = begun or isinstance(item, Chunk)
+                        yield item
+                return
+            except Overloaded as error:
+                left = (self._context.deadline or 0) - self._tools.clock()
+                wait = min(max(SHORTEST_WAIT_S, error.retry_after_s), LONGEST_WAIT_S)
+                if begun or wait > left:
+                    raise
+            except DeadlineExceeded as error:
+                raise DeadlineExceeded("The job took longer than its execution timeout.") from error
+            await asyncio.sleep(wait)
+
+    def failed(self, sent: Sent, error: Any) -> list[Notice]:
+        """Webhooks that tell of a failure."""
+        if self._contract is None:
+            return []
+        return list(self._contract.failed(sent_job.input_of(sent), error, self._context))
