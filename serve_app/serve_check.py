@@ -30,6 +30,11 @@ def check(document: Document, builder: str) -> Checked:
     return _Checker(document, builder).check()
 
 
+def own_deployments(config: AppConfig | None) -> list[str]:
+    """Names of the deployments that are no models; all that there can be for a configuration that is wrong."""
+    return sorted(RESERVED_IDS - ({"runner"} if config is not None and config.jobs is None else set()))
+
+
 class _Checker:
     def __init__(self, document: Document, builder: str) -> None:
         self._document, self._builder = document, builder
@@ -74,7 +79,7 @@ class _Checker:
         for index, entry in enumerate(_list(app, "deployments")):
             where = (*place, "deployments", index)
             if isinstance(entry, dict):
-                self._deployment(entry, where, [*sorted(RESERVED_IDS), *ids], seen)
+                self._deployment(entry, where, [*own_deployments(config), *ids], seen)
             else:
                 self._report(where, "must be a mapping")
         if config is not None:

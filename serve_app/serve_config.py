@@ -10,8 +10,8 @@ from typing import Any
 from ray.serve import Deployment
 from ray.serve.schema import DeploymentSchema, ServeApplicationSchema
 
-from serve_app.config import RESERVED_IDS, AppConfig
-from serve_app.serve_check import check
+from serve_app.config import AppConfig
+from serve_app.serve_check import check, own_deployments
 from serve_app.serve_yaml import ConfigProblems, Problem, read
 
 __all__ = [
@@ -43,7 +43,7 @@ class ServedApplication:
     @property
     def deployments(self) -> tuple[str, ...]:
         """Names of all deployments of the graph."""
-        return (*sorted(RESERVED_IDS), *(model.id for model in self.config.models))
+        return (*own_deployments(self.config), *(model.id for model in self.config.models))
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def create_app(
             *models.routes(gateway),
             *jobs_routes.routes(jobs, jobs_config or JobsConfig()),
             *health.routes(gateway),
-            *docs.routes(),
+            *docs.routes(jobs=jobs is not None),
         ],
         middleware=[
             Middleware(RequestContext, echo=echo_request_id),

@@ -24,9 +24,12 @@ tr { border-bottom: 1px solid #8884 } code { font-size: .95em } small { opacity:
 """
 
 
-def routes() -> list[Route]:
-    """The three routes. What they answer is the same for everybody, so it is made once and needs no key."""
-    document = openapi(_version())
+def routes(*, jobs: bool = False) -> list[Route]:
+    """The three routes. What they answer is the same for everybody, so it is made once and needs no key.
+
+    ``jobs`` is whether there is a job service.
+    """
+    document = openapi(_version(), jobs=jobs)
     page = docs_page(document)
 
     async def index(request: Request) -> Response:

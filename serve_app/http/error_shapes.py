@@ -8,13 +8,13 @@ from starlette.types import Scope
 from deployments.errors import AntiphonError
 from serve_app.failures import as_told
 from serve_app.http.errors import Json, error_headers, error_response, http_exception_words, on_http_exception
-from serve_app.http.paths import is_job_path
+from serve_app.http.paths import has_plain_errors
 from serve_app.http.request_id import request_id_of
 
 
 def response_at(scope: Scope, error: AntiphonError) -> Response:
     """The whole response to a request that failed. In the job API an error is ``{"error": "sentence"}``."""
-    if is_job_path(scope):
+    if has_plain_errors(scope):
         return Json({"error": error.message}, error.status, error_headers(error))
     return error_response(error)
 
@@ -26,7 +26,7 @@ async def on_error(request: Request, error: Exception) -> Response:
 
 async def on_refusal(request: Request, error: Exception) -> Response:
     """Starlette's handler for what its router refuses: unknown paths and methods."""
-    if not is_job_path(request.scope):
+    if not has_plain_errors(request.scope):
         return await on_http_exception(request, error)
     assert isinstance(error, HTTPException)
     message, _ = http_exception_words(request, error)

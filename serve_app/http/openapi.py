@@ -5,6 +5,7 @@ from typing import Any
 
 from serve_app.http.classification_fields import CLASSIFICATION, MODERATION
 from serve_app.http.form_field import FormField
+from serve_app.http.jobs import openapi as job_api
 from serve_app.http.json_field import JsonField
 from serve_app.http.openapi_schemas import SCHEMAS
 from serve_app.http.transcription_fields import AUDIO, FIELDS
@@ -29,8 +30,8 @@ HEADERS = {
 }
 
 
-def openapi(version: str) -> Document:
-    """The document for a version of the project."""
+def openapi(version: str, *, jobs: bool = False) -> Document:
+    """The document for a version of the project, with the job API or without it."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -62,9 +63,10 @@ def openapi(version: str) -> Document:
             "/healthz": {"get": _open(_get("healthz", "Whether the server is alive.", "Health", []))},
             "/readyz": {"get": _open(_probe("readyz", "Whether every model is ready.", "503", "Readiness"))},
             "/ping": {"get": _open(_probe("ping", "The same for load balancers.", "204", None))},
+            **(job_api.paths() if jobs else {}),
         },
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": {**SCHEMAS, **(job_api.SCHEMAS if jobs else {})},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
             "headers": {
                 "RequestId": {"description": "Id of the request.", "schema": {"type": "string"}},

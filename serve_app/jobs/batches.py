@@ -13,6 +13,7 @@ from serve_app.jobs.envelope import envelope
 from serve_app.jobs.service_protocol import JobRequest
 from serve_app.jobs.store import JobStore
 from serve_app.jobs.types import WEEK_S, Batch, Job
+from serve_app.jobs.waking import Waker
 
 MOST_REQUESTS, MOST_ACTIVE = 5_000, 10
 
@@ -24,13 +25,13 @@ class Batches:
         self,
         store: JobStore,
         endpoints: Endpoints,
-        wake: Callable[[bool], None],
+        waker: Waker,
         clock: Callable[[], float] = time.time,
         keep_s: float = 1_800.0,
     ) -> None:
         self.endpoints = endpoints
         self._database, self._payloads = store.database, store.payloads
-        self._wake, self._clock, self._keep_s = wake, clock, keep_s
+        self._waker, self._clock, self._keep_s = waker, clock, keep_s
 
     async def create_batch(self, endpoint: str, requests: Sequence[JobRequest]) -> Batch:
         """See Jobs."""
@@ -113,7 +114,7 @@ class Batches:
             return batch_rows.find(connection, endpoint, batch_id, now)
 
         batch = await self._database.run(finalize)
-        self._wake(False)
+        self._waker.wake(False)
         return batch
 
     async def cancel_batch(self, endpoint: str, batch_id: str) -> Batch:
@@ -128,7 +129,7 @@ class Batches:
             return batch_rows.find(connection, endpoint, batch_id, now)
 
         batch = await self._database.run(cancel)
-        self._wake(True)
+        self._waker.wake(True)
         return batch
 
     async def _drafts(self, requests: Sequence[JobRequest]) -> list[batch_rows.Draft]:

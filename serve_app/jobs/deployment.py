@@ -42,12 +42,17 @@ class JobRunner:
             gateway,
             create_app(gateway, config.http, ApiKeys()),
             Sender(store.database, config.jobs.webhooks, read_secrets()),
+            upload_bytes=config.http.upload_bytes,
         )
         self._runner.start()
 
     async def wake(self, cancelled: bool) -> None:
         """There is a new job, or one was cancelled."""
         self._runner.wake(cancelled=cancelled)
+
+    async def work(self, job_id: str) -> None:
+        """There is a new job; returns when this replica has ended its work on it."""
+        await self._runner.work(job_id)
 
     async def check_health(self) -> None:
         """Called by Serve; an exception replaces the replica."""

@@ -35,7 +35,9 @@ PAUSE_AFTER_ERROR_S = 1.0
 
 
 class Runner:
-    """One runner. ``worker`` names it in the rows; ``http`` is the application for jobs that are HTTP requests."""
+    """One runner. ``worker`` names it in the rows; ``http`` is the application for jobs that are HTTP requests;
+    ``upload_bytes`` bounds the audio within a job.
+    """
 
     def __init__(
         self,
@@ -46,15 +48,20 @@ class Runner:
         backend: Backend,
         http: ASGIApp,
         sender: Sender,
+        *,
+        upload_bytes: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._worker, self._config, self._clock = worker, config, clock
         self._database, self._payloads, self._outputs = store.database, store.payloads, outputs
         self._endpoints = Endpoints(backend.models, config.endpoints)
         self._backend, self._http, self._sender = backend, http, sender
+        self._upload_bytes = upload_bytes
         self._working: dict[str, tuple[Lease, asyncio.Task[None]]] = {}  # by token
         self._running: Counter[str] = Counter()  # by endpoint
         self._news, self._doubt = asyncio.Event(), asyncio.Event()
+        self._looks_begun = self._looks_done = 0
+        self._looked = asyncio.Condition()
         self._tasks: list[asyncio.Task[Any]] = []
 
     def start(self) -> None:
@@ -66,6 +73,16 @@ class Runner:
     def wake(self, *, cancelled: bool = False) -> None:
         """There is a new job, or one that it works on may have been cancelled."""
         (self._doubt if cancelled else self._news).set()
+
+    async def work(self, job_id: str) -> None:
+        """There is a new job. Returns when it is not, or no longer, this runner's."""
+        next_look = self._looks_begun + 1  # the one that has begun may have come too early
+        self._news.set()
+        async with self._looked:
+            await self._looked.wait_for(lambda: self._looks_done >= next_look)
+        for lease, task in list(self._working.values()):
+            if lease.job.id == job_id:
+                await asyncio.wait({task})
 
     def check(self) -> None:
         """Raise RuntimeError if a part of it has ended."""
@@ -88,19 +105,28 @@ class Runner:
 
     async def _take(self) -> None:
         self._news.clear()
+        self._looks_begun += 1
+        found = await self._look()
+        self._looks_done = self._looks_begun
+        async with self._looked:
+            self._looked.notify_all()
+        if not found:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._news.wait()
+
+    async def _look(self) -> bool:
+        """Begin what there is to do and room for; whether there was anything."""
         room = self._config.concurrency - len(self._working)
+        if room <= 0:
+            return False
         busy = sorted(self._endpoints, key=lambda name: self._running[name])
         free = {name: self._endpoints[name].concurrency - self._running[name] for name in busy}
-        if room > 0:
-            now, lease_s = self._clock(), self._config.lease_s
-            found = await self._database.run(lambda c: leases.take(c, room, free, self._worker, now, lease_s))
-            for lease in found:
-                self._begin(lease)
-            if found:
-                return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_S):
-                await self._news.wait()
+        now, lease_s = self._clock(), self._config.lease_s
+        found = await self._database.run(lambda c: leases.take(c, room, free, self._worker, now, lease_s))
+        for lease in found:
+            self._begin(lease)
+        return bool(found)
 
     def _begin(self, lease: Lease) -> None:
         task = asyncio.create_task(self._work(lease), name=lease.job.id)

@@ -1,5 +1,6 @@
 """The job service: what its entrances can ask for, on rows that any runner works off."""
 
+import asyncio
 import time
 import uuid
 from collections import Counter
@@ -21,13 +22,11 @@ from serve_app.jobs.job_rows import CHUNKS, Found
 from serve_app.jobs.service_protocol import JobRequest
 from serve_app.jobs.store import JobStore
 from serve_app.jobs.types import EndpointHealth, Job, StreamPage
+from serve_app.jobs.waking import NoWaker, Waker
 from serve_app.jobs.watch import Watch
 from serve_app.jobs.webhooks import queue
 
 FULL_RETRY_S = 10.0
-
-Wake = Callable[[bool], None]
-"""``wake(cancelled)`` tells a runner that there is a new job, or that one was cancelled; it must not block."""
 
 
 class JobService(Batches):
@@ -38,12 +37,13 @@ class JobService(Batches):
         config: JobsConfig,
         store: JobStore,
         backend: Backend,
-        wake: Wake = lambda cancelled: None,
+        waker: Waker | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         endpoints = Endpoints(backend.models, config.endpoints)
-        super().__init__(store, endpoints, wake, clock, config.keep_s)
+        super().__init__(store, endpoints, waker or NoWaker(), clock, config.keep_s)
         self._config, self._backend = config, backend
+        self._work: dict[str, asyncio.Task[None]] = {}  # of jobs that somebody waits for
         self._watch = Watch(store.database)
 
     async def submit(
@@ -78,7 +78,11 @@ class JobService(Batches):
             raise
         if kept.id != job_id:
             await self._payloads.delete([job_id])
-        self._wake(False)
+        if sync:
+            task = self._work[job_id] = asyncio.create_task(self._waker.work(job_id))
+            task.add_done_callback(lambda _: self._work.pop(job_id, None))
+        else:
+            self._waker.wake(False)
         return kept
 
     async def get(self, endpoint: str, job_id: str, *, keep_s: float | None = None) -> Job:
@@ -98,6 +102,8 @@ class JobService(Batches):
     async def wait(self, endpoint: str, job_id: str, timeout_s: float) -> Job:
         """See Jobs."""
         until = self._clock() + timeout_s
+        if (work := self._work.get(job_id)) is not None:
+            await asyncio.wait({work}, timeout=timeout_s)
         while True:
             job = await self.get(endpoint, job_id)
             left = until - self._clock()
@@ -139,7 +145,7 @@ class JobService(Batches):
             return job
 
         job = await self._database.run(cancel)
-        self._wake(True)
+        self._waker.wake(True)
         return job
 
     async def retry(self, endpoint: str, job_id: str) -> Job:
@@ -147,7 +153,7 @@ class JobService(Batches):
         self.endpoints.resolve(endpoint)
         now = self._clock()
         job = (await self._database.run(lambda c: job_rows.retry(c, endpoint, job_id, now))).job
-        self._wake(False)
+        self._waker.wake(False)
         return job
 
     async def purge(self, endpoint: str) -> int:
@@ -194,6 +200,8 @@ class JobService(Batches):
     def close(self) -> None:
         """Stop watching; those who wait get what there is when their time is over."""
         self._watch.close()
+        for work in self._work.values():
+            work.cancel()
 
     async def _output(self, found: Found, cells: Sequence[str]) -> Any:
         try:

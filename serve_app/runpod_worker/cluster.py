@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import logging
+import os
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +13,6 @@ from typing import Any, TypeVar
 
 import ray
 from ray import serve
-from ray.serve.exceptions import RayServeException
 
 from serve_app.app import build_graph
 from serve_app.gateway import Gateway, make_gateway
@@ -45,7 +46,9 @@ class Cluster:
         self._config, self._resources, self._port = config, resources, port
         self._ready_timeout_s, self._say = ready_timeout_s, say
         # Ray's processes die with the thread that has started them, so it lives as long as they shall.
+        # It is also the only one to ask Serve anything: asked after its end, Serve would start another Ray.
         self._thread = ThreadPoolExecutor(1, "ray")
+        self._closing = threading.Event()
 
     async def start(self) -> Gateway:
         """The gateway to the models, which are loading. Raises StartFailed."""
@@ -56,11 +59,9 @@ class Cluster:
         location = "Disabled" if self._port is None else "HeadOnly"
         watched = replace(self._config, proxy_location=location)
         url = None if self._port is None else f"http://127.0.0.1:{self._port}"
-        watch = Watch(watched, url, self._say)
-        try:  # on another thread than Ray's, which may have to stop what is being waited for
-            await asyncio.to_thread(watch.wait, self._ready_timeout_s)
-        except RayServeException as error:
-            raise StartFailed("Serve has ended before the models were ready.") from error
+        watch = _Watch(watched, url, self._say)
+        watch.closing = self._closing
+        await self._call(lambda: watch.wait(self._ready_timeout_s))
 
     async def lost(self) -> None:
         """Return when Serve, which heals whatever it can, has been gone for a minute."""
@@ -68,11 +69,12 @@ class Cluster:
         while time.monotonic() - seen < LOST_AFTER_S:
             await asyncio.sleep(LOOK_S)
             with contextlib.suppress(Exception):
-                await asyncio.to_thread(serve.status)
+                await self._call(self._look)
                 seen = time.monotonic()
 
     async def close(self) -> None:
         """Stop everything that was started."""
+        self._closing.set()
         await self._call(self._stop)
         self._thread.shutdown()
 
@@ -119,9 +121,28 @@ class Cluster:
     def _http(self, port: int) -> dict[str, Any]:
         return {**self._config.http_options, "host": "127.0.0.1", "port": port, "root_path": ""}
 
+    def _look(self) -> None:
+        if not self._closing.is_set():
+            serve.status()
+
     def _stop(self) -> None:
         if not ray.is_initialized():
             return
-        with contextlib.suppress(Exception):
-            serve.shutdown()  # type: ignore[no-untyped-call]
-        ray.shutdown()
+        with contextlib.ExitStack() as quiet:  # the last words of killed actors mean nothing
+            nowhere = quiet.enter_context(open(os.devnull, "w"))
+            quiet.enter_context(contextlib.redirect_stdout(nowhere))
+            quiet.enter_context(contextlib.redirect_stderr(nowhere))
+            with contextlib.suppress(Exception):
+                serve.shutdown()  # type: ignore[no-untyped-call]
+            ray.shutdown()
+
+
+class _Watch(Watch):
+    """One that ends with the cluster."""
+
+    closing: threading.Event
+
+    def _poll(self) -> bool:
+        if self.closing.is_set():
+            raise StartFailed("The worker was stopped before its models were ready.")
+        return super()._poll()

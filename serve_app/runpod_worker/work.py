@@ -91,7 +91,12 @@ class _Attempt:
         self._contract: Contract | None = None
         deadline = tools.clock() + job.options.execution_timeout_s
         self._context = JobContext(
-            job.id, tools.backend, tools.http, None, deadline, tools.webhooks, tools.upload_bytes
+            job.id,
+            tools.backend,
+            tools.http,
+            deadline=deadline,
+            webhooks=tools.webhooks,
+            upload_bytes=tools.upload_bytes,
         )
 
     async def items(self, sent: Sent) -> AsyncGenerator[Item]:

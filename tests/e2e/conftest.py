@@ -73,9 +73,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "max_ongoing_requests": 512,
             "health_check_period_s": 1,
         }
-        for name in ("pair", "sample-classifier")
+        for name in ("pair", "runner", "sample-classifier")
     },
 }
+
+
+def jobs(folder: str, **settings: Any) -> dict[str, Any]:
+    """The section ``jobs`` for a job service in a folder."""
+    webhooks = {"allowed_networks": ["127.0.0.0/8"]}
+    return {"folder": folder, "lease_s": 2, "webhooks": webhooks, **settings}
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,7 @@ def cluster() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def server(cluster: None) -> Server:
+def server(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Server:
     """The graph, ready."""
     port, grpc_port = free_port(), free_port()
     serve.start(
@@ -142,7 +148,9 @@ def server(cluster: None) -> Server:
         http_options={"host": "127.0.0.1", "port": port},
         grpc_options={"port": grpc_port, "grpc_servicer_functions": ["serve_app.grpc:add_services"]},
     )
-    serve.run(build_graph(AppConfig.model_validate(CONFIG), OPTIONS))
+    folder = str(tmp_path_factory.mktemp("jobs"))
+    config = CONFIG | {"jobs": jobs(folder, endpoints={"abc123": {"model": "sample-asr", "http_errors": True}})}
+    serve.run(build_graph(AppConfig.model_validate(config), OPTIONS))
     url = f"http://127.0.0.1:{port}"
 
     def ready() -> bool:

@@ -95,10 +95,10 @@ class Script:
 class Site:
     """A service, and what is behind it."""
 
-    service: JobService
     store: JobStore
     config: JobsConfig
     backend: StubBackend
+    service: JobService = field(init=False)
     runners: list[Runner] = field(default_factory=list)
 
     def start_runner(self, name: str = "runner") -> Runner:
@@ -112,6 +112,7 @@ class Site:
             self.backend,
             http,
             Sender(self.store.database, self.config.webhooks, ()),
+            upload_bytes=1 << 20,
         )
         runner.start()
         self.runners.append(runner)
@@ -126,6 +127,10 @@ class Site:
     def wake(self, cancelled: bool) -> None:
         for runner in self.runners:
             runner.wake(cancelled=cancelled)
+
+    async def work(self, job_id: str) -> None:
+        if self.runners:
+            await self.runners[0].work(job_id)
 
     async def submit(self, *steps: dict[str, Any], endpoint: str = ENDPOINT, **more: Any) -> Job:
         """A job with these steps."""
@@ -153,9 +158,8 @@ async def site_of(
     config = JobsConfig.model_validate(settings)
     store = JobStore.open(config)
     backend = backend or StubBackend()
-    site: Site
-    service = JobService(config, store, backend, lambda cancelled: site.wake(cancelled))
-    site = Site(service, store, config, backend)
+    site = Site(store, config, backend)
+    site.service = JobService(config, store, backend, site)
     for number in range(runners):
         site.start_runner(f"runner-{number}")
     try:
@@ -163,7 +167,7 @@ async def site_of(
     finally:
         for runner in list(site.runners):
             await runner.close()
-        service.close()
+        site.service.close()
         store.database.close()
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
+import numpy as np
+from numpy.typing import NDArray
 
 from deployments.errors import InvalidRequest, PayloadTooLarge
 from serve_app.http.form_values import as_form_text
@@ -20,8 +22,10 @@ ROUTE = re.compile(r"/v1/[!-~]*", re.ASCII)
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 LONGEST_ROUTE = 2_048
 LARGE_BYTES = 64 * 1024
+MANY = 4_096  # characters or entries of a value, from which on it is written on a thread
 EMPTY_FORM = "application/x-www-form-urlencoded"
 FORM_PATHS = frozenset(PATHS.values())
+File = tuple[str, NDArray[np.uint8], str]
 _UNSAFE = re.compile(r"[^ -~]")
 
 
@@ -41,7 +45,8 @@ async def request_of(job_input: JobInput, context: JobContext) -> InProcessReque
     if path in FORM_PATHS or isinstance(body.get("file"), Mapping):
         kind, content = await _form(body, context)
     else:
-        kind, content = "application/json", _json(body)
+        large = any(isinstance(value, str | list | Mapping) and len(value) > MANY for value in body.values())
+        kind, content = "application/json", await off_loop(lambda: _json(body), large=large)
     if len(content) > context.upload_bytes:
         raise PayloadTooLarge(
             f"`openai_input` is larger than the {context.upload_bytes} bytes that are taken.", param="openai_input"
@@ -108,23 +113,24 @@ def _add(fields: dict[str, list[str]], name: str, value: Any) -> None:
         raise InvalidRequest(f"The value of `{name[:64]}` cannot be read.", param=name[:64]) from error
 
 
-async def _file(file: object, context: JobContext) -> tuple[str, bytes, str]:
+async def _file(file: object, context: JobContext) -> File:
     """Name, bytes and content type."""
     known = file if isinstance(file, Mapping) else {"data": file}
     audio = await audio_in(known.get("data"), "file", context.upload_bytes)
     assert audio.upload is not None
     name = _safe(known.get("name") or known.get("filename"), "file")
     kind = _safe(known.get("content_type") or audio.content_type, "application/octet-stream")
-    return name, audio.upload.data.tobytes(), kind
+    return name, audio.upload.data, kind
 
 
 def _safe(text: object, default: str) -> str:
     return (_UNSAFE.sub("", text)[:255] or default) if isinstance(text, str) else default
 
 
-def _multipart(fields: dict[str, list[str]], files: dict[str, tuple[str, bytes, str]]) -> tuple[str, bytes]:
+def _multipart(fields: dict[str, list[str]], files: dict[str, File]) -> tuple[str, bytes]:
+    parts = {name: (file, data.tobytes(), kind) for name, (file, data, kind) in files.items()}
     try:
-        request = httpx.Request("POST", "http://localhost", data=fields, files=files or None)
+        request = httpx.Request("POST", "http://localhost", data=fields, files=parts or None)
         return request.headers.get("content-type", EMPTY_FORM), request.read()
     except UnicodeEncodeError as error:
         raise InvalidRequest("`openai_input` holds half of a surrogate pair.", param="openai_input") from error

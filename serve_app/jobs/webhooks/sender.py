@@ -89,7 +89,8 @@ class Sender:
         with suppress(TimeoutError, SQLAlchemyError):
             async with asyncio.timeout(timeout_s):
                 self.poke()
-                while await self._due({}) or self._sending or self._changes or self._writing:
+                # The database sets no event when there is nothing more.
+                while await self._due({}) or self._sending or self._changes or self._writing:  # noqa: ASYNC110
                     await asyncio.sleep(FLUSH_POLL_S)
                 return True
         return False

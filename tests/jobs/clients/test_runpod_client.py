@@ -114,4 +114,4 @@ async def test_asyncio_cancel(backend: StubBackend) -> None:
         began = time.monotonic()
         chunks = [chunk async for chunk in job.stream()]
         assert time.monotonic() - began < 20
-        assert texts_in(chunks) in ([], TEXTS)
+        assert texts_in(chunks) in ([], TEXTS[:1], TEXTS)

@@ -29,6 +29,14 @@ async def items_of(contract: Contract, job_input: Mapping[str, Any], context: Jo
     return items
 
 
+async def chunks_of(contract: Contract, job_input: Mapping[str, Any], context: JobContext) -> list[Chunk]:
+    """The items of a job that has nothing but chunks."""
+    items = await items_of(contract, job_input, context)
+    chunks = [item for item in items if isinstance(item, Chunk)]
+    assert len(chunks) == len(items)
+    return chunks
+
+
 async def output_of(job_input: Mapping[str, Any], context: JobContext | None = None, task: Any = None) -> Any:
     """What ``status`` shows of a job whose contract is found by its shape."""
     items = await items_of(choose(job_input, task, None), job_input, context or context_of())

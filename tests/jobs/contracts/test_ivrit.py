@@ -3,70 +3,41 @@
 import asyncio
 import base64
 import dataclasses
-import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 
 import ivrit
 import numpy as np
 import pytest
 
-from deployments.errors import DeadlineExceeded, FetchFailed, ModelUnavailable, Overloaded
 from deployments.whisper.types import Progress as AudioProgress
-from deployments.whisper.types import Started, TranscriptionEvent, TranscriptionRequest
 from serve_app.jobs.contracts import by_name
 from serve_app.jobs.contracts.contract import Chunk, Notice, Progress, Result
-from serve_app.upload import Upload
-from tests.http.stub import FINISHED, SCRIPT, SEGMENTS, StubBackend
-from tests.jobs.contracts.support import URL, context_of, items_of, output_of
+from tests.http.stub import FINISHED, SEGMENTS, StubBackend
+from tests.jobs.contracts.ivrit_client import MODEL, decoded, payload
+from tests.jobs.contracts.support import URL, chunks_of, context_of, items_of, output_of
 
 IVRIT, LEGACY = by_name("ivrit"), by_name("ivrit-legacy")
-MODEL = "org/some-name"
 BYTES = b"RIFF....WAVEfmt "
 BLOB = base64.b64encode(BYTES).decode()
 
 
-def payload(**arguments: Any) -> dict[str, Any]:
-    """The input that the newest client sends for a call of ``transcribe``."""
-    model: Any = ivrit.load_model(engine="runpod", model=MODEL, api_key="key", endpoint_id="transcribe")
-    kind = next(name for name in ("path", "blob", "url") if name in arguments)
-    source = arguments.pop(kind)
-    options = {"word_timestamps": True, "extra_data": True} | arguments.pop("output_options", {})
-    defaults = {"language": None, "diarize": False, "diarization_args": None, "verbose": False}
-    found = model._build_payload(kind=kind, source=source, output_options=options, **{**defaults, **arguments})
-    job_input: dict[str, Any] = found["input"]
-    return job_input
-
-
-def decoded(output: list[list[dict[str, Any]]]) -> list[ivrit.types.Segment]:
-    """The segments of a typed stream, as the client makes them: it fails on any key that it does not know."""
-    found = []
-    for entries in output:
-        (one,) = entries
-        if one["type"] == "segments":
-            found += [ivrit.types.Segment(**element) for element in one["data"]]
-    return found
-
-
 async def test_a_stream_as_the_newest_client_reads_it() -> None:
     backend = StubBackend()
-    items = await items_of(IVRIT, payload(url=URL, language="en"), context_of(backend, deadline=123.0))
-    assert all(isinstance(item, Chunk) for item in items)
+    items = await chunks_of(IVRIT, payload(url=URL, language="en"), context_of(backend, deadline=123.0))
     assert [[entry["type"] for entry in item.value] for item in items] == [
         ["segments"],
         ["progress"],
         ["segments"],
-    ]  # type: ignore[union-attr]
-    assert [(item.start, item.end, item.lane) for item in items] == [(0.0, 2.5, 0), (2.5, 2.5, 0), (2.5, 5.04, 0)]  # type: ignore[union-attr]
-    assert items[1].value[0]["data"] == {  # type: ignore[union-attr]
+    ]
+    assert [(item.start, item.end, item.lane) for item in items] == [(0.0, 2.5, 0), (2.5, 2.5, 0), (2.5, 5.04, 0)]
+    assert items[1].value[0]["data"] == {
         "phase": "transcription",
         "step": "decode",
         "step_fraction": 0.4808,
         "description": "Transcribed 2.5 s of 5.2 s",
         "extra": {"processed_seconds": 2.5, "total_seconds": 5.2},
     }
-    segments = decoded([item.value for item in items])  # type: ignore[union-attr]
+    segments = decoded([item.value for item in items])
     assert [segment.text for segment in segments] == [segment.text for segment in SEGMENTS]
     assert segments[0].speakers == []
     assert segments[0].words[0] == ivrit.types.Word(" The", 0.0, 0.312, 0.9, None)
@@ -110,8 +81,8 @@ async def test_output_options() -> None:
 
 
 async def test_bare_segments_for_older_clients() -> None:
-    items = await items_of(LEGACY, payload(url=URL), context_of())
-    assert [[list(segment) for segment in item.value] for item in items] == [  # type: ignore[union-attr]
+    items = await chunks_of(LEGACY, payload(url=URL), context_of())
+    assert [[list(segment) for segment in item.value] for item in items] == [
         [["text", "start", "end", "speakers", "words", "extra_data"]]
     ] * 2
 
@@ -219,107 +190,6 @@ async def test_the_endpoints_model_is_for_inputs_without_one() -> None:
     await output_of({**job_input, "model": None}, context_of(backend, model="sample-asr"))
     await output_of(job_input, context_of(backend, model="sample-asr"))
     assert [request.model for request in backend.requests] == ["sample-asr", MODEL]
-
-
-class Files(StubBackend):
-    """Every URL has its own script."""
-
-    def __init__(self, **scripts: Any) -> None:
-        super().__init__()
-        self.scripts = {f"https://example.com/{name}": script for name, script in scripts.items()}
-
-    async def transcribe(
-        self, request: TranscriptionRequest, upload: Upload | None = None
-    ) -> AsyncGenerator[TranscriptionEvent, None]:
-        one = StubBackend(self.scripts[request.url or ""])
-        self.active += 1
-        self.most_active = max(self.active, self.most_active)
-        try:
-            async with aclosing(one.transcribe(request, upload)) as events:
-                async for event in events:
-                    yield event
-        finally:
-            self.active -= 1
-            self.closed += 1
-
-
-async def test_a_list_of_files_of_which_one_fails() -> None:
-    broken = (Started("en", 1.0, None), SEGMENTS[0], FetchFailed("example.com does not answer."))
-    backend = Files(a=SCRIPT, b=broken, c=SCRIPT)
-    job_input = payload(url=list(backend.scripts))
-    items = await items_of(IVRIT, job_input, context_of(backend))
-    by_file: dict[int, list[dict[str, Any]]] = {0: [], 1: [], 2: []}
-    for item in items:
-        assert isinstance(item, Chunk)
-        (entry,) = item.value
-        assert entry["index"] == item.lane
-        by_file[item.lane].append(entry)
-    for good in (0, 2):
-        assert [entry["type"] for entry in by_file[good]] == ["segments", "progress", "segments"]
-    segment, failure = by_file[1]
-    assert segment["type"] == "segments"
-    assert failure == {"index": 1, "type": "error", "data": "example.com does not answer."}
-    (error,) = [item for item in items if isinstance(item, Chunk) and item.value[0]["type"] == "error"]
-    assert error.start > 1e6
-    assert error.end > error.start
-
-
-async def test_a_list_of_one_is_a_list() -> None:
-    output = await output_of(payload(blob=[BLOB]))
-    assert [entry["index"] for (entry,) in output] == [0, 0, 0]
-
-
-async def test_a_list_not_streamed() -> None:
-    backend = Files(a=SCRIPT, b=(FetchFailed("Nothing there."),))
-    (whole,) = await output_of({**payload(url=list(backend.scripts)), "streaming": False}, context_of(backend))
-    good, bad = whole["result"]
-    assert [[segment["text"] for segment in group] for group in good] == [[segment.text] for segment in SEGMENTS]
-    assert bad == {"index": 1, "error": "Nothing there."}
-
-
-async def test_files_of_a_list_are_bounded_and_side_by_side() -> None:
-    gate = asyncio.Event()
-    backend = Files(**{f"f{number}": (gate, *SCRIPT) for number in range(9)})
-    task = asyncio.create_task(output_of(payload(url=list(backend.scripts)), context_of(backend)))
-    async with asyncio.timeout(5):
-        while backend.active < 4:
-            await asyncio.sleep(0.001)
-    gate.set()
-    output = await asyncio.wait_for(task, 5)
-    assert backend.most_active == 4
-    assert sorted(entry["index"] for (entry,) in output) == sorted(list(range(9)) * 3)
-
-
-async def test_a_file_of_a_list_waits_for_room() -> None:
-    script: list[Any] = [Overloaded("Full.", retry_after_s=0.0)]
-    backend = Files(a=SCRIPT, b=script)
-    task = asyncio.create_task(output_of(payload(url=list(backend.scripts)), context_of(backend)))
-    async with asyncio.timeout(5):
-        while backend.closed < 3:
-            await asyncio.sleep(0.001)
-        script[:] = SCRIPT
-        output = await task
-    assert [entry["type"] for (entry,) in output if entry["index"] == 1] == ["segments", "progress", "segments"]
-    assert len(output) == 6
-
-
-@pytest.mark.parametrize(
-    "script", [(Overloaded("Full.", retry_after_s=9),), (SEGMENTS[0], Overloaded("F.", retry_after_s=0))]
-)
-async def test_but_not_beyond_its_deadline_and_not_in_the_middle(script: Any) -> None:
-    backend = Files(a=script)
-    with pytest.raises(Overloaded):
-        await output_of(payload(url=list(backend.scripts)), context_of(backend, deadline=time.time() + 5))
-    assert backend.closed == 1
-
-
-@pytest.mark.parametrize("error", [DeadlineExceeded("Late."), ModelUnavailable("Loading.")])
-async def test_what_no_file_can_help_fails_the_whole_job(error: Exception) -> None:
-    gate = asyncio.Event()  # never set: the others have to be stopped
-    backend = Files(a=(SEGMENTS[0], gate), b=(error,), c=(gate,))
-    with pytest.raises(type(error)):
-        await asyncio.wait_for(output_of(payload(url=list(backend.scripts)), context_of(backend)), 5)
-    assert backend.active == 0
 
 
 @pytest.mark.parametrize("source", [URL, [URL, URL, URL]])

@@ -1,5 +1,6 @@
 """The webhooks that ivrit's documentation promises, and those that its code sends."""
 
+import base64
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +10,11 @@ from deployments.errors import FetchFailed, InvalidRequest
 from serve_app.jobs.contracts import by_name
 from serve_app.jobs.contracts.contract import Notice, Result
 from tests.http.stub import SEGMENTS, StubBackend
+from tests.jobs.contracts.ivrit_client import payload
 from tests.jobs.contracts.support import URL, context_of, items_of, refusal_of
-from tests.jobs.contracts.test_ivrit import BLOB, IVRIT, payload
 
+IVRIT = by_name("ivrit")
+BLOB = base64.b64encode(b"RIFF....WAVEfmt ").decode()
 HOOK = "https://your-backend.com/api/webhook"
 RECORDING = "unique-recording-id-123"
 TEXT = " ".join(segment.text for segment in SEGMENTS)

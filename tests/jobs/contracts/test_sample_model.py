@@ -14,8 +14,8 @@ from media.fetch import FetchPolicy
 from serve_app.jobs.contracts.contract import JobContext
 from serve_app.upload import Upload
 from tests.http.stub import StubBackend, app_of
+from tests.jobs.contracts.ivrit_client import decoded
 from tests.jobs.contracts.support import output_of
-from tests.jobs.contracts.test_ivrit import decoded
 from tests.whisper.support import SAMPLES
 
 WORDS = "two two three seven five"
