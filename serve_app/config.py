@@ -3,13 +3,9 @@
 Secrets are not in it; they come from the environment (``ANTIPHON_API_KEYS``, ``HF_TOKEN``, AWS's own names).
 """
 
-import ipaddress
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
@@ -21,6 +17,7 @@ from deployments.model_config import ModelConfig
 from deployments.text_classification.config import TextClassificationConfig
 from deployments.whisper.config import WhisperConfig
 from serve_app.jobs.config import JobsConfig
+from serve_app.settings import Network, Settings
 
 ModelId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Alias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]{0,127}$")]
@@ -34,16 +31,7 @@ MODERATION_CATEGORIES = (
 RESERVED_IDS = frozenset({"ingress", "runner", "states"})
 
 
-def _network(value: str) -> str:
-    ipaddress.ip_network(value)
-    return value
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ModerationConfig(_Strict):
+class ModerationConfig(Settings):
     """What a classifier's labels mean to clients of the moderation API.
 
     ``categories`` maps labels to categories; None takes labels that are categories by their names, and those of
@@ -52,7 +40,7 @@ class ModerationConfig(_Strict):
 
     categories: dict[str, Category] | None = Field(None, min_length=1)
     threshold: Probability = 0.5
-    thresholds: dict[Category, Probability] = {}
+    thresholds: dict[Category, Probability] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _thresholds_have_a_category(self) -> "ModerationConfig":
@@ -63,7 +51,7 @@ class ModerationConfig(_Strict):
         return self
 
 
-class ModelEntry(_Strict):
+class ModelEntry(Settings):
     """One served model: its id (also its deployment's name), the names it answers to, its settings.
 
     ``default`` makes it the answer to requests without a model and to the task's well-known aliases. Every family
@@ -125,7 +113,7 @@ AnyEntry = Annotated[
 ]
 
 
-class HttpConfig(_Strict):
+class HttpConfig(Settings):
     """Limits of the HTTP entrance."""
 
     upload_bytes: int = Field(128 * 1024**2, ge=1, description="largest request body")
@@ -133,25 +121,25 @@ class HttpConfig(_Strict):
     retries: int = Field(2, ge=0, le=10, description="tries again after the death of a replica")
 
 
-class GrpcConfig(_Strict):
+class GrpcConfig(Settings):
     """Limits of the gRPC entrance, which Serve opens on every network that the machine is in."""
 
     remote_clients: bool = Field(False, description="whether other machines are answered")
     message_bytes: int = Field(128 * 1024**2, ge=4 * 1024**2, lt=2 * 1024**3, description="largest request")
 
 
-class FetchConfig(_Strict):
+class FetchConfig(Settings):
     """Limits of URLs that requests name."""
 
     max_bytes: int = Field(2 * 1024**3, ge=1)
     timeout_s: float = Field(600, gt=0)
     max_redirects: int = Field(5, ge=0, le=20)
-    allowed_networks: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
+    allowed_networks: tuple[Network, ...] = Field(
         (), description="networks (CIDR) that may be reached although they are not public"
     )
 
 
-class AppConfig(_Strict):
+class AppConfig(Settings):
     """Everything about the graph that is not a deployment option. Without ``jobs`` there is no job service."""
 
     models: tuple[AnyEntry, ...] = Field(min_length=1)

@@ -2,17 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
+
+from serve_app.settings import Network, Settings
 
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 ContractName = Literal["ivrit", "ivrit-legacy", "faster-whisper", "hate-speech", "openai"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class EndpointConfig(_Strict):
+class EndpointConfig(Settings):
     """An endpoint under a name of its own, for example the id that it has at RunPod.
 
     ``model`` is an id or alias. ``contract`` None goes by the shape of each job's input.
@@ -25,7 +23,7 @@ class EndpointConfig(_Strict):
     http_errors: bool = False
 
 
-class WebhooksConfig(_Strict):
+class WebhooksConfig(Settings):
     """How webhooks are delivered. ``completion`` is the shape of ivrit's completed webhook: ``segments`` as its
     documentation says, ``text`` as its code does. ``timestamp`` fills in what ivrit leaves null.
     """
@@ -36,10 +34,10 @@ class WebhooksConfig(_Strict):
     attempts: int = Field(10, ge=1, le=20, description="deliveries tried before a webhook is given up")
     concurrency: int = Field(32, ge=1, le=1_000)
     keep_s: float = Field(7 * 86_400, ge=0, description="how long delivered and given up ones can be replayed")
-    allowed_networks: tuple[str, ...] = Field((), description="private networks (CIDR) that may be reached")
+    allowed_networks: tuple[Network, ...] = Field((), description="private networks (CIDR) that may be reached")
 
 
-class PublishConfig(_Strict):
+class PublishConfig(Settings):
     """What becomes of results that are larger than ``over_bytes``: the link of an upload, where jobs or the
     environment (``UPLOAD_MODE``, ``BUCKET_*``) say where to; else they stay inline.
     """
@@ -49,7 +47,7 @@ class PublishConfig(_Strict):
     max_bytes: int = Field(1024**3, ge=1)
 
 
-class JobsConfig(_Strict):
+class JobsConfig(Settings):
     """The job service: where its rows live, how long, and how much is done at once."""
 
     folder: str = Field(".antiphon/jobs", description="SQLite's file, and inputs and outputs too big for a row")
@@ -67,6 +65,6 @@ class JobsConfig(_Strict):
     run_bytes: int = Field(10 * 1024**2, ge=1024, description="largest body of a run")
     runsync_bytes: int = Field(20 * 1024**2, ge=1024, description="largest body of a runsync")
     rate_limits: bool = Field(True, description="whether RunPod's rates per endpoint hold")
-    endpoints: dict[EndpointName, EndpointConfig] = {}
+    endpoints: dict[EndpointName, EndpointConfig] = Field(default_factory=dict)
     webhooks: WebhooksConfig = WebhooksConfig()
     publish: PublishConfig = PublishConfig()

@@ -25,7 +25,7 @@ class LeaseLost(Exception):
 class Record:
     """The record of one attempt. Every method but ``put_back`` raises LeaseLost if the lease is lost.
 
-    ``keep_s`` is how long the job is kept after its end.
+    ``keep_s`` is how long the job is kept after its end; ``on_notice`` is called when webhooks have been queued.
     """
 
     database: Database
@@ -33,6 +33,7 @@ class Record:
     outputs: Outputs
     lease: Lease
     keep_s: float
+    on_notice: Callable[[], None]
 
     @property
     def job(self) -> Job:
@@ -60,6 +61,7 @@ class Record:
             return leases.write(connection, self.lease) and _queue(connection, self.lease, [notice], now)
 
         await self._fenced(add)
+        self.on_notice()
 
     async def complete(self, result: Result | None, job_input: Any, now: float) -> None:
         """End the job with its result, or with the list of its chunks, or with a link to either if it is big.
@@ -98,6 +100,8 @@ class Record:
             return ok and _queue(connection, self.lease, told, now)
 
         await self._fenced(finish)
+        if told:
+            self.on_notice()
 
     async def _fenced(self, work: Callable[[Connection], bool]) -> None:
         if not await self.database.run(work):

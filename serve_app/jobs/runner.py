@@ -23,7 +23,6 @@ from serve_app.jobs.leases import Lease
 from serve_app.jobs.outputs import Outputs
 from serve_app.jobs.record import LeaseLost, Record
 from serve_app.jobs.store import JobStore
-from serve_app.jobs.webhooks import queue
 from serve_app.jobs.webhooks.sender import Sender
 
 logger = logging.getLogger("ray.serve")
@@ -149,11 +148,10 @@ class Runner:
             logger.info("job %s is no longer this runner's", job.id)
         except Exception:
             logger.exception("job %s: the end of the attempt could not be recorded", job.id)
-        self._sender.poke()
 
     def _record(self, lease: Lease) -> Record:
         keep_s = self._config.keep_sync_s if lease.job.sync else self._config.keep_s
-        return Record(self._database, self._payloads, self._outputs, lease, keep_s)
+        return Record(self._database, self._payloads, self._outputs, lease, keep_s, self._sender.poke)
 
     async def _keep(self) -> None:
         """Keep the leases, and stop the work on jobs whose lease is lost."""
@@ -178,7 +176,6 @@ class Runner:
         now = self._clock()
         gone = await self._database.run(lambda c: job_rows.expired(c, now, CLEANED_AT_ONCE))
         await self._payloads.delete(gone)
-        await self._database.run(lambda c: queue.prune(c, now - self._config.webhooks.keep_s))
         if len(gone) < CLEANED_AT_ONCE:
             await asyncio.sleep(CLEAN_S)
 

@@ -38,6 +38,7 @@ def main() -> int:
         except (OSError, ValueError) as error:
             return _refuse(f"The worker cannot listen: {error}")
     use_hub_cache(os.environ)
+    os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")  # it would take SIGTERM, and abort
     environment.prepare(new_cluster=True)
     if "RUNPOD_LOG_LEVEL" not in os.environ:  # the SDK's own default writes every output into the log
         os.environ.setdefault("RUNPOD_DEBUG_LEVEL", "INFO")

@@ -91,7 +91,7 @@ class Service:
     async def _start(self) -> None:
         gateway = await self._runtime.start()
         jobs = self._config.jobs
-        folder = Path(jobs.folder) if jobs else None
+        folder = Path(jobs.folder) if jobs and "folder" in jobs.model_fields_set else None
         settings = jobs or JobsConfig()
         self._notices = Notices(settings.webhooks, folder)
         self._tools = Tools(

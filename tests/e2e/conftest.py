@@ -1,5 +1,6 @@
 """One real cluster for the session: Ray, the graph with the sample model, HTTP on a free loopback port."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -94,11 +95,12 @@ class Server:
     def replicas(self, deployment: str) -> list[int]:
         """Process ids of a deployment's live replicas."""
         title = f"ray::ServeReplica:default:{deployment}"
-        return [
-            process.pid
-            for process in psutil.Process().children(recursive=True)
-            if "".join(process.cmdline()[:1]).startswith(title)
-        ]
+        found = []
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):  # one may be dying
+                if "".join(process.cmdline()[:1]).startswith(title):
+                    found.append(process.pid)
+        return found
 
     def kill(self, pid: int) -> None:
         """SIGKILL a replica's process."""

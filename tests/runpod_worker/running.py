@@ -12,11 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import yaml
 
 ROOT = Path(__file__).parents[2]
 CONFIG = Path(__file__).parent / "worker.yaml"
 AUDIO = ROOT / "samples" / "asr" / "testset"
 START_S = 120.0
+
+
+def config_without_classifier(folder: Path) -> Path:
+    """The tests' configuration with one model, which needs no PyTorch and so starts sooner."""
+    config = yaml.safe_load(CONFIG.read_text())
+    (app,) = config["applications"]
+    app["args"]["models"] = [entry for entry in app["args"]["models"] if entry["id"] == "sample-asr"]
+    app["deployments"] = [entry for entry in app["deployments"] if entry["name"] != "sample-classifier"]
+    path = folder / "one.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
 
 
 class Worker:

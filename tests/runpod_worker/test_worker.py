@@ -1,6 +1,5 @@
 """RunPod's own SDK around the graph, against a job source that speaks its protocol."""
 
-import base64
 import functools
 import http.server
 import json
@@ -12,13 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.runpod_worker.job_source import JobSource, Record
+from tests.runpod_worker.job_source import JobSource
+from tests.runpod_worker.jobs import WORDS, blob, ivrit_job, text_of
 from tests.runpod_worker.running import AUDIO, Worker, wait_for, worker
 
 pytestmark = pytest.mark.slow
-WORDS = "two two three seven five"
 JOBS = 200
-RUNTIMES = ("ray", "local")
 
 
 @pytest.fixture(scope="module")
@@ -62,36 +60,6 @@ def site() -> Iterator[Any]:
         yield server
         server.shutdown()
         thread.join()
-
-
-@functools.cache
-def blob(name: str = "utt01.wav") -> str:
-    return base64.b64encode((AUDIO / name).read_bytes()).decode()
-
-
-def ivrit_job(name: str = "utt01.wav", **changes: Any) -> dict[str, Any]:
-    """What the ``ivrit`` package sends."""
-    arguments = {
-        "language": "en",
-        "diarize": False,
-        "diarization_args": None,
-        "output_options": {"word_timestamps": True, "extra_data": True},
-        "verbose": False,
-        "blob": blob(name),
-        **changes,
-    }
-    return {
-        "type": "blob",
-        "model": "ivrit-ai/whisper-large-v3-turbo-ct2",
-        "engine": "faster-whisper",
-        "streaming": True,
-        "transcribe_args": arguments,
-    }
-
-
-def text_of(chunks: list[Any]) -> str:
-    entries = [entry for chunk in chunks for entry in chunk]
-    return " ".join(s["text"].strip() for e in entries if e["type"] == "segments" for s in e["data"])
 
 
 def test_the_hate_speech_guides_job(source: JobSource) -> None:

@@ -33,9 +33,7 @@ class OpenAiRoute:
         job = await self._jobs.submit(name, sent, sync=True, idempotency_key=key)
         if wants_stream(job_input):
             return ChunkStream(self._jobs, job)
-        if not job.final:
-            job = await self._finished(request, job)
-        return await answer(job)
+        return await answer(await self._finished(request, job))
 
     async def _finished(self, request: Request, job: Job) -> Job:
         try:

@@ -42,9 +42,11 @@ class ChunkStream(Response):
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         job = await self._relay(send)
-        if not self._begun and not _written_before(job):
-            await (await answer(job))(scope, receive, send)
-            return
+        if not self._begun:
+            job = await self._jobs.get(job.endpoint, job.id)
+            if not _taken_before(job):
+                await (await answer(job))(scope, receive, send)
+                return
         if job.status != "COMPLETED":
             error = json.dumps(error_body(job), separators=(",", ":"))
             await self._write(send, f"data: {error}\n\n".encode())
@@ -79,7 +81,7 @@ async def abandon(jobs: Jobs, job: Job) -> None:
         await jobs.cancel(job.endpoint, job.id)
 
 
-def _written_before(job: Job) -> bool:
+def _taken_before(job: Job) -> bool:
     """Whether an earlier request of the same idempotency key has taken the chunks already."""
     return (
         job.status == "COMPLETED" and isinstance(job.output, list) and all(isinstance(c, str) for c in job.output)

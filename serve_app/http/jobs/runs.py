@@ -42,9 +42,8 @@ class Runs:
         http_errors = flag(request, "http_errors", default=self._jobs.endpoints.resolve(name).http_errors)
         sent = await read_body(request, self._config.runsync_bytes, submission)
         job = await self._jobs.submit(name, sent.request, sync=True, idempotency_key=key)
-        if not job.final:
-            wait = self._jobs.wait(name, job.id, WAIT_S if wait_s is None else wait_s)
-            job = await while_connected(request.receive, wait)
+        wait = self._jobs.wait(name, job.id, WAIT_S if wait_s is None else wait_s)
+        job = await while_connected(request.receive, wait)
         status = answers.http_status(job) if http_errors else 200
         return await answers.full(job, status, ignored_header(sent.ignored))
 

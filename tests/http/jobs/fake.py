@@ -61,7 +61,7 @@ class FakeJobs:
         self.endpoints.resolve(endpoint)
         known = self.keys.get((endpoint, idempotency_key)) if idempotency_key else None
         if known is not None:
-            return self.jobs[known]
+            return dataclasses.replace(self.jobs[known], output=None)
         now = time.time()
         job_id = ("sync-" if sync else "") + str(uuid.uuid4())
         job = Job(job_id, endpoint, "IN_QUEUE", now, now + 60, request.options, sync)
@@ -120,6 +120,7 @@ class FakeJobs:
                     page = tuple(self.chunks[job_id][: self.page_chunks])
                     del self.chunks[job_id][: self.page_chunks]
                     more = bool(self.chunks[job_id])
+                    job = dataclasses.replace(job, output=None)
                     return StreamPage(dataclasses.replace(job, status="IN_PROGRESS") if more else job, page)
                 await asyncio.sleep(STEP_S)
         finally:

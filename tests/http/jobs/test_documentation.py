@@ -15,8 +15,6 @@ from serve_app.keys import ApiKeys
 from tests.http.jobs.fake import FakeJobs
 from tests.http.stub import StubBackend, client_of
 
-METHODS = {"get", "post", "put", "delete"}
-
 
 def test_the_document_describes_every_operation() -> None:
     app = create_app(StubBackend(), HttpConfig(), ApiKeys(), jobs=FakeJobs(), jobs_config=JobsConfig())

@@ -1,6 +1,7 @@
 """RunPod's rates, by the clock and over HTTP."""
 
 import contextlib
+import threading
 
 import httpx
 import pytest
@@ -10,11 +11,13 @@ from hypothesis import strategies as st
 from deployments.errors import Overloaded
 from serve_app.config import HttpConfig
 from serve_app.http.app import create_app
+from serve_app.http.jobs import routes
 from serve_app.http.jobs.rate_limits import WINDOW_S, Rate, RateLimits
 from serve_app.jobs.config import JobsConfig
 from serve_app.keys import ApiKeys
 from tests.http.jobs.conftest import sentence
 from tests.http.jobs.fake import FakeJobs
+from tests.http.server import serving, wait_until
 from tests.http.stub import StubBackend, client_of
 
 IN_WINDOW, AT_ONCE = 4, 2
@@ -90,3 +93,31 @@ async def test_unknown_endpoints_are_not_remembered() -> None:
         for _ in range(20):
             answer: httpx.Response = await client.get("/v2/nowhere/requests")
             assert "There is no endpoint 'nowhere'" in sentence(answer, 404)
+
+
+@pytest.mark.parametrize("path", ["/v2/classify/stream/{id}", "/v2/classify/openai/v1/x"])
+def test_a_request_counts_until_its_response_is_sent(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    one = Rate(100, 1)
+    monkeypatch.setattr(routes, "RATES", {"stream": one, "openai": one})
+    jobs = FakeJobs()
+    app = create_app(StubBackend(), HttpConfig(), ApiKeys(), jobs=jobs, jobs_config=JobsConfig())
+    with serving(app) as url, httpx.Client(base_url=url, timeout=20) as client:
+        job = client.post("/v2/classify/run", json={}).json()["id"]
+        path = path.format(id=job)
+
+        def hold() -> None:
+            with pytest.raises(httpx.ReadTimeout):
+                client.post(path, json={"stream": True}, timeout=httpx.Timeout(20, read=0.5))
+
+        holding = threading.Thread(target=hold)
+        holding.start()
+        wait_until(lambda: jobs.streaming == 1)
+        refused = client.post(path, json={"stream": True})
+        assert refused.status_code == 429
+        assert refused.headers["retry-after"] == "1"
+        assert jobs.streaming == 1
+        holding.join(20)
+        wait_until(lambda: jobs.streaming == 0)
+        jobs.change(job, status="COMPLETED", output=1)
+        if "openai" not in path:
+            wait_until(lambda: client.post(path).status_code == 200)

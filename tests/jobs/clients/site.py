@@ -14,6 +14,7 @@ import uvicorn
 from serve_app.config import HttpConfig
 from serve_app.http.app import create_app
 from serve_app.keys import ApiKeys
+from tests.http.server import loopback_listener
 from tests.http.stub import StubBackend
 from tests.jobs.support import Site, site_of
 
@@ -52,7 +53,7 @@ def serving_site(folder: Path, **settings: Any) -> Iterator[Served]:
         finally:
             begun.set()
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with loopback_listener() as listener:
         thread = threading.Thread(target=run, args=(listener,))
         thread.start()
         assert begun.wait(20)

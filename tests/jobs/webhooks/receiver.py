@@ -81,7 +81,7 @@ async def receiving(host: str = "127.0.0.1") -> AsyncIterator[Receiver]:
         await runner.cleanup()
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
     """Wait for a condition."""
     async with asyncio.timeout(timeout_s):
         while not condition():

@@ -8,6 +8,7 @@ import hmac
 import json
 import logging
 import socket
+import threading
 import time
 from email.utils import formatdate
 from typing import Any
@@ -77,8 +78,10 @@ async def test_without_a_secret_there_is_no_signature(
 
 async def test_a_poke_is_enough(rows: Rows, receiver: Receiver, start_sender: StartSender) -> None:
     sender = start_sender(poll_s=3_600.0)
-    rows.add("job", f"{receiver.url}/hook", START, DONE)
-    await asyncio.sleep(0)
+    rows.add("job", f"{receiver.url}/hook", START)
+    sender.poke()
+    await rows.become("delivered")
+    rows.add("job", f"{receiver.url}/hook", DONE)
     sender.poke()
     await rows.become("delivered", "delivered")
 
@@ -153,10 +156,12 @@ async def test_retry_after_is_honoured(
     await until(lambda: rows.all()[0].last_status == 429)
     assert 90 < rows.all()[0].next_at - time.time() <= 121
     rows.clock.ahead_s += 60
-    await asyncio.sleep(0.1)  # several polls
-    assert len(receiver.calls) == 1
+    rows.add("other", f"{receiver.url}/hook", START)
+    await rows.become("delivered", owner="other")
+    assert len(receiver.payloads("/busy")) == 1
     rows.clock.ahead_s += 70
-    await rows.become("delivered")
+    await rows.become("delivered", owner="job")
+    assert len(receiver.payloads("/busy")) == 2
 
 
 async def test_a_receiver_that_is_down_is_waited_for(rows: Rows, start_sender: StartSender) -> None:
@@ -180,13 +185,14 @@ async def test_slow_receivers_are_given_up_in_time_and_hold_up_nobody(
     async with receiving("127.0.0.2") as other:
         for number in range(10):
             rows.add(f"b{number:02}", f"{other.url}/fast", START, DONE)
-        start_sender(concurrency=8, timeout_s=0.5)
-        await until(lambda: len(other.calls) == 20)
+        start_sender(concurrency=8, timeout_s=1)
+        await until(lambda: all(row.state == "delivered" for row in rows.all() if row.owner.startswith("b")))
+        assert len(other.payloads("/fast")) >= 20
         await until(lambda: all(row.last_error for row in rows.all() if row.owner.startswith("a")))
-    assert receiver.together["/slow"] == 2  # a fourth of all
+    assert 2 <= receiver.together["/slow"] <= 4  # a fourth of all, and those whose end the receiver has yet to see
     row = rows.all("a00")[0]
     assert (row.state, row.last_status) == ("pending", None)
-    assert "did not answer in 0.5 s" in str(row.last_error)
+    assert "did not answer in 1 s" in str(row.last_error)
 
 
 async def test_a_slow_receiver_delays_only_its_own_job(
@@ -251,9 +257,10 @@ async def test_several_senders_share_a_queue_on_both_databases(
     try:
         for database in (opened, *others):
             start_sender(database=database)
-        while not all(state == "delivered" for state in own.states()):
-            rows.clock.ahead_s += 3
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(60):
+            while not all(state == "delivered" for state in own.states()):
+                rows.clock.ahead_s += 3
+                await asyncio.sleep(0.05)
     finally:
         for database in others:
             await asyncio.to_thread(database.close)
@@ -327,6 +334,28 @@ async def test_flush_waits_for_what_is_due(rows: Rows, receiver: Receiver, start
     rows.add("job", f"{receiver.url}/down", START)
     assert await sender.flush(10)  # its next try is not due yet
     assert rows.states()[-1] == "pending"
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # SQLite's only thread would be busy
+async def test_flush_waits_for_outcomes_to_be_written(
+    opened: Database, rows: Rows, receiver: Receiver, start_sender: StartSender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivered, writing, go_on = queue.delivered, threading.Event(), threading.Event()
+
+    def slow(*args: Any, **options: Any) -> None:
+        writing.set()
+        go_on.wait(20)
+        delivered(*args, **options)
+
+    monkeypatch.setattr(queue, "delivered", slow)
+    own = Rows(opened, rows.clock)
+    own.add("job", f"{receiver.url}/hook", START)
+    sender = start_sender(database=opened)
+    await until(writing.is_set)
+    assert not await sender.flush(0.2)
+    go_on.set()
+    assert await sender.flush(20)
+    assert own.states() == ["delivered"]
 
 
 async def test_a_database_that_fails_is_asked_again(

@@ -1,0 +1,98 @@
+"""The worker without Ray's processes: the same answers, its end, and test inputs."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.runpod_worker.job_source import JobSource
+from tests.runpod_worker.jobs import WORDS, blob, ivrit_job, text_of
+from tests.runpod_worker.running import config_without_classifier, wait_for, worker
+
+pytestmark = pytest.mark.slow
+LOCAL = {"RUNTIME": "local"}
+
+
+@pytest.fixture
+def source() -> Iterator[JobSource]:
+    with JobSource(hold_s=20) as running:
+        yield running
+
+
+def test_it_answers_drains_and_ends(source: JobSource) -> None:
+    with worker(environment={**source.environment(), **LOCAL}) as running:
+        wait_for(source.polled.is_set, running)
+        quick = source.job("ivrit", ivrit_job())
+        assert text_of(quick.output()) == WORDS
+        assert "hate" in source.job("hate", {"prompt": "Hello World"}).output()
+        assert len(running.family()) == 2  # itself and the SDK's pings
+
+        arguments = {"language": "en", "blob": [blob("utt12_long.wav")] * 4}
+        stopped = source.job(
+            "stopped", {**ivrit_job(), "transcribe_args": {**arguments, "blob": arguments["blob"] * 9}}
+        )
+        wait_for(lambda: stopped.of("chunk"), running, 30)
+        source.stop("stopped")
+        wait_for(lambda: "stopped" not in source.pings[-1], running, 20)
+
+        slow = source.job("slow", {**ivrit_job(), "transcribe_args": arguments})
+        wait_for(lambda: slow.of("chunk"), running, 30)
+        # The long polls of the source are open, and would be for longer than this allows.
+        assert running.terminate(19) == 0, running.output
+        assert {entry["index"] for (entry,) in slow.output()} == {0, 1, 2, 3}
+        assert not stopped.done.is_set()
+        assert "Traceback" not in running.output
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """The exit status and the output of a worker that ends by itself."""
+    with worker(*arguments, environment=LOCAL) as running:
+        return running.process.wait(120), running.output
+
+
+@pytest.mark.parametrize(
+    ("job", "status", "expected"),
+    [(ivrit_job(), 0, "two two three"), ({"transcribe_args": 5}, 1, "failed with error: ")],
+    ids=["streaming", "wrong"],
+)
+def test_a_test_input(job: dict[str, object], status: int, expected: str, tmp_path: Path) -> None:
+    config = config_without_classifier(tmp_path)
+    found, output = run("--config", str(config), "--test_input", json.dumps({"input": job}))
+    assert found == status, output
+    assert expected in output
+    assert "Traceback" not in output
+
+
+def test_the_test_input_of_the_folder() -> None:
+    status, output = run()
+    assert status == 0, output
+    assert "'text': 'Hello World'" in output
+
+
+def test_wrong_starts_are_told(tmp_path: Path) -> None:
+    status, output = run("--confg", "other.yaml")
+    assert (status, "unknown option --confg" in output) == (2, True)
+    status, output = run("--config", str(tmp_path / "missing.yaml"))
+    assert (status, "missing.yaml" in output) == (2, True), output
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_worker(source: JobSource, tmp_path: Path) -> None:
+    config = tmp_path / "worker.yaml"
+    text = (Path(__file__).parent / "worker.yaml").read_text()
+    config.write_text(text.replace("samples/classifier/model", str(tmp_path)))
+    with worker("--config", str(config), environment={**source.environment(), **LOCAL}) as running:
+        assert running.process.wait(120) == 1
+        assert "could not start a model" in running.output
+    (report,) = source.unhealthy
+    assert report["check"] == "models_are_ready"
+    assert not source.polled.is_set()
+
+
+def test_a_signal_while_the_graph_starts(source: JobSource, tmp_path: Path) -> None:
+    config = config_without_classifier(tmp_path)
+    with worker("--config", str(config), environment=source.environment()) as running:
+        wait_for(lambda: any("ServeController" in " ".join(p.cmdline()) for p in running.family()), running)
+        assert running.terminate(60) == 0, running.output
+        assert "Traceback" not in running.output
+        assert not source.polled.is_set()
