@@ -8,7 +8,7 @@ BIN := .venv/bin
 serve: .venv/.has-runtime
 	$(BIN)/antiphon serve $(CONFIG) $(ARGS)
 
-test: .venv/.has-dev
+test: .venv/.has-dev .venv/ivrit-0.1.8
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: .venv/.has-dev
@@ -42,6 +42,10 @@ samples: .venv/.has-samples
 	@echo "Installing into .venv; the first time takes some minutes"
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.$(EXTRAS)'
 	@touch $@ .venv/.has-runtime
+
+# Clients of before 2026 still call servers; the two versions do not fit into one environment.
+.venv/ivrit-0.1.8: | .venv/.has-dev
+	$(BIN)/python -m pip install --quiet --no-deps --target $@ ivrit==0.1.8
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

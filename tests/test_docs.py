@@ -30,6 +30,7 @@ from serve_app.http.form_field import FormField
 from serve_app.http.json_field import JsonField
 from serve_app.http.schema_words import expectation
 from serve_app.http.transcription_fields import AUDIO, FIELDS
+from serve_app.jobs.config import EndpointConfig, JobsConfig, PublishConfig, WebhooksConfig
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -77,6 +78,10 @@ def _keys(section: str) -> Iterator[tuple[str, str]]:
         ("`http`", HttpConfig),
         ("`grpc`", GrpcConfig),
         ("`fetch`", FetchConfig),
+        ("`jobs`", JobsConfig),
+        ("An entry of `jobs.endpoints`", EndpointConfig),
+        ("`jobs.webhooks`", WebhooksConfig),
+        ("`jobs.publish`", PublishConfig),
     ],
 )
 def test_every_key_of_the_configuration_is_documented(section: str, model: type[BaseModel]) -> None:
@@ -100,7 +105,10 @@ def test_what_a_family_adds_is_documented(section: str, entry: type[BaseModel], 
 
 
 def _fields(model: type[BaseModel]) -> dict[str, str]:
-    return {name: _default(field.default) for name, field in model.model_fields.items()}
+    return {
+        name: _default(field.get_default(call_default_factory=True, validated_data={}))
+        for name, field in model.model_fields.items()
+    }
 
 
 def _added(model: type[BaseModel], base: type[BaseModel]) -> dict[str, str]:

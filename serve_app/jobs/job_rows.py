@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from serve_app.jobs.payloads import size_of
 from serve_app.jobs.tables import batches, chunks, counts, drafts, jobs
 from serve_app.jobs.types import FINAL, Job, JobConflict, JobNotFound, JobOptions, S3Target
 
 LOW_PRIORITY_S = 300.0  # a job of low priority stands behind all that come in this time; it never starves
-STREAM_PAGE_CHARS = 900_000  # RunPod's pages hold a megabyte
+STREAM_PAGE_BYTES = 900_000  # RunPod's pages hold a megabyte
 STREAM_PAGE_CHUNKS = 1_000
 SUFFIX = "-u1"  # RunPod's ids end with the region
 CHUNKS = "#"  # an output that is the list of the chunks
@@ -112,8 +113,8 @@ def drain(connection: Connection, job_id: str) -> tuple[list[str], bool]:
     cells: list[str] = []
     size = 0
     for _, cell in connection.execute(wanted):
-        size += len(cell)
-        if cells and size > STREAM_PAGE_CHARS:
+        size += size_of(cell)
+        if cells and size > STREAM_PAGE_BYTES:
             break
         cells.append(cell)
     if cells:

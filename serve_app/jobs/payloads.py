@@ -1,6 +1,7 @@
 """Inputs and outputs as the text of a column, or beside the database if they are too big for one.
 
-A cell is JSON in ASCII, so that no database minds what text clients send; or ``@`` and the name of what holds it.
+A cell is JSON in ASCII, so that no database minds what text clients send; or ``@SIZE:NAME``, the bytes of what holds
+it and its name.
 """
 
 import asyncio
@@ -111,14 +112,14 @@ class Payloads:
             return text
         name = f"{owner}/{uuid.uuid4().hex}.json"
         await asyncio.to_thread(lambda: self._storage.write(name, text.encode()))
-        return ELSEWHERE + name
+        return f"{ELSEWHERE}{len(text)}:{name}"
 
     async def text(self, cell: str) -> str:
         """The JSON of a cell. Raises KeyError if it is gone."""
         if not cell.startswith(ELSEWHERE):
             return cell
-        data = await asyncio.to_thread(self._storage.read, cell.removeprefix(ELSEWHERE))
-        return data.decode()
+        name = cell.partition(":")[2]
+        return (await asyncio.to_thread(self._storage.read, name)).decode()
 
     async def value(self, cell: str) -> Any:
         """The value of a cell. Raises KeyError if it is gone."""
@@ -129,6 +130,11 @@ class Payloads:
         """Forget everything that was kept of these."""
         for owner in owners:
             await asyncio.to_thread(self._storage.delete, owner)
+
+
+def size_of(cell: str) -> int:
+    """Bytes of the JSON that a cell stands for."""
+    return int(cell[1 : cell.index(":")]) if cell.startswith(ELSEWHERE) else len(cell)
 
 
 def to_json(value: Any) -> str:

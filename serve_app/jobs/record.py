@@ -12,7 +12,7 @@ from serve_app.jobs.database import Database
 from serve_app.jobs.envelope import job_notice
 from serve_app.jobs.leases import ChunkRow, Ending, Lease
 from serve_app.jobs.outputs import Outputs
-from serve_app.jobs.payloads import Payloads
+from serve_app.jobs.payloads import Payloads, size_of
 from serve_app.jobs.types import Job
 from serve_app.jobs.webhooks import queue
 
@@ -70,7 +70,7 @@ class Record:
         """
         wants_value = result is None and self.job.options.webhook is not None
         chunks = await self._chunks() if result is None else []
-        if result is None and not wants_value and not self.outputs.uploads(self.job, sum(map(len, chunks))):
+        if result is None and not wants_value and not self.outputs.uploads(self.job, sum(map(size_of, chunks))):
             await self._end(Ending("COMPLETED", job_rows.CHUNKS), None, job_input, (), now)
             return
         output = result.value if result else [await self.payloads.value(cell) for cell in chunks]

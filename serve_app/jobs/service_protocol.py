@@ -24,7 +24,8 @@ class Jobs(Protocol):
     async def submit(
         self, endpoint: str, request: JobRequest, *, sync: bool = False, idempotency_key: str | None = None
     ) -> Job:
-        """A job that is kept from now on. The same key with the same endpoint gives the job that it gave before.
+        """A job that is kept from now on. The same key with the same endpoint gives the job that it gave before,
+        without its output.
 
         Raises Overloaded if the endpoint's queue is full.
         """
@@ -40,7 +41,8 @@ class Jobs(Protocol):
 
     async def stream(self, endpoint: str, job_id: str, hold_s: float) -> StreamPage:
         """What the stream has gained since the last call: at once if there is something or the job is final,
-        else after ``hold_s`` at the latest. Every chunk is in one page only.
+        else after ``hold_s`` at the latest. Every chunk is in one page only, and the job is IN_PROGRESS while there
+        are more of them.
         """
         ...
 

@@ -24,9 +24,10 @@ class ProgressPosts:
 
     def tell(self, value: Any) -> None:
         """Post the value, soon."""
-        self._waiting = [value]
         if self._posting is None:
-            self._posting = asyncio.create_task(self._post_all())
+            self._posting = asyncio.create_task(self._post_all(value))
+        else:
+            self._waiting = [value]
 
     async def settle(self) -> None:
         """Return when nothing is on its way any more. What waits is dropped, because the result comes now."""
@@ -36,8 +37,9 @@ class ProgressPosts:
             await asyncio.wait({posting}, timeout=SETTLE_S)
             posting.cancel()
 
-    async def _post_all(self) -> None:
+    async def _post_all(self, value: Any) -> None:
         try:
+            await self._post(value)
             while self._waiting:
                 await self._post(self._waiting.pop())
         except Exception:  # progress is no reason for a job to fail
