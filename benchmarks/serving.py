@@ -31,7 +31,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def server(model: str = "sample-asr", **changes: Any) -> Iterator[tuple[str, psutil.Process]]:
+def server(
+    model: str = "sample-asr", *, jobs: bool = False, **changes: Any
+) -> Iterator[tuple[str, psutil.Process]]:
     """``antiphon serve`` with one model of configs/local.yaml, whose config takes ``changes``.
 
     Yields the base URL and the server's process; it is stopped at the end.
@@ -43,9 +45,12 @@ def server(model: str = "sample-asr", **changes: Any) -> Iterator[tuple[str, psu
     arguments["fetch"] = {"allowed_networks": ["127.0.0.1/32"]}
     arguments["models"] = [entry for entry in arguments["models"] if entry["id"] == model]
     arguments["models"][0]["config"].update(changes)
-    kept = {"ingress", "states", model}
+    kept = {"ingress", "states", model} | ({"runner"} if jobs else set())
     application["deployments"] = [entry for entry in application["deployments"] if entry["name"] in kept]
     with tempfile.TemporaryDirectory() as folder:
+        del arguments["jobs"]
+        if jobs:
+            arguments["jobs"] = {"folder": f"{folder}/jobs", "rate_limits": False}
         path = Path(folder) / "bench.yaml"
         path.write_text(yaml.safe_dump(config))
         port = free_port()

@@ -1,7 +1,7 @@
 """Inputs and outputs as the text of a column, or beside the database if they are too big for one.
 
-A cell is JSON in ASCII, so that no database minds what text clients send; or ``@SIZE:NAME``, the bytes of what holds
-it and its name.
+A cell is JSON in ASCII, so that no database minds what text clients send; or ``@SIZE:NAME``: its bytes, and the
+name under which they are kept.
 """
 
 import asyncio

@@ -41,8 +41,8 @@ class Jobs(Protocol):
 
     async def stream(self, endpoint: str, job_id: str, hold_s: float) -> StreamPage:
         """What the stream has gained since the last call: at once if there is something or the job is final,
-        else after ``hold_s`` at the latest. Every chunk is in one page only, and the job is IN_PROGRESS while there
-        are more of them.
+        else after ``hold_s`` at the latest. Every chunk is in one page only, and the job is IN_PROGRESS while
+        there are more of them.
         """
         ...
 

@@ -99,6 +99,7 @@ class Site:
     config: JobsConfig
     backend: StubBackend
     service: JobService = field(init=False)
+    environment: dict[str, str] = field(default_factory=dict)
     runners: list[Runner] = field(default_factory=list)
 
     def start_runner(self, name: str = "runner") -> Runner:
@@ -108,7 +109,7 @@ class Site:
             name,
             self.config,
             self.store,
-            Outputs(self.config.publish, ("127.0.0.0/8",), {}),
+            Outputs(self.config.publish, ("127.0.0.0/8",), self.environment),
             self.backend,
             http,
             Sender(self.store.database, self.config.webhooks, ()),

@@ -59,6 +59,13 @@ class Worker:
             return [process, *process.children(recursive=True)]
         return []
 
+    def runs(self, name: str) -> Iterator[psutil.Process]:
+        """Its processes with this name in their command."""
+        for process in self.family():
+            with contextlib.suppress(psutil.Error):
+                if name in " ".join(process.cmdline()):
+                    yield process
+
     def terminate(self, timeout_s: float = 60) -> int:
         """SIGTERM; the exit status, once none of its processes is left."""
         family = self.family()

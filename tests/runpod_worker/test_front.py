@@ -80,8 +80,8 @@ async def test_closing_waits_for_answers_but_not_for_idle_connections(monkeypatc
         idle_writer.write(b"one\n")
         await idle.readline()
         busy, busy_writer = await asyncio.open_connection("127.0.0.1", front.ports[0])
-        busy_writer.write(b"one\nslow\n")
-        await busy.readline()
+        busy_writer.write(b"slow\n")
+        await asyncio.sleep(0.1)  # it is no longer new
         async with asyncio.timeout(5):
             closing = asyncio.create_task(asyncio.to_thread(front.close, 60))
             assert await busy.readline() == b"slow\n"

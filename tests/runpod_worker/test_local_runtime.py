@@ -92,7 +92,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_worker(source: JobSource, tmp_pa
 def test_a_signal_while_the_graph_starts(source: JobSource, tmp_path: Path) -> None:
     config = config_without_classifier(tmp_path)
     with worker("--config", str(config), environment=source.environment()) as running:
-        wait_for(lambda: any("ServeController" in " ".join(p.cmdline()) for p in running.family()), running)
+        wait_for(lambda: any(running.runs("ServeController")), running)
         assert running.terminate(60) == 0, running.output
         assert "Traceback" not in running.output
         assert not source.polled.is_set()

@@ -1,0 +1,127 @@
+"""One question at every entrance: HTTP, the job API, a RunPod worker, gRPC. The answers are equal to the byte."""
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import httpx
+import numpy as np
+import pytest
+
+from serve_app.grpc.protos.classification_pb2 import ClassifyRequest
+from serve_app.grpc.protos.classification_pb2_grpc import ClassificationStub
+from serve_app.grpc.protos.transcription_pb2 import TranscribeRequest
+from serve_app.grpc.protos.transcription_pb2_grpc import TranscriptionStub
+from tests.e2e.conftest import AUDIO, Server
+from tests.runpod_worker.job_source import JobSource
+from tests.runpod_worker.jobs import ivrit_job
+from tests.runpod_worker.running import wait_for, worker
+
+pytestmark = pytest.mark.slow
+
+TEXTS = ("Good morning.", "The Zorites are vermin, all of them.", "ünïcödé 😀 \u2028 @anna", "two words " * 300)
+WAV = (AUDIO / "utt09.wav").read_bytes()
+BLOB = base64.b64encode(WAV).decode()
+FIELDS = {"language": "en", "response_format": "verbose_json", "timestamp_granularities[]": ["segment", "word"]}
+FILE = {"name": "utt09.wav", "content_type": "audio/wav", "data": BLOB}
+JOBS: dict[str, Any] = {
+    "one text": {"prompt": TEXTS[0]},
+    "texts": {"text": list(TEXTS)},
+    "ivrit": ivrit_job("utt09.wav"),
+    "ivrit, whole": {**ivrit_job("utt09.wav"), "streaming": False},
+    "ivrit, older": {"type": "blob", "data": BLOB, "model": "sample-asr"},
+    "faster-whisper": {"audio_base64": BLOB, "model": "sample-asr", "language": "en", "word_timestamps": True},
+    "openai, speech": {"openai_route": "/v1/audio/transcriptions", "openai_input": {**FIELDS, "file": FILE}},
+    "openai, texts": {"openai_route": "/v1/moderations", "openai_input": {"input": list(TEXTS)}},
+    "openai, stream": {
+        "openai_route": "/v1/audio/transcriptions",
+        "openai_input": {"language": "en", "stream": True, "file": FILE},
+    },
+    "a mistake": {"audio_base64": "AAAA", "model": "sample-asr"},
+    "another": {"prompt": 7},
+}
+
+
+@pytest.fixture(scope="module")
+def by_worker() -> Iterator[dict[str, dict[str, Any]]]:
+    """What a RunPod worker posts for each of the jobs: output or error."""
+    with JobSource() as source, worker(environment=source.environment()) as running:
+        wait_for(source.polled.is_set, running)
+        found = {}
+        for name, job_input in JOBS.items():  # one by one: batches of several may round otherwise
+            body = source.job(name.replace(" ", "-"), job_input).final()
+            found[name] = {key: body[key] for key in ("output", "error") if key in body}
+        yield found
+
+
+def dumped(value: Any) -> bytes:
+    """JSON as our HTTP writes it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def by_job(server: Server, job_input: Any) -> dict[str, Any]:
+    """The same from the job API; the endpoint is found by the shape of the input."""
+    endpoint = "classify" if {"prompt", "text"} & job_input.keys() else "transcribe"
+    if job_input.get("openai_route") == "/v1/moderations":
+        endpoint = "classify"
+    answer = httpx.post(f"{server.url}/v2/{endpoint}/runsync", json={"input": job_input}, timeout=60).json()
+    return {key: answer[key] for key in ("output", "error") if key in answer}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_the_job_api_and_the_worker_agree(server: Server, by_worker: dict[str, dict[str, Any]], name: str) -> None:
+    ours, theirs = by_job(server, JOBS[name]), by_worker[name]
+    ids = ("id",) if name == "openai, texts" else ()  # an id of its own for every answer
+    for found in (ours, theirs):
+        for key in ids:
+            assert found["output"].pop(key)
+    assert dumped(ours) == dumped(theirs)
+
+
+def test_texts_at_every_entrance(server: Server, by_worker: dict[str, dict[str, Any]]) -> None:
+    url = f"{server.url}/v1/classify"
+    answer = httpx.post(url, json={"input": list(TEXTS)}).raise_for_status()
+    assert dumped(by_job(server, JOBS["texts"])["output"]) == answer.content
+    assert dumped(by_worker["texts"]["output"]) == answer.content
+    with grpc.insecure_channel(server.grpc) as channel:
+        reply = ClassificationStub(channel).Classify(ClassifyRequest(texts=TEXTS))
+    objects = json.loads(answer.content)
+    for found, text, result in zip(objects, TEXTS, reply.results, strict=True):
+        rebuilt = {"text": text, **{label: result.scores[label] for label in found if label in result.scores}}
+        assert dumped({**rebuilt, "label": result.label, "truncated": result.truncated}) == dumped(found)
+
+
+def test_speech_at_every_entrance(server: Server, by_worker: dict[str, dict[str, Any]]) -> None:
+    files = {"file": ("utt09.wav", WAV, "audio/wav")}
+    answer = httpx.post(f"{server.url}/v1/audio/transcriptions", data=FIELDS, files=files, timeout=60)
+    openai = httpx.post(
+        f"{server.url}/v2/transcribe/openai/v1/audio/transcriptions", data=FIELDS, files=files, timeout=60
+    )
+    assert answer.raise_for_status().content == openai.raise_for_status().content
+    assert dumped(by_job(server, JOBS["openai, speech"])["output"]) == answer.content
+    assert dumped(by_worker["openai, speech"]["output"]) == answer.content
+    whole = answer.json()
+    (segment,) = by_worker["ivrit, whole"]["output"][0]["result"]
+    assert segment[0]["text"].strip() == whole["text"]
+    assert by_worker["faster-whisper"]["output"]["transcription"] == whole["text"]
+    with grpc.insecure_channel(server.grpc) as channel:
+        fields = {"word_timestamps": "true"}
+        reply = TranscriptionStub(channel).Transcribe(TranscribeRequest(audio=WAV, language="en", fields=fields))
+    assert reply.text == whole["text"]
+    assert round(reply.duration, 3) == whole["duration"]
+    for ours, theirs in zip(reply.segments, whole["segments"], strict=True):
+        assert (ours.text, round(ours.start, 3), round(ours.end, 3)) == (
+            theirs["text"],
+            theirs["start"],
+            theirs["end"],
+        )
+        assert ours.avg_logprob == np.float32(theirs["avg_logprob"])
+        assert ours.no_speech_prob == np.float32(theirs["no_speech_prob"])
+    words = [
+        {"word": word.word.strip(), "start": round(word.start, 3), "end": round(word.end, 3)}
+        for segment in reply.segments
+        for word in segment.words
+    ]
+    assert words == whole["words"]
