@@ -8,7 +8,7 @@ import pytest
 
 from tests.runpod_worker.job_source import JobSource
 from tests.runpod_worker.jobs import WORDS, blob, ivrit_job, text_of
-from tests.runpod_worker.running import config_without_classifier, wait_for, worker
+from tests.runpod_worker.running import ROOT, config_without_classifier, wait_for, worker
 
 pytestmark = pytest.mark.slow
 LOCAL = {"RUNTIME": "local"}
@@ -30,7 +30,7 @@ def test_it_answers_drains_and_ends(source: JobSource) -> None:
 
         arguments = {"language": "en", "blob": [blob("utt12_long.wav")] * 4}
         stopped = source.job(
-            "stopped", {**ivrit_job(), "transcribe_args": {**arguments, "blob": arguments["blob"] * 9}}
+            "stopped", {**ivrit_job(), "transcribe_args": {**arguments, "blob": arguments["blob"] * 3}}
         )
         wait_for(lambda: stopped.of("chunk"), running, 30)
         source.stop("stopped")
@@ -45,29 +45,25 @@ def test_it_answers_drains_and_ends(source: JobSource) -> None:
         assert "Traceback" not in running.output
 
 
-def run(*arguments: str) -> tuple[int, str]:
+def run(*arguments: str, cwd: Path = ROOT) -> tuple[int, str]:
     """The exit status and the output of a worker that ends by itself."""
-    with worker(*arguments, environment=LOCAL) as running:
+    with worker(*arguments, environment=LOCAL, cwd=cwd) as running:
         return running.process.wait(120), running.output
 
 
-@pytest.mark.parametrize(
-    ("job", "status", "expected"),
-    [(ivrit_job(), 0, "two two three"), ({"transcribe_args": 5}, 1, "failed with error: ")],
-    ids=["streaming", "wrong"],
-)
-def test_a_test_input(job: dict[str, object], status: int, expected: str, tmp_path: Path) -> None:
-    config = config_without_classifier(tmp_path)
-    found, output = run("--config", str(config), "--test_input", json.dumps({"input": job}))
-    assert found == status, output
-    assert expected in output
-    assert "Traceback" not in output
-
-
-def test_the_test_input_of_the_folder() -> None:
-    status, output = run()
+def test_the_test_input_of_the_folder_also_if_it_streams(tmp_path: Path) -> None:
+    (tmp_path / "test_input.json").write_text(json.dumps({"input": ivrit_job()}))
+    status, output = run("--config", str(config_without_classifier(tmp_path)), cwd=tmp_path)
     assert status == 0, output
-    assert "'text': 'Hello World'" in output
+    assert "two two three" in output
+
+
+def test_a_test_input_that_fails(tmp_path: Path) -> None:
+    job = json.dumps({"input": {"transcribe_args": 5}})
+    status, output = run("--config", str(config_without_classifier(tmp_path)), "--test_input", job)
+    assert status == 1, output
+    assert "failed with error: " in output
+    assert "Traceback" not in output
 
 
 def test_wrong_starts_are_told(tmp_path: Path) -> None:
