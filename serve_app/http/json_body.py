@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -91,9 +92,16 @@ def _refuse(constant: str) -> None:
     raise InvalidRequest(f"The JSON in the request body holds {constant}, which is no JSON.")
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise InvalidRequest(f"The JSON in the request body holds {quoted(text)}, which is too large a number.")
+    return number
+
+
 def _reason(error: json.JSONDecodeError) -> str:
     reason = error.msg.rstrip(": ").removesuffix(" at").removesuffix(" starting")
     return reason[:1].lower() + reason[1:]
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)

@@ -32,12 +32,13 @@ class Attempt:
     clock: Callable[[], float]
     _input: Any = field(default=None, init=False)
     _contract: Contract | None = field(default=None, init=False)
+    _last: list[Notice] = field(default_factory=list, init=False)
 
     async def run(self) -> None:
         """Work on the job until the attempt has ended. Raises LeaseLost, CancelledError, the database's errors."""
         try:
             result = await self._within_time()
-            await self.record.complete(result, self._input, self.clock())
+            await self.record.complete(result, self._input, self._last, self.clock)
         except LeaseLost:
             raise
         except Exception as error:
@@ -67,6 +68,7 @@ class Attempt:
     async def _follow(self, items: AsyncGenerator[Item], done: dict[int, float]) -> Result | None:
         """Record the items; chunks that lie before what was ``done`` when it began are there already."""
         before = dict(done)
+        self._last = []
         async with contextlib.aclosing(items):
             async for item in items:
                 match item:
@@ -76,6 +78,8 @@ class Attempt:
                             done[item.lane] = max(item.end, done.get(item.lane, item.end))
                     case Progress():
                         await self.record.progress(item.value)
+                    case Notice() if item.with_end:
+                        self._last.append(item)
                     case Notice():
                         await self.record.notify(item, self.clock())
                     case Result():

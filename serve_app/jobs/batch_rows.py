@@ -5,9 +5,13 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from serve_app.jobs.job_rows import found_of, options_of, options_text
+from serve_app.jobs.job_rows import found_of, is_id, options_of, options_text
+from serve_app.jobs.payloads import size_of
 from serve_app.jobs.tables import batches, drafts, jobs
 from serve_app.jobs.types import Batch, BatchStatus, Job, JobConflict, JobNotFound, JobOptions
+
+TAKEN_AT_ONCE = 200
+PAGE_BYTES = 8 * 1024**2
 
 Draft = tuple[str, str, JobOptions]
 """Id of the job to be, cell of its input, options."""
@@ -29,12 +33,12 @@ def done(batch: Batch) -> bool:
     return batch.status != "DRAFT"
 
 
-def find(connection: Connection, endpoint: str, batch_id: str, now: float) -> Batch:
-    """A batch with its counters. Raises JobNotFound."""
+def find(connection: Connection, endpoint: str, batch_id: str, now: float, *, lock: bool = False) -> Batch:
+    """A batch with its counters; nobody else changes it if it is to ``lock``. Raises JobNotFound."""
     wanted = select(batches).where(
         batches.c.id == batch_id, batches.c.endpoint == endpoint, batches.c.expires > now
     )
-    row = connection.execute(wanted).first()
+    row = connection.execute(wanted.with_for_update() if lock else wanted).first() if is_id(batch_id) else None
     if row is None:
         raise JobNotFound(f"There is no batch {batch_id[:80]!r} of the endpoint {endpoint!r}.")
     return _counted(connection, row)
@@ -47,11 +51,18 @@ def all_of(connection: Connection, endpoint: str, now: float) -> list[Batch]:
     return [_counted(connection, row) for row in rows]
 
 
-def check_draft(connection: Connection, endpoint: str, batch_id: str, now: float) -> None:
-    """Raise JobConflict unless the batch is a draft, JobNotFound if there is none."""
-    batch = find(connection, endpoint, batch_id, now)
+def check_draft(
+    connection: Connection, endpoint: str, batch_id: str, now: float, draft_id: str | None = None
+) -> None:
+    """Raise JobConflict unless the batch is a draft, JobNotFound if there is none, or no such request in it.
+    Nobody else changes the batch until the end of the transaction.
+    """
+    batch = find(connection, endpoint, batch_id, now, lock=True)
     if batch.status != "DRAFT":
         raise JobConflict(f"The batch is {batch.status}; only a DRAFT can be changed.")
+    mine = select(drafts.c.id).where(drafts.c.batch == batch_id, drafts.c.id == draft_id)
+    if draft_id is not None and not (is_id(draft_id) and connection.execute(mine).first()):
+        raise JobNotFound(f"The batch has no request {draft_id[:80]!r}.")
 
 
 def add_drafts(connection: Connection, batch_id: str, rows: Sequence[Draft], most: int) -> None:
@@ -69,27 +80,35 @@ def add_drafts(connection: Connection, batch_id: str, rows: Sequence[Draft], mos
 
 
 def change_draft(connection: Connection, batch_id: str, draft_id: str, row: Draft | None) -> None:
-    """Replace a request, which keeps its id, or remove it. Raises JobNotFound."""
+    """Replace a request, which keeps its id, or remove it."""
     mine = (drafts.c.batch == batch_id) & (drafts.c.id == draft_id)
     if row is None:
-        changed = connection.execute(delete(drafts).where(mine))
+        connection.execute(delete(drafts).where(mine))
     else:
         values = {"input": row[1], "options": _text(row[2], batch_id)}
-        changed = connection.execute(update(drafts).where(mine).values(values))
-    if changed.rowcount == 0:
-        raise JobNotFound(f"The batch has no request {draft_id[:80]!r}.")
+        connection.execute(update(drafts).where(mine).values(values))
 
 
 def drafts_of(connection: Connection, batch_id: str, offset: int, limit: int) -> list[tuple[str, str]]:
-    """Ids and input cells of a page of requests."""
+    """Ids and input cells of a page of requests, which may be shorter than wanted if they are big."""
     wanted = select(drafts.c.id, drafts.c.input).where(drafts.c.batch == batch_id).order_by(drafts.c.number)
-    return [(key, cell) for key, cell in connection.execute(wanted.offset(offset).limit(limit))]
+    found: list[tuple[str, str]] = []
+    size = 0
+    for key, cell in connection.execute(wanted.offset(offset).limit(limit)):
+        size += size_of(cell)
+        if found and size > PAGE_BYTES:
+            break
+        found.append((key, cell))
+    return found
 
 
 def take_drafts(connection: Connection, batch_id: str) -> list[Draft]:
-    """All requests, which are drafts no longer."""
-    rows = connection.execute(select(drafts).where(drafts.c.batch == batch_id).order_by(drafts.c.number)).all()
-    connection.execute(delete(drafts).where(drafts.c.batch == batch_id))
+    """The first requests, which are drafts no longer; none if there are no more."""
+    wanted = select(drafts).where(drafts.c.batch == batch_id).order_by(drafts.c.number).limit(TAKEN_AT_ONCE)
+    rows = connection.execute(wanted).all()
+    if rows:
+        taken = (drafts.c.batch == batch_id) & (drafts.c.number <= rows[-1].number)
+        connection.execute(delete(drafts).where(taken))
     return [(row.id, row.input, options_of(row.options)) for row in rows]
 
 
@@ -111,9 +130,11 @@ def _counted(connection: Connection, row: Row[tuple[object, ...]]) -> Batch:
         return replace(batch, total=total)
     by_status = select(jobs.c.status, func.count()).where(jobs.c.batch == batch.id).group_by(jobs.c.status)
     found = {str(status): int(number) for status, number in connection.execute(by_status)}
-    completed, progress = found.get("COMPLETED", 0), found.get("IN_PROGRESS", 0)
-    failed = sum(found.get(status, 0) for status in ("FAILED", "TIMED_OUT", "CANCELLED"))
-    return replace(batch, total=sum(found.values()), in_progress=progress, completed=completed, failed=failed)
+    completed = found.get("COMPLETED", 0) + row.completed
+    failed = sum(found.get(status, 0) for status in ("FAILED", "TIMED_OUT", "CANCELLED")) + row.failed
+    total = sum(found.values()) + row.completed + row.failed
+    progress = found.get("IN_PROGRESS", 0)
+    return replace(batch, total=total, in_progress=progress, completed=completed, failed=failed)
 
 
 def _text(options: JobOptions, batch_id: str) -> str:

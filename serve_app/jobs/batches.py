@@ -1,20 +1,24 @@
 """Batches: drafts of many jobs, queued at once."""
 
-import time
+import itertools
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
-from serve_app.jobs import batch_rows, job_rows
+from deployments.errors import Overloaded
+from serve_app.jobs import batch_rows, job_rows, tallies
 from serve_app.jobs.endpoints import Endpoints
-from serve_app.jobs.envelope import envelope
+from serve_app.jobs.envelope import envelope, job_notice, without_output
 from serve_app.jobs.service_protocol import JobRequest
 from serve_app.jobs.store import JobStore
 from serve_app.jobs.types import WEEK_S, Batch, Job
+from serve_app.jobs.uninterrupted import uninterrupted
 from serve_app.jobs.waking import Waker
+from serve_app.jobs.webhooks import queue
 
+FULL_RETRY_S = 10.0
 MOST_REQUESTS, MOST_ACTIVE = 5_000, 10
 
 
@@ -26,26 +30,26 @@ class Batches:
         store: JobStore,
         endpoints: Endpoints,
         waker: Waker,
-        clock: Callable[[], float] = time.time,
-        keep_s: float = 1_800.0,
+        clock: Callable[[], float],
+        keep_s: float,
+        queue_jobs: int,
     ) -> None:
         self.endpoints = endpoints
         self._database, self._payloads = store.database, store.payloads
-        self._waker, self._clock, self._keep_s = waker, clock, keep_s
+        self._waker, self._clock, self._keep_s, self._queue_jobs = waker, clock, keep_s, queue_jobs
 
     async def create_batch(self, endpoint: str, requests: Sequence[JobRequest]) -> Batch:
         """See Jobs."""
         self.endpoints.resolve(endpoint)
         now = self._clock()
         batch = Batch(f"batch-{uuid.uuid4()}", endpoint, "DRAFT", now)
-        rows = await self._drafts(requests)
 
-        def create(connection: Connection) -> Batch:
+        def create(connection: Connection, rows: Sequence[batch_rows.Draft]) -> Batch:
             batch_rows.add(connection, batch, now + WEEK_S, MOST_ACTIVE)
             batch_rows.add_drafts(connection, batch.id, rows, MOST_REQUESTS)
             return batch_rows.find(connection, endpoint, batch.id, now)
 
-        return await self._database.run(create)
+        return await uninterrupted(self._keep(requests, create))
 
     async def batches(self, endpoint: str) -> Sequence[Batch]:
         """See Jobs."""
@@ -63,14 +67,13 @@ class Batches:
         """See Jobs."""
         self.endpoints.resolve(endpoint)
         now = self._clock()
-        rows = await self._drafts(requests)
 
-        def add(connection: Connection) -> Batch:
+        def add(connection: Connection, rows: Sequence[batch_rows.Draft]) -> Batch:
             batch_rows.check_draft(connection, endpoint, batch_id, now)
             batch_rows.add_drafts(connection, batch_id, rows, MOST_REQUESTS)
             return batch_rows.find(connection, endpoint, batch_id, now)
 
-        return await self._database.run(add)
+        return await uninterrupted(self._keep(requests, add))
 
     async def batch_requests(
         self, endpoint: str, batch_id: str, offset: int, limit: int
@@ -84,7 +87,7 @@ class Batches:
             shown = [{"id": key, "input": await self._payloads.value(cell)} for key, cell in drafts]
             return shown, batch.total
         found = await self._database.run(lambda c: batch_rows.jobs_of(c, batch_id, offset, limit), reads=True)
-        return [envelope(job) for job in found], batch.total
+        return [without_output(envelope(job)) for job in found], batch.total
 
     async def change_in_batch(
         self, endpoint: str, batch_id: str, request_id: str, request: JobRequest | None
@@ -92,13 +95,21 @@ class Batches:
         """See Jobs."""
         self.endpoints.resolve(endpoint)
         now = self._clock()
-        row = None if request is None else (await self._drafts([request]))[0]
+
+        def check(connection: Connection) -> None:
+            batch_rows.check_draft(connection, endpoint, batch_id, now, request_id)
+
+        await self._database.run(check)
+        cell = None if request is None else await self._payloads.cell(request_id, request.input)
 
         def change(connection: Connection) -> None:
-            batch_rows.check_draft(connection, endpoint, batch_id, now)
+            check(connection)
+            row = None if request is None or cell is None else (request_id, cell, request.options)
             batch_rows.change_draft(connection, batch_id, request_id, row)
 
         await self._database.run(change)
+        if request is None:
+            await self._payloads.delete([request_id])
 
     async def finalize_batch(self, endpoint: str, batch_id: str) -> Batch:
         """See Jobs."""
@@ -107,9 +118,14 @@ class Batches:
 
         def finalize(connection: Connection) -> Batch:
             batch_rows.check_draft(connection, endpoint, batch_id, now)
-            for key, cell, options in batch_rows.take_drafts(connection, batch_id):
-                job = Job(key, endpoint, "IN_QUEUE", now, now + options.ttl_s, options)
-                job_rows.add(connection, job, cell)
+            total = batch_rows.find(connection, endpoint, batch_id, now).total
+            if tallies.waiting(connection, endpoint) + total > self._queue_jobs:
+                raise self._full(endpoint)
+            places = itertools.count()
+            while drafts := batch_rows.take_drafts(connection, batch_id):
+                for key, cell, options in drafts:
+                    job = Job(key, endpoint, "IN_QUEUE", now, now + options.ttl_s, options)
+                    job_rows.add(connection, job, cell, place=next(places))
             batch_rows.set_status(connection, batch_id, "FINALIZED")
             return batch_rows.find(connection, endpoint, batch_id, now)
 
@@ -122,20 +138,40 @@ class Batches:
         self.endpoints.resolve(endpoint)
         now = self._clock()
 
-        def cancel(connection: Connection) -> Batch:
-            batch_rows.find(connection, endpoint, batch_id, now)
+        def cancel(connection: Connection) -> tuple[Batch, list[str]]:
+            batch_rows.find(connection, endpoint, batch_id, now, lock=True)
             batch_rows.set_status(connection, batch_id, "CANCELLED")
-            job_rows.cancel_batch(connection, batch_id, now, self._keep_s)
-            return batch_rows.find(connection, endpoint, batch_id, now)
+            dropped: list[str] = []
+            while drafts := batch_rows.take_drafts(connection, batch_id):
+                dropped += [key for key, _, _ in drafts]
+            for job in job_rows.cancel_batch(connection, batch_id, now, self._keep_s):
+                queue.add(connection, queue.rows_of(job.id, job_notice(job, None), now))
+            return batch_rows.find(connection, endpoint, batch_id, now), dropped
 
-        batch = await self._database.run(cancel)
+        batch, dropped = await self._database.run(cancel)
+        await self._payloads.delete(dropped)
         self._waker.wake(True)
         return batch
 
-    async def _drafts(self, requests: Sequence[JobRequest]) -> list[batch_rows.Draft]:
-        """Drafts under the ids that their jobs will have."""
-        found = []
-        for request in requests:
-            key = f"{uuid.uuid4()}{job_rows.SUFFIX}"
-            found.append((key, await self._payloads.cell(key, request.input), request.options))
-        return found
+    async def _keep(
+        self,
+        requests: Sequence[JobRequest],
+        work: Callable[[Connection, Sequence[batch_rows.Draft]], Batch],
+    ) -> Batch:
+        """What ``work`` makes of drafts, under the ids that their jobs will have."""
+        rows: list[batch_rows.Draft] = []
+        try:
+            for request in requests:
+                key = f"{uuid.uuid4()}{job_rows.SUFFIX}"
+                rows.append((key, "", request.options))
+                rows[-1] = key, await self._payloads.cell(key, request.input), request.options
+            return await self._database.run(lambda connection: work(connection, rows))
+        except Exception:
+            await self._payloads.delete([key for key, _, _ in rows])
+            raise
+
+    def _full(self, endpoint: str) -> Overloaded:
+        return Overloaded(
+            f"The endpoint {endpoint!r} takes no more than {self._queue_jobs} waiting jobs; try again later.",
+            retry_after_s=FULL_RETRY_S,
+        )

@@ -56,7 +56,7 @@ class JobsConfig(Settings):
     )
     payloads: str | None = Field(None, description="another folder, or s3://bucket/prefix, for what is too big")
     inline_bytes: int = Field(64 * 1024, ge=1024, description="what is bigger is kept beside the row")
-    concurrency: int = Field(256, ge=1, le=10_000, description="jobs that one runner does at once")
+    concurrency: int = Field(1_024, ge=1, le=10_000, description="jobs that one runner does at once")
     queue_jobs: int = Field(10_000, ge=1, description="waiting jobs of one endpoint; more are answered 429")
     attempts: int = Field(3, ge=1, le=20, description="starts of a job, before it has failed by our own fault")
     lease_s: float = Field(15, ge=1, le=600, description="after which the jobs of a dead runner start again")

@@ -19,7 +19,7 @@ VARIABLE = "ANTIPHON_DATABASE_URL"
 FILE = "jobs.sqlite3"
 BUSY_S = 60.0
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
-POSTGRES_CONNECTIONS = 4
+POSTGRES_CONNECTIONS, READERS = 4, 2
 READS = "antiphon_reads"
 MIGRATION_LOCK = 0x416E7469  # any number that nobody else locks
 
@@ -27,7 +27,8 @@ MIGRATION_LOCK = 0x416E7469  # any number that nobody else locks
 class Database:
     """Transactions on threads of its own, so that no event loop waits for a disk.
 
-    SQLite has one writer, so it gets one thread; PostgreSQL gets as many as connections.
+    SQLite has one writer, so writing gets one thread; PostgreSQL gets as many as connections. Who only reads has
+    threads of its own and waits for no writer.
     """
 
     def __init__(self, url: URL) -> None:
@@ -36,7 +37,8 @@ class Database:
         self.engine = _engine(url)
         self._reading = self.engine.execution_options(**{READS: True})
         threads = 1 if self.is_sqlite else POSTGRES_CONNECTIONS
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="database")
+        self._writers = ThreadPoolExecutor(threads, thread_name_prefix="database")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="database-reader")
 
     @classmethod
     def open(
@@ -61,7 +63,7 @@ class Database:
         for no writer. Cancelling waits for the end, so that the caller knows that nothing of it happens later.
         """
         call = functools.partial(self.transact, work, reads=reads)
-        job = asyncio.get_running_loop().run_in_executor(self._threads, call)
+        job = asyncio.get_running_loop().run_in_executor(self._readers if reads else self._writers, call)
         try:
             return await asyncio.shield(job)
         except asyncio.CancelledError:
@@ -84,7 +86,8 @@ class Database:
 
     def close(self) -> None:
         """End the threads and the connections."""
-        self._threads.shutdown()
+        self._writers.shutdown()
+        self._readers.shutdown()
         self.engine.dispose()
 
 
@@ -94,7 +97,7 @@ def _spelled(url: URL) -> URL:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_size=POSTGRES_CONNECTIONS, max_overflow=0, pool_pre_ping=True)
+        return create_engine(url, pool_size=POSTGRES_CONNECTIONS + READERS, max_overflow=0, pool_pre_ping=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_S, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")

@@ -16,14 +16,15 @@ LEGACY = "-legacy"
 class Endpoint:
     """Where jobs are sent. ``model`` None: the default of the task; ``contract`` None: by the input's shape.
 
-    ``concurrency`` is how many of its jobs one runner does at once: half of what its model admits, so that the
-    other entrances have room, too.
+    ``target`` is the id of the model that this leads to. ``concurrency`` is how many jobs one runner does at once
+    for all endpoints of that target: half of what the model admits, so that the other entrances have room, too.
     """
 
     name: str
     task: ModelTask
     model: str | None
     contract: ContractName | None
+    target: str
     concurrency: int
     http_errors: bool = False
 
@@ -47,14 +48,22 @@ class Endpoints(Mapping[str, Endpoint]):
                     f"the endpoint {name!r} names the model {config.model!r}, which is not served here"
                 )
             self._found[name] = Endpoint(
-                name, chosen.task, config.model, config.contract, _concurrency(chosen), config.http_errors
+                name,
+                chosen.task,
+                config.model,
+                config.contract,
+                chosen.id,
+                _concurrency(chosen),
+                config.http_errors,
             )
 
     def _add(self, name: str, entry: ModelEntry, model: str | None) -> None:
-        self._found[name] = Endpoint(name, entry.task, model, None, _concurrency(entry))
+        self._found[name] = Endpoint(name, entry.task, model, None, entry.id, _concurrency(entry))
         if entry.task == "transcription":
             legacy = name + LEGACY
-            self._found[legacy] = Endpoint(legacy, entry.task, model, "ivrit-legacy", _concurrency(entry))
+            self._found[legacy] = Endpoint(
+                legacy, entry.task, model, "ivrit-legacy", entry.id, _concurrency(entry)
+            )
 
     def __getitem__(self, name: str) -> Endpoint:
         return self._found[name]

@@ -3,11 +3,9 @@
 from typing import Any
 
 from serve_app.jobs.contracts.contract import Notice
-from serve_app.jobs.payloads import to_json
 from serve_app.jobs.types import Job
 
 JOB_EVENT = "job"
-LARGEST_NOTICE = 4 * 1024**2  # characters of a webhook's body
 
 
 def envelope(job: Job) -> dict[str, Any]:
@@ -28,17 +26,18 @@ def envelope(job: Job) -> dict[str, Any]:
     return found
 
 
+def without_output(found: dict[str, Any]) -> dict[str, Any]:
+    """An envelope for lists, which are read without outputs."""
+    return {key: value for key, value in found.items() if key != "output"}
+
+
 def _ms(seconds: float) -> int:
     return max(0, round(seconds * 1_000))
 
 
 def job_notice(job: Job, job_input: Any) -> list[Notice]:
-    """The webhook that a job asked for, if it did: its envelope with the input, as far as there is room."""
+    """The webhook that a job asked for, if it did: its envelope with the input."""
     if job.options.webhook is None:
         return []
     payload = {**envelope(job), "input": job_input, "webhook": job.options.webhook}
-    for part in ("input", "output"):
-        if len(to_json(payload)) > LARGEST_NOTICE and part in payload:
-            payload[part] = None
-            payload["truncated"] = True
-    return [Notice(job.options.webhook, JOB_EVENT, payload)]
+    return [Notice(job.options.webhook, JOB_EVENT, payload, with_end=True)]

@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from serve_app.jobs import tallies
 from serve_app.jobs.payloads import size_of
-from serve_app.jobs.tables import batches, chunks, counts, drafts, jobs
+from serve_app.jobs.tables import batches, chunks, drafts, jobs
 from serve_app.jobs.types import FINAL, Job, JobConflict, JobNotFound, JobOptions, S3Target
 
 LOW_PRIORITY_S = 300.0  # a job of low priority stands behind all that come in this time; it never starves
+AT_ONCE = 500  # ids in one statement
 STREAM_PAGE_BYTES = 900_000  # RunPod's pages hold a megabyte
 STREAM_PAGE_CHUNKS = 1_000
 SUFFIX = "-u1"  # RunPod's ids end with the region
@@ -28,8 +29,8 @@ class Found:
     output: str | None
 
 
-def add(connection: Connection, job: Job, input_cell: str, key: str | None = None) -> None:
-    """A new job."""
+def add(connection: Connection, job: Job, input_cell: str, key: str | None = None, place: int = 0) -> None:
+    """A new job; ``place`` orders those that are added at once."""
     row = {
         "id": job.id,
         "endpoint": job.endpoint,
@@ -41,33 +42,36 @@ def add(connection: Connection, job: Job, input_cell: str, key: str | None = Non
         "batch": job.options.batch,
         "created": job.created,
         "queued": job.created,
-        "rank": job.created + (LOW_PRIORITY_S if job.options.low_priority else 0),
+        "rank": job.created + (LOW_PRIORITY_S if job.options.low_priority else 0) + place * 1e-6,
         "expires": job.expires,
     }
     connection.execute(insert(jobs).values(row))
 
 
-def waiting(connection: Connection, endpoint: str) -> int:
-    """How many jobs wait in an endpoint's queue."""
-    found = select(func.count()).where(jobs.c.endpoint == endpoint, jobs.c.status == "IN_QUEUE")
-    return int(connection.execute(found).scalar_one())
+def find(connection: Connection, endpoint: str, job_id: str, now: float, *, lock: bool = False) -> Found:
+    """A job that has not expired; nobody else changes it if it is to ``lock``. Raises JobNotFound."""
+    return found_of(_row(connection, endpoint, job_id, now, lock=lock))
 
 
-def find(connection: Connection, endpoint: str, job_id: str, now: float) -> Found:
-    """A job that has not expired. Raises JobNotFound."""
+def _row(connection: Connection, endpoint: str, job_id: str, now: float, *, lock: bool = False) -> Row[Any]:
     wanted = select(jobs).where(jobs.c.id == job_id, jobs.c.endpoint == endpoint, jobs.c.expires > now)
-    row = connection.execute(wanted).first()
+    row = connection.execute(wanted.with_for_update() if lock else wanted).first() if is_id(job_id) else None
     if row is None:
-        raise _no_job(endpoint, job_id)
-    return found_of(row)
+        raise JobNotFound(f"There is no job {job_id[:80]!r} of the endpoint {endpoint!r}; it may have expired.")
+    return row
+
+
+def is_id(text: str) -> bool:
+    """Whether a text can be an id: PostgreSQL refuses to be asked for some."""
+    return text.isascii() and text.isprintable()
 
 
 def find_by_key(connection: Connection, endpoint: str, key: str, now: float) -> Job | None:
-    """The job that was sent with this idempotency key."""
+    """The job that was sent with this idempotency key, unless it has expired or was cancelled."""
     wanted = select(jobs).where(jobs.c.endpoint == endpoint, jobs.c.idempotency_key == key)
-    row = connection.execute(wanted).first()
-    if row is not None and row.expires <= now:
-        delete_jobs(connection, [row.id])
+    row = connection.execute(wanted.with_for_update()).first()
+    if row is not None and (row.expires <= now or row.status == "CANCELLED"):
+        connection.execute(update(jobs).where(jobs.c.id == row.id).values(idempotency_key=None))
         return None
     return None if row is None else found_of(row).job
 
@@ -82,10 +86,7 @@ class Stream:
 
 def find_stream(connection: Connection, endpoint: str, job_id: str, now: float) -> Stream:
     """A job as its stream sees it. Raises JobNotFound."""
-    wanted = select(jobs).where(jobs.c.id == job_id, jobs.c.endpoint == endpoint, jobs.c.expires > now)
-    row = connection.execute(wanted).first()
-    if row is None:
-        raise _no_job(endpoint, job_id)
+    row = _row(connection, endpoint, job_id, now)
     return Stream(found_of(row).job, row.chunks > row.drained)
 
 
@@ -124,7 +125,7 @@ def drain(connection: Connection, job_id: str) -> tuple[list[str], bool]:
 
 def cancel(connection: Connection, endpoint: str, job_id: str, now: float, keep_s: float) -> Found:
     """Cancel a job unless it is final. Whoever works on it finds its lease gone. Raises JobNotFound."""
-    found = find(connection, endpoint, job_id, now)
+    found = find(connection, endpoint, job_id, now, lock=True)
     if not found.job.final:
         _cancel(connection, [job_id], now, keep_s)
         return find(connection, endpoint, job_id, now)
@@ -144,15 +145,18 @@ def _cancel(connection: Connection, ids: Sequence[str], now: float, keep_s: floa
     connection.execute(wanted.values(changes))
 
 
-def cancel_batch(connection: Connection, batch: str, now: float, keep_s: float) -> None:
-    """Cancel all jobs of a batch that are not final."""
-    ids = select(jobs.c.id).where(jobs.c.batch == batch, jobs.c.status.not_in(FINAL))
-    _cancel(connection, list(connection.execute(ids).scalars()), now, keep_s)
+def cancel_batch(connection: Connection, batch: str, now: float, keep_s: float) -> list[Job]:
+    """Cancel all jobs of a batch that are not final; these."""
+    wanted = select(jobs).where(jobs.c.batch == batch, jobs.c.status.not_in(FINAL)).with_for_update()
+    found = [found_of(row).job for row in connection.execute(wanted)]
+    for start in range(0, len(found), AT_ONCE):
+        _cancel(connection, [job.id for job in found[start : start + AT_ONCE]], now, keep_s)
+    return [replace(job, status="CANCELLED", finished=now) for job in found]
 
 
 def retry(connection: Connection, endpoint: str, job_id: str, now: float) -> Found:
     """Queue a failed job again; its output and chunks are dropped. Raises JobNotFound, JobConflict."""
-    job = find(connection, endpoint, job_id, now).job
+    job = find(connection, endpoint, job_id, now, lock=True).job
     if job.status not in ("FAILED", "TIMED_OUT"):
         raise JobConflict(f"The job is {job.status}; only FAILED and TIMED_OUT jobs can be retried.")
     connection.execute(delete(chunks).where(chunks.c.job == job_id))
@@ -167,7 +171,7 @@ def retry(connection: Connection, endpoint: str, job_id: str, now: float) -> Fou
         "revision": jobs.c.revision + 1,
     }
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(changes))
-    count(connection, endpoint, "retried")
+    tallies.count(connection, endpoint, "retried")
     return find(connection, endpoint, job_id, now)
 
 
@@ -181,13 +185,20 @@ def purge(connection: Connection, endpoint: str) -> list[str]:
 
 def delete_jobs(connection: Connection, ids: Sequence[str]) -> None:
     """Forget jobs and their chunks."""
-    for start in range(0, len(ids), 500):
-        connection.execute(delete(jobs).where(jobs.c.id.in_(ids[start : start + 500])))
+    for start in range(0, len(ids), AT_ONCE):
+        connection.execute(delete(jobs).where(jobs.c.id.in_(ids[start : start + AT_ONCE])))
 
 
 def expired(connection: Connection, now: float, limit: int) -> list[str]:
     """Forget jobs and batches whose time is over, at most ``limit`` of each; ids of the jobs and drafts."""
-    ids = list(connection.execute(select(jobs.c.id).where(jobs.c.expires <= now).limit(limit)).scalars())
+    wanted = select(jobs.c.id, jobs.c.batch, jobs.c.status).where(jobs.c.expires <= now).limit(limit)
+    rows = connection.execute(wanted.with_for_update(skip_locked=True)).all()
+    for row in rows:
+        if row.batch is not None:  # its counters go on counting it
+            what = "completed" if row.status == "COMPLETED" else "failed"
+            changes = {what: batches.c[what] + 1}
+            connection.execute(update(batches).where(batches.c.id == row.batch).values(changes))
+    ids = [str(row.id) for row in rows]
     delete_jobs(connection, ids)
     old = list(connection.execute(select(batches.c.id).where(batches.c.expires <= now).limit(limit)).scalars())
     ids += connection.execute(select(drafts.c.id).where(drafts.c.batch.in_(old))).scalars()
@@ -200,27 +211,6 @@ def recent(connection: Connection, endpoint: str, now: float, limit: int) -> lis
     wanted = select(jobs).where(jobs.c.endpoint == endpoint, jobs.c.expires > now)
     rows = connection.execute(wanted.order_by(jobs.c.created.desc()).limit(limit))
     return [found_of(row).job for row in rows]
-
-
-def by_status(connection: Connection, endpoint: str) -> dict[str, int]:
-    """Numbers of kept jobs by status."""
-    wanted = select(jobs.c.status, func.count()).where(jobs.c.endpoint == endpoint).group_by(jobs.c.status)
-    return {str(status): int(number) for status, number in connection.execute(wanted)}
-
-
-def ever(connection: Connection, endpoint: str) -> dict[str, int]:
-    """Numbers of jobs that ever were completed, failed and retried."""
-    row = connection.execute(select(counts).where(counts.c.endpoint == endpoint)).first()
-    return dict.fromkeys(("completed", "failed", "retried"), 0) if row is None else dict(row._mapping)
-
-
-def count(connection: Connection, endpoint: str, what: str) -> None:
-    """Count one more."""
-    made = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(counts)
-    row = {"endpoint": endpoint, "completed": 0, "failed": 0, "retried": 0, what: 1}
-    connection.execute(
-        made.values(row).on_conflict_do_update(index_elements=["endpoint"], set_={what: counts.c[what] + 1})
-    )
 
 
 def found_of(row: Row[Any]) -> Found:
@@ -243,10 +233,6 @@ def found_of(row: Row[Any]) -> Found:
         revision=row.revision,
     )
     return Found(job, row.input, row.output)
-
-
-def _no_job(endpoint: str, job_id: str) -> JobNotFound:
-    return JobNotFound(f"There is no job {job_id[:80]!r} of the endpoint {endpoint!r}; it may have expired.")
 
 
 def options_text(options: JobOptions) -> str:

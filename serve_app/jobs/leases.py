@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Update, and_, func, insert, select, update
 
-from serve_app.jobs.job_rows import count, found_of
+from serve_app.jobs import tallies
+from serve_app.jobs.job_rows import found_of
 from serve_app.jobs.tables import chunks, jobs, webhooks
 from serve_app.jobs.types import Job, JobStatus
 
@@ -48,31 +49,38 @@ class Ending:
 
 
 def take(
-    connection: Connection, room: int, free: Mapping[str, int], worker: str, now: float, lease_s: float
+    connection: Connection,
+    room: int,
+    free: Mapping[str, int],
+    endpoints: Mapping[str, Sequence[str]],
+    worker: str,
+    now: float,
+    lease_s: float,
 ) -> list[Lease]:
-    """Leases of at most ``room`` jobs that wait, or whose runner has fallen silent; of every endpoint at most as
-    many as it has ``free``. Endpoints that have jobs share the room; the first ones in ``free`` get what is odd.
+    """Leases of at most ``room`` jobs that wait, or whose runner has fallen silent.
+
+    ``endpoints`` are those of a target, which share its queue; of every target at most as many are taken as it has
+    ``free``. Targets that have jobs share the room; the first ones in ``free`` get what is odd.
     """
     found: list[Lease] = []
     left = dict(free)
     silent = and_(jobs.c.status == "IN_PROGRESS", jobs.c.lease_until < now)
     for state in (silent, jobs.c.status == "IN_QUEUE"):
-        having = set(connection.execute(select(jobs.c.endpoint).where(state).distinct()).scalars())
-        asked = shares(room - len(found), {name: most for name, most in left.items() if name in having})
-        while asked:
-            for endpoint, most in asked.items():
+        waiting = set(connection.execute(select(jobs.c.endpoint).where(state).distinct()).scalars())
+        having = {target for target, names in endpoints.items() if not waiting.isdisjoint(names)}
+        while asked := shares(room - len(found), {name: most for name, most in left.items() if name in having}):
+            for target, most in asked.items():
                 rows = connection.execute(
                     select(jobs)
-                    .where(state, jobs.c.endpoint == endpoint, jobs.c.expires > now)
+                    .where(state, jobs.c.endpoint.in_(endpoints[target]), jobs.c.expires > now)
                     .order_by(jobs.c.rank)
                     .limit(most)
                     .with_for_update(skip_locked=True)
                 ).all()
                 found += [_lease(connection, row, worker, now, lease_s) for row in rows]
-                left[endpoint] -= len(rows)
+                left[target] -= len(rows)
                 if len(rows) < most:
-                    having.discard(endpoint)
-            asked = shares(room - len(found), {name: most for name, most in left.items() if name in having})
+                    having.discard(target)
     return found
 
 
@@ -160,7 +168,7 @@ def finish(connection: Connection, lease: Lease, ending: Ending, now: float, kee
     }
     if connection.execute(_mine(lease).where(jobs.c.expires > now).values(changes)).rowcount == 0:
         return False
-    count(connection, lease.job.endpoint, "completed" if ending.status == "COMPLETED" else "failed")
+    tallies.count(connection, lease.job.endpoint, "completed" if ending.status == "COMPLETED" else "failed")
     return True
 
 

@@ -6,6 +6,7 @@ name under which they are kept.
 
 import asyncio
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterable
@@ -15,9 +16,13 @@ from typing import Any, Protocol
 import boto3
 from botocore.exceptions import ClientError as S3Error
 
+from deployments.errors import InvalidRequest
+from serve_app.off_loop import off_loop
+
 S3 = "s3://"
 ELSEWHERE = "@"
-DELETED_AT_ONCE = 1_000
+LONG_TEXT, MANY_PARTS = 1 << 16, 1_000
+DELETED_AT_ONCE, DELETED_TOGETHER = 1_000, 8  # objects of a request, owners at a time
 
 
 class Storage(Protocol):
@@ -44,7 +49,10 @@ class FolderStorage:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         partial = path.with_suffix(".partial")
-        partial.write_bytes(data)
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # as durable as the row that names it
         partial.replace(path)
 
     def read(self, name: str) -> bytes:
@@ -106,8 +114,13 @@ class Payloads:
         self._storage, self._inline_bytes = storage, inline_bytes
 
     async def cell(self, owner: str, value: Any) -> str:
-        """The cell of a JSON-safe value. Raises ValueError or TypeError for any other."""
-        text = await asyncio.to_thread(to_json, value) if _looks_big(value) else to_json(value)
+        """The cell of a JSON-safe value. Raises InvalidRequest if it is nested too deeply, ValueError or TypeError
+        for what is no JSON.
+        """
+        try:
+            text = await off_loop(lambda: to_json(value), large=_looks_big(value))
+        except RecursionError as error:
+            raise InvalidRequest("The JSON is nested too deeply.") from error
         if len(text) <= self._inline_bytes:
             return text
         name = f"{owner}/{uuid.uuid4().hex}.json"
@@ -124,12 +137,17 @@ class Payloads:
     async def value(self, cell: str) -> Any:
         """The value of a cell. Raises KeyError if it is gone."""
         text = await self.text(cell)
-        return json.loads(text) if len(text) < 1 << 16 else await asyncio.to_thread(json.loads, text)
+        return json.loads(text) if len(text) < LONG_TEXT else await asyncio.to_thread(json.loads, text)
 
     async def delete(self, owners: Iterable[str]) -> None:
         """Forget everything that was kept of these."""
-        for owner in owners:
-            await asyncio.to_thread(self._storage.delete, owner)
+        room = asyncio.Semaphore(DELETED_TOGETHER)
+
+        async def delete(owner: str) -> None:
+            async with room:
+                await asyncio.to_thread(self._storage.delete, owner)
+
+        await asyncio.gather(*map(delete, owners))
 
 
 def size_of(cell: str) -> int:
@@ -143,11 +161,15 @@ def to_json(value: Any) -> str:
 
 
 def _looks_big(value: Any) -> bool:
-    """Whether a value may take long to encode: a long text on one of the upper levels, or a long list."""
-    if isinstance(value, str):
-        return len(value) > 1 << 16
-    if isinstance(value, dict):
-        return any(_looks_big(item) for item in value.values())
-    if isinstance(value, list):
-        return len(value) > 1_000 or any(_looks_big(item) for item in value)
+    """Whether a value may take long to encode: it has a long text, or many parts."""
+    left, parts = [value], 0
+    while left:
+        item = left.pop()
+        parts += 1
+        if isinstance(item, str) and len(item) > LONG_TEXT:
+            return True
+        if isinstance(item, dict | list):
+            if parts + len(left) + len(item) > MANY_PARTS:
+                return True
+            left.extend(item.values() if isinstance(item, dict) else item)
     return False

@@ -1,5 +1,6 @@
 """What a job's work leaves behind, as long as the lease holds: chunks, progress, webhooks, and the end."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -57,26 +58,31 @@ class Record:
     async def notify(self, notice: Notice, now: float) -> None:
         """Queue a webhook, unless an earlier attempt has queued one of the same event."""
 
+        rows = await self._rows([notice], now)
+
         def add(connection: Connection) -> bool:
-            return leases.write(connection, self.lease) and _queue(connection, self.lease, [notice], now)
+            return leases.write(connection, self.lease) and _queue(connection, self.lease, rows)
 
         await self._fenced(add)
         self.on_notice()
 
-    async def complete(self, result: Result | None, job_input: Any, now: float) -> None:
+    async def complete(
+        self, result: Result | None, job_input: Any, notices: Sequence[Notice], clock: Callable[[], float]
+    ) -> None:
         """End the job with its result, or with the list of its chunks, or with a link to either if it is big.
+        ``notices`` tell of it.
 
         Raises any ``AntiphonError`` if it cannot be uploaded.
         """
         wants_value = result is None and self.job.options.webhook is not None
         chunks = await self._chunks() if result is None else []
         if result is None and not wants_value and not self.outputs.uploads(self.job, sum(map(size_of, chunks))):
-            await self._end(Ending("COMPLETED", job_rows.CHUNKS), None, job_input, (), now)
+            await self._end(Ending("COMPLETED", job_rows.CHUNKS), None, job_input, notices, clock())
             return
         output = result.value if result else [await self.payloads.value(cell) for cell in chunks]
         output = await self.outputs.uploaded(self.job, output)
         ending = Ending("COMPLETED", await self.payloads.cell(self.job.id, output))
-        await self._end(ending, output, job_input, (), now)
+        await self._end(ending, output, job_input, notices, clock())  # an upload may have taken a while
 
     async def end(self, ending: Ending, job_input: Any, notices: Sequence[Notice], now: float) -> None:
         """End the job without an output. ``notices`` tell of it."""
@@ -93,23 +99,26 @@ class Record:
         self, ending: Ending, output: Any, job_input: Any, notices: Sequence[Notice], now: float
     ) -> None:
         ended = replace(self.job, status=ending.status, output=output, error=ending.error, finished=now)
-        told = [*notices, *job_notice(ended, job_input)]
+        rows = await self._rows([*notices, *job_notice(ended, job_input)], now)
 
         def finish(connection: Connection) -> bool:
             ok = leases.finish(connection, self.lease, ending, now, self.keep_s)
-            return ok and _queue(connection, self.lease, told, now)
+            return ok and _queue(connection, self.lease, rows)
 
         await self._fenced(finish)
-        if told:
+        if rows:
             self.on_notice()
+
+    async def _rows(self, notices: Sequence[Notice], now: float) -> list[queue.Row]:
+        return await asyncio.to_thread(queue.rows_of, self.job.id, notices, now) if notices else []
 
     async def _fenced(self, work: Callable[[Connection], bool]) -> None:
         if not await self.database.run(work):
             raise LeaseLost
 
 
-def _queue(connection: Connection, lease: Lease, notices: Sequence[Notice], now: float) -> bool:
-    if notices:
-        told = leases.told(connection, lease, [notice.event for notice in notices])
-        queue.add(connection, lease.job.id, [notice for notice in notices if notice.event not in told], now)
+def _queue(connection: Connection, lease: Lease, rows: Sequence[queue.Row]) -> bool:
+    if rows:
+        told = leases.told(connection, lease, [row["event"] for row in rows])
+        queue.add(connection, [row for row in rows if row["event"] not in told])
     return True

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +28,7 @@ from serve_app.jobs.webhooks.sender import Sender
 logger = logging.getLogger("ray.serve")
 
 LOOK_S = 1.0  # between looks at the queue if nobody wakes the runner
+WORK_S = 2.0
 CHECK_S = 0.5  # between looks at whether the leases still hold
 CLEAN_S, CLEANED_AT_ONCE = 10.0, 500
 PAUSE_AFTER_ERROR_S = 1.0
@@ -57,7 +58,10 @@ class Runner:
         self._backend, self._http, self._sender = backend, http, sender
         self._upload_bytes = upload_bytes
         self._working: dict[str, tuple[Lease, asyncio.Task[None]]] = {}  # by token
-        self._running: Counter[str] = Counter()  # by endpoint
+        self._running: Counter[str] = Counter()  # by target
+        self._targets: dict[str, list[str]] = defaultdict(list)  # and its endpoints
+        for name, endpoint in self._endpoints.items():
+            self._targets[endpoint.target].append(name)
         self._news, self._doubt = asyncio.Event(), asyncio.Event()
         self._looks_begun = self._looks_done = 0
         self._looked = asyncio.Condition()
@@ -74,14 +78,16 @@ class Runner:
         (self._doubt if cancelled else self._news).set()
 
     async def work(self, job_id: str) -> None:
-        """There is a new job. Returns when it is not, or no longer, this runner's."""
+        """There is a new job. Returns when it is not, or no longer, this runner's, or after some time: who waits
+        for longer watches the row, so that the runner can be stopped.
+        """
         next_look = self._looks_begun + 1  # the one that has begun may have come too early
         self._news.set()
         async with self._looked:
             await self._looked.wait_for(lambda: self._looks_done >= next_look)
         for lease, task in list(self._working.values()):
             if lease.job.id == job_id:
-                await asyncio.wait({task})
+                await asyncio.wait({task}, timeout=WORK_S)
 
     def check(self) -> None:
         """Raise RuntimeError if a part of it has ended."""
@@ -119,10 +125,12 @@ class Runner:
         room = self._config.concurrency - len(self._working)
         if room <= 0:
             return False
-        busy = sorted(self._endpoints, key=lambda name: self._running[name])
-        free = {name: self._endpoints[name].concurrency - self._running[name] for name in busy}
+        busy = sorted(self._targets, key=lambda name: self._running[name])
+        free = {name: self._endpoints[self._targets[name][0]].concurrency - self._running[name] for name in busy}
         now, lease_s = self._clock(), self._config.lease_s
-        found = await self._database.run(lambda c: leases.take(c, room, free, self._worker, now, lease_s))
+        found = await self._database.run(
+            lambda c: leases.take(c, room, free, self._targets, self._worker, now, lease_s)
+        )
         for lease in found:
             self._begin(lease)
         return bool(found)
@@ -130,18 +138,26 @@ class Runner:
     def _begin(self, lease: Lease) -> None:
         task = asyncio.create_task(self._work(lease), name=lease.job.id)
         self._working[lease.token] = lease, task
-        self._running[lease.job.endpoint] += 1
+        self._running[self._endpoints[lease.job.endpoint].target] += 1
         task.add_done_callback(lambda _: self._ended(lease))
 
     def _ended(self, lease: Lease) -> None:
         del self._working[lease.token]
-        self._running[lease.job.endpoint] -= 1
+        self._running[self._endpoints[lease.job.endpoint].target] -= 1
         self._news.set()
 
     async def _work(self, lease: Lease) -> None:
-        job, endpoint, now = lease.job, self._endpoints[lease.job.endpoint], self._clock()
-        deadline = min(now + job.options.execution_timeout_s, job.expires)
-        context = JobContext(job.id, self._backend, self._http, endpoint.model, deadline, self._config.webhooks)
+        job, endpoint = lease.job, self._endpoints[lease.job.endpoint]
+        deadline = min(self._clock() + job.options.execution_timeout_s, job.expires)
+        context = JobContext(
+            job.id,
+            self._backend,
+            self._http,
+            endpoint.model,
+            deadline,
+            self._config.webhooks,
+            self._upload_bytes,
+        )
         try:
             await Attempt(self._record(lease), endpoint, context, self._config.attempts, self._clock).run()
         except LeaseLost:

@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from deployments.errors import InternalError, Overloaded
+from deployments.errors import InternalError
 from serve_app.backend import Backend
-from serve_app.jobs import job_rows
+from serve_app.jobs import job_rows, tallies
 from serve_app.jobs.batches import Batches
 from serve_app.jobs.config import JobsConfig
 from serve_app.jobs.endpoints import Endpoints
@@ -22,11 +22,10 @@ from serve_app.jobs.job_rows import CHUNKS, Found
 from serve_app.jobs.service_protocol import JobRequest
 from serve_app.jobs.store import JobStore
 from serve_app.jobs.types import EndpointHealth, Job, StreamPage
+from serve_app.jobs.uninterrupted import uninterrupted
 from serve_app.jobs.waking import NoWaker, Waker
 from serve_app.jobs.watch import Watch
 from serve_app.jobs.webhooks import queue
-
-FULL_RETRY_S = 10.0
 
 
 class JobService(Batches):
@@ -41,7 +40,7 @@ class JobService(Batches):
         clock: Callable[[], float] = time.time,
     ) -> None:
         endpoints = Endpoints(backend.models, config.endpoints)
-        super().__init__(store, endpoints, waker or NoWaker(), clock, config.keep_s)
+        super().__init__(store, endpoints, waker or NoWaker(), clock, config.keep_s, config.queue_jobs)
         self._config, self._backend = config, backend
         self._work: dict[str, asyncio.Task[None]] = {}  # of jobs that somebody waits for
         self._watch = Watch(store.database)
@@ -51,38 +50,40 @@ class JobService(Batches):
     ) -> Job:
         """See Jobs."""
         self.endpoints.resolve(endpoint)
+        job = await uninterrupted(self._add(endpoint, request, sync, idempotency_key))
+        if sync:
+            work = self._work[job.id] = asyncio.create_task(self._waker.work(job.id))
+            work.add_done_callback(lambda _: self._work.pop(job.id, None))
+        else:
+            self._waker.wake(False)
+        return job
+
+    async def _add(self, endpoint: str, request: JobRequest, sync: bool, key: str | None) -> Job:
         now = self._clock()
         job_id = f"{'sync-' if sync else ''}{uuid.uuid4()}{job_rows.SUFFIX}"
         job = Job(job_id, endpoint, "IN_QUEUE", now, now + request.options.ttl_s, request.options, sync)
         cell = await self._payloads.cell(job_id, request.input)
 
         def add(connection: Connection) -> Job:
-            if idempotency_key is not None:
-                known = job_rows.find_by_key(connection, endpoint, idempotency_key, now)
+            if key is not None:
+                known = job_rows.find_by_key(connection, endpoint, key, now)
                 if known is not None:
                     return known
-            if job_rows.waiting(connection, endpoint) >= self._config.queue_jobs:
-                raise Overloaded(
-                    f"The endpoint {endpoint!r} has {self._config.queue_jobs} waiting jobs; try again later.",
-                    retry_after_s=FULL_RETRY_S,
-                )
-            job_rows.add(connection, job, cell, idempotency_key)
+            if tallies.waiting(connection, endpoint) >= self._queue_jobs:
+                raise self._full(endpoint)
+            job_rows.add(connection, job, cell, key)
             return job
 
         try:
-            kept = await self._database.run(add)
-        except IntegrityError:  # the same key at the same moment
-            kept = await self._database.run(add)
-        except BaseException:
+            try:
+                kept = await self._database.run(add)
+            except IntegrityError:  # the same key at the same moment
+                kept = await self._database.run(add)
+        except Exception:
             await self._payloads.delete([job_id])
             raise
         if kept.id != job_id:
             await self._payloads.delete([job_id])
-        if sync:
-            task = self._work[job_id] = asyncio.create_task(self._waker.work(job_id))
-            task.add_done_callback(lambda _: self._work.pop(job_id, None))
-        else:
-            self._waker.wake(False)
         return kept
 
     async def get(self, endpoint: str, job_id: str, *, keep_s: float | None = None) -> Job:
@@ -137,12 +138,15 @@ class JobService(Batches):
         before = await self._database.run(lambda c: job_rows.find(c, endpoint, job_id, now), reads=True)
         job_input = await self._payloads.value(before.input) if before.job.options.webhook else None
 
+        cancelled = replace(before.job, status="CANCELLED", finished=now)
+        rows = await asyncio.to_thread(queue.rows_of, job_id, job_notice(cancelled, job_input), now)
+
         def cancel(connection: Connection) -> Job:
-            was = job_rows.find(connection, endpoint, job_id, now).job
-            job = job_rows.cancel(connection, endpoint, job_id, now, self._keep_s).job
-            if not was.final:
-                queue.add(connection, job_id, job_notice(job, job_input), now)
-            return job
+            was = job_rows.find(connection, endpoint, job_id, now, lock=True).job
+            if was.final:
+                return was
+            queue.add(connection, rows)
+            return job_rows.cancel(connection, endpoint, job_id, now, self._keep_s).job
 
         job = await self._database.run(cancel)
         self._waker.wake(True)
@@ -170,7 +174,7 @@ class JobService(Batches):
         model = model or self._backend.models.default(task)
         states = await self._backend.states()
         ever, now = await self._database.run(
-            lambda c: (job_rows.ever(c, endpoint), job_rows.by_status(c, endpoint)), reads=True
+            lambda c: (tallies.ever(c, endpoint), tallies.by_status(c, endpoint)), reads=True
         )
         workers = Counter({"idle": 0, "initializing": 0, "ready": 0, "running": 0, "throttled": 0, "unhealthy": 0})
         if model is not None and model.id in states:

@@ -79,6 +79,8 @@ batches = Table(
     Column("status", String(16), nullable=False),
     Column("created", Double, nullable=False),
     Column("expires", Double, nullable=False),
+    Column("completed", Integer, nullable=False, default=0),  # of the jobs that are no longer kept
+    Column("failed", Integer, nullable=False, default=0),
 )
 
 drafts = Table(

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from serve_app.jobs.database import Database
 from serve_app.jobs.tables import jobs
@@ -53,7 +54,11 @@ class Watch:
         pause = SOON_S
         while self._waiting:
             ids = list(self._waiting)
-            revisions = await self._database.run(_reading(ids), reads=True)
+            try:
+                revisions = await self._database.run(_reading(ids), reads=True)
+            except SQLAlchemyError:  # it is away; those who wait have time
+                await asyncio.sleep(LATER_S)
+                continue
             found = False
             for job_id in ids:
                 for waiter in list(self._waiting.get(job_id, ())):

@@ -43,8 +43,8 @@ class Notices:
                 await self._open()
         assert self._database is not None
         assert self._sender is not None
-        now = time.time()
-        await self._database.run(lambda connection: queue.add(connection, owner, notices, now))
+        rows = await asyncio.to_thread(queue.rows_of, owner, notices, time.time())
+        await self._database.run(lambda connection: queue.add(connection, rows))
         self._sender.poke()
 
     async def close(self) -> None:

@@ -16,7 +16,8 @@ from serve_app.jobs.leases import ChunkRow, Ending, Lease, shares
 from serve_app.jobs.tables import chunks, jobs
 from serve_app.jobs.types import Job, JobConflict, JobOptions
 
-ENDPOINTS = ("a", "b")
+ENDPOINTS = ("a", "b", "c")
+TARGETS = {"ab": ["a", "b"], "c": ["c"]}
 LEASE_S = 10.0
 
 
@@ -65,10 +66,10 @@ class Lives(RuleBasedStateMachine):
 
     @rule(room=st.integers(1, 4), worker=st.sampled_from(["x", "y"]))
     def take(self, room: int, worker: str) -> None:
-        free = dict.fromkeys(ENDPOINTS, 3)
-        found = self.database.transact(lambda c: leases.take(c, room, free, worker, self.now, LEASE_S))
+        free = dict.fromkeys(TARGETS, 3)
+        found = self.database.transact(lambda c: leases.take(c, room, free, TARGETS, worker, self.now, LEASE_S))
         assert len(found) <= room
-        assert max(Counter(lease.job.endpoint for lease in found).values(), default=0) <= 3
+        assert max(Counter(lease.job.endpoint == "c" for lease in found).values(), default=0) <= 3
         self.leases += found
 
     @rule(data=st.data())

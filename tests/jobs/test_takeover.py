@@ -14,6 +14,8 @@ from serve_app.jobs.tables import webhooks
 from serve_app.jobs.types import JobOptions
 from tests.jobs.support import ENDPOINT, Script, Site, site_of, until
 
+QUEUE: tuple[Any, Any] = ({ENDPOINT: 9}, {ENDPOINT: [ENDPOINT]})
+
 
 def _webhooks(site: Site) -> list[tuple[str, str]]:
     """Owners and events of all webhooks, in order."""
@@ -75,9 +77,9 @@ async def test_who_comes_too_late_writes_nothing(tmp_path: Path, database: str |
     async with site_of(tmp_path, database=database, runners=0) as site:
         job = await site.submit({"result": 1})
         transact, now = site.store.database.transact, job.created
-        (late,) = transact(lambda c: leases.take(c, 9, {ENDPOINT: 9}, "late", now, 5))
-        assert transact(lambda c: leases.take(c, 9, {ENDPOINT: 9}, "next", now + 4, 5)) == []
-        (held,) = transact(lambda c: leases.take(c, 9, {ENDPOINT: 9}, "next", now + 6, 5))
+        (late,) = transact(lambda c: leases.take(c, 9, *QUEUE, "late", now, 5))
+        assert transact(lambda c: leases.take(c, 9, *QUEUE, "next", now + 4, 5)) == []
+        (held,) = transact(lambda c: leases.take(c, 9, *QUEUE, "next", now + 6, 5))
         assert (late.job.id, late.job.attempts, held.job.attempts) == (held.job.id, 0, 1)
         chunk = ChunkRow('"x"', 0, 1.0)
         assert not transact(lambda c: leases.write(c, late, [chunk]))

@@ -5,13 +5,15 @@ from starlette.requests import Request
 from deployments.errors import InvalidRequest
 from serve_app.http.form_values import FALSE, TRUE, quoted
 
+LONGEST_NUMBER = 15  # digits
+
 
 def whole(request: Request, name: str, default: int, low: int, high: int, unit: str = "") -> int:
     """A whole number within a range, the default if it is absent or empty. Raises InvalidRequest."""
     text = request.query_params.get(name, "").strip()
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and low <= int(text[:20]) <= high):
+    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER and low <= int(text) <= high):
         raise InvalidRequest(
             f"`{name}` has to be a whole number from {low} to {high}{unit}, not {quoted(text)}.", param=name
         )

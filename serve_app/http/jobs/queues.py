@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from serve_app.http.errors import Json
 from serve_app.http.jobs.parameters import whole
-from serve_app.jobs.envelope import envelope
+from serve_app.jobs.envelope import envelope, without_output
 from serve_app.jobs.service_protocol import Jobs
 
 RECENT, MOST_RECENT = 100, 1_000
@@ -38,4 +38,4 @@ class Queues:
         """``GET requests``: the newest jobs first, without their outputs."""
         limit = whole(request, "limit", RECENT, 1, MOST_RECENT)
         jobs = await self._jobs.recent(request.path_params["endpoint"], limit)
-        return Json({"requests": [envelope(job) for job in jobs]})
+        return Json({"requests": [without_output(envelope(job)) for job in jobs]})

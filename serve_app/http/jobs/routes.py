@@ -39,7 +39,9 @@ def routes(jobs: Jobs | None, config: JobsConfig) -> list[Route]:
 
     def route(path: str, handler: Handler, methods: tuple[str, ...], operation: str = "") -> Route:
         guard = Middleware(Guard, endpoints=jobs.endpoints, operation=operation, limits=limits)
-        return Route(JOBS + "/{endpoint}" + path, handler, methods=methods, middleware=[guard])
+        made = Route(JOBS + "/{endpoint}" + path, handler, methods=methods, middleware=[guard])
+        made.methods = set(methods)  # without HEAD, which Starlette adds: a stream is drained by asking
+        return made
 
     return [
         route("/run", runs.run, ("POST",), "run"),

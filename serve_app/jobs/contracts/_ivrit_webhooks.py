@@ -1,7 +1,7 @@
 """The webhooks that the ivrit worker promises: transcription started, completed, failed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,7 +36,8 @@ class Webhook:
         found = [
             _failure(file) if isinstance(file, AntiphonError) else _transcript(file, as_text) for file in files
         ]
-        return self._notice("transcribed" if as_text else "completed", transcription=found if batch else found[0])
+        status = "transcribed" if as_text else "completed"
+        return replace(self._notice(status, transcription=found if batch else found[0]), with_end=True)
 
     def failed(self, error: AntiphonError) -> Notice:
         """Told if the job has failed."""

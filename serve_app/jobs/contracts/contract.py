@@ -49,11 +49,15 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A webhook that the contract itself promises. ``payload`` is a JSON object."""
+    """A webhook that the contract itself promises. ``payload`` is a JSON object.
+
+    One ``with_end`` is told together with the job's end, and not at all if the job ends otherwise.
+    """
 
     url: str
     event: str
     payload: Mapping[str, Any]
+    with_end: bool = False
 
 
 Item = Chunk | Progress | Result | Notice

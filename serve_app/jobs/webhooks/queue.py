@@ -4,7 +4,7 @@ Every function works inside the transaction of the connection it is given. Times
 """
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -17,8 +17,10 @@ from serve_app.jobs.tables import webhooks
 from serve_app.jobs.webhooks.signature import encode
 
 State = Literal["pending", "delivered", "dead"]
+Row = dict[str, Any]
 STATES: tuple[State, ...] = ("pending", "delivered", "dead")
 LONGEST_URL = 8_192  # characters
+LARGEST_BODY = 4 * 1024**2
 PRUNED_AT_ONCE = 1_000
 
 
@@ -54,11 +56,18 @@ def destination(url: str) -> str:
     return "/".join(url.split("/", 3)[:3]) + "/"
 
 
-def add(connection: Connection, owner: str, notices: Iterable[Notice], now: float) -> None:
-    """Queue webhooks behind those that the owner has. One whose URL cannot be called is dead from the start."""
-    found = [_row(owner, notice, now) for notice in notices]
+def rows_of(owner: str, notices: Iterable[Notice], now: float) -> list[Row]:
+    """Rows for ``add``, their bodies encoded, which may take a while. One whose URL cannot be called is dead from
+    the start.
+    """
+    return [_row(owner, notice, now) for notice in notices]
+
+
+def add(connection: Connection, found: Sequence[Row]) -> None:
+    """Queue the rows of one owner behind those that it has."""
     if not found:
         return
+    owner = found[0]["owner"]
     if connection.dialect.name == "postgresql":  # two transactions must not count the same owner's rows at once
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:owner))"), {"owner": owner})
     last = select(func.coalesce(func.max(webhooks.c.number), -1)).where(webhooks.c.owner == owner)
@@ -66,13 +75,24 @@ def add(connection: Connection, owner: str, notices: Iterable[Notice], now: floa
     connection.execute(insert(webhooks), [{**row, "number": first + place} for place, row in enumerate(found)])
 
 
-def _row(owner: str, notice: Notice, now: float) -> dict[str, Any]:
-    row: dict[str, Any] = {
+def body_of(payload: Mapping[str, Any]) -> str:
+    """The body of a webhook. What makes it larger than receivers take is null in it, and ``truncated`` says so."""
+    body = encode(payload)
+    while len(body) > LARGEST_BODY:
+        sizes = {key: len(encode({key: value})) for key, value in payload.items() if value is not None}
+        largest = max(sizes, key=sizes.__getitem__)
+        payload = {**payload, largest: None, "truncated": True}
+        body = encode(payload)
+    return body
+
+
+def _row(owner: str, notice: Notice, now: float) -> Row:
+    row: Row = {
         "id": f"msg_{uuid.uuid4().hex}",
         "owner": owner,
         "url": notice.url,
         "event": notice.event[:64],
-        "body": encode(notice.payload),
+        "body": body_of(notice.payload),
         "state": "pending",
         "attempts": 0,
         "next_at": now,
@@ -97,6 +117,7 @@ def _due(now: float) -> ColumnElement[bool]:
     earlier = webhooks.alias("earlier")
     waits = exists().where(
         earlier.c.owner == webhooks.c.owner,
+        earlier.c.url == webhooks.c.url,
         earlier.c.number < webhooks.c.number,
         earlier.c.state == "pending",
     )

@@ -99,7 +99,7 @@ def test_a_failure_after_the_first_segment_keeps_the_segment(backend: StubBacken
     """The client drops what comes together with a failure."""
     from deployments.errors import InvalidRequest
 
-    backend.script = (*backend.script[:2], 0.3, InvalidRequest("The rest is silence."))
+    backend.script = (*backend.script[:2], 2.5, InvalidRequest("The rest is silence."))  # it asks once a second
     stream = model().transcribe(url=URL, stream=True)
     assert next(stream).text == TEXTS[0]
     with pytest.raises(Exception, match=r"RunPod job FAILED: The rest is silence\."):

@@ -40,7 +40,7 @@ class Rows:
 
     def add(self, owner: str, url: str, *payloads: dict[str, Any], event: str = "job") -> None:
         notices = [Notice(url, event, payload) for payload in payloads]
-        self.database.transact(lambda c: queue.add(c, owner, notices, self.clock()))
+        self.database.transact(lambda c: queue.add(c, queue.rows_of(owner, notices, self.clock())))
 
     def all(self, owner: str | None = None) -> list[Webhook]:
         found = self.database.transact(lambda c: queue.recent(c, owner=owner, limit=1_000), reads=True)
