@@ -33,11 +33,15 @@ class Outputs:
 
     def uploads(self, job: Job, size: int) -> bool:
         """Whether an output of this many bytes is uploaded."""
-        return size > self._over_bytes and (job.options.s3 is not None or not self._own.inline)
+        return (
+            size > self._over_bytes
+            and not job.options.inline
+            and (job.options.s3 is not None or not self._own.inline)
+        )
 
     async def uploaded(self, job: Job, output: Any) -> Any:
         """The output, or ``{"url", "bytes", "content_type"}`` of its JSON. Raises any ``AntiphonError``."""
-        if job.options.s3 is None and self._own.inline:
+        if job.options.inline or (job.options.s3 is None and self._own.inline):
             return output
         data = (await asyncio.to_thread(to_json, output)).encode()
         if not self.uploads(job, len(data)):

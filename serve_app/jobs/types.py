@@ -44,7 +44,10 @@ class S3Target:
 
 @dataclass(frozen=True, slots=True)
 class JobOptions:
-    """What a job asks for beside its input. ``execution_timeout_s`` 5 s to 7 days, ``ttl_s`` 10 s to 7 days."""
+    """What a job asks for beside its input. ``execution_timeout_s`` 5 s to 7 days, ``ttl_s`` 10 s to 7 days.
+
+    ``inline``: the output is never replaced by a link.
+    """
 
     webhook: str | None = None
     execution_timeout_s: float = 600.0
@@ -52,6 +55,7 @@ class JobOptions:
     low_priority: bool = False
     s3: S3Target | None = None
     batch: str | None = None
+    inline: bool = False
 
 
 @dataclass(frozen=True, slots=True)

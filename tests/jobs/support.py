@@ -38,8 +38,9 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
 class Script:
     """A contract: the ``steps`` of the input are done one after the other.
 
-    ``{"chunk": value}``, ``{"progress": value}``, ``{"result": value}``, ``{"notice": event}``; ``{"wait": name}``
-    until ``events[name]`` is set; ``{"fail": kind}`` always, and ``{"fail": kind, "times": n}`` the first n times.
+    ``{"chunk": value}``, ``{"progress": value}``, ``{"result": value}``, ``{"notice": event}``, ``{"last notice":
+    event}`` (with the end); ``{"wait": name}`` until ``events[name]`` is set; ``{"fail": kind}`` always, and
+    ``{"fail": kind, "times": n}`` the first n times.
     """
 
     name: str = "script"
@@ -72,6 +73,8 @@ class Script:
                         yield Result(value)
                     case {"notice": event}:
                         yield Notice(job_input["url"], event, {"event": event})
+                    case {"last notice": event}:
+                        yield Notice(job_input["url"], event, {"event": event}, with_end=True)
                     case {"wait": name}:
                         await self.event(name).wait()
                     case {"fail": kind, "times": times}:

@@ -18,7 +18,7 @@ WAIT_S = 300.0
 
 class OpenAiRoute:
     """The handler. Nobody could ask for the result later, so a client that leaves, or that waited for too long,
-    cancels the job.
+    cancels the job, unless it has sent an idempotency key, with which it can.
     """
 
     def __init__(self, jobs: Jobs, config: JobsConfig, wait_s: float = WAIT_S) -> None:
@@ -28,19 +28,19 @@ class OpenAiRoute:
         """Any method: the raw result, or the error with its status."""
         key = idempotency_key(request)
         job_input = await openai_input(request, self._config.runsync_bytes)
-        sent = JobRequest(job_input, JobOptions())
+        sent = JobRequest(job_input, JobOptions(inline=True))
         name = str(request.path_params["endpoint"])
         job = await self._jobs.submit(name, sent, sync=True, idempotency_key=key)
         if wants_stream(job_input):
-            return ChunkStream(self._jobs, job)
-        return await answer(await self._finished(request, job))
+            return ChunkStream(self._jobs, job, abandoned=key is None)
+        return await answer(await self._finished(request, job, abandoned=key is None))
 
-    async def _finished(self, request: Request, job: Job) -> Job:
+    async def _finished(self, request: Request, job: Job, *, abandoned: bool) -> Job:
+        final = False
         try:
             found = await while_connected(request.receive, self._jobs.wait(job.endpoint, job.id, self._wait_s))
-        except BaseException:
-            await abandon(self._jobs, job)
-            raise
-        if not found.final:
-            await abandon(self._jobs, job)
-        return found
+            final = found.final
+            return found
+        finally:
+            if abandoned and not final:
+                await abandon(self._jobs, job)

@@ -19,25 +19,26 @@ class ChunkStream(Response):
 
     The response begins with the first chunk, or a comment after ``ping_s`` of silence. A job that ends before it
     becomes an ordinary response; one that fails after it, an event with the error. A client that leaves cancels
-    the job.
+    the job if it is to be ``abandoned``.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, jobs: Jobs, job: Job, ping_s: float = PING_S) -> None:
+    def __init__(self, jobs: Jobs, job: Job, ping_s: float = PING_S, *, abandoned: bool = True) -> None:
         super().__init__(
             None, headers={"cache-control": "no-cache", "x-accel-buffering": "no", JOB_HEADER: job.id}
         )
         del self.headers["content-length"]
         self._jobs, self._job, self._ping_s = jobs, job, ping_s
-        self._begun = False
+        self._abandoned, self._begun = abandoned, False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response. Raises ClientDisconnect."""
         try:
             await while_connected(receive, self._run(scope, receive, send))
         except BaseException:
-            await abandon(self._jobs, self._job)
+            if self._abandoned:
+                await abandon(self._jobs, self._job)
             raise
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,7 +3,7 @@
 import json
 import tempfile
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -237,12 +237,16 @@ class QueueMachine(RuleBasedStateMachine):
         self.now = 100.0
         self.added = 0
         self.held: list[Webhook] = []
-        self.last: dict[str, int] = {}
+        self.numbers: Counter[str] = Counter()  # by owner
+        self.expected: dict[tuple[str, str], list[int]] = defaultdict(list)  # by owner and URL
 
     @rule(owner=st.sampled_from("abc"), count=st.integers(1, 3), place=st.sampled_from("xy"))
     def add(self, owner: str, count: int, place: str) -> None:
         add(self.database, owner, *["job"] * count, url=f"http://{place}.test/", now=self.now)
         self.added += count
+        for _ in range(count):
+            self.expected[owner, f"http://{place}.test/"].append(self.numbers[owner])
+            self.numbers[owner] += 1
 
     @rule(limit=st.integers(1, 4), share=st.integers(1, 3))
     def claim(self, limit: int, share: int) -> None:
@@ -250,9 +254,9 @@ class QueueMachine(RuleBasedStateMachine):
         found = claim(self.database, self.now, limit, per_destination=share)
         assert len(found) <= limit
         assert max(Counter(row.destination for row in found).values(), default=0) <= share
-        assert not {row.owner for row in found} & {row.owner for row in self.held}
+        assert not {(row.owner, row.url) for row in found} & {(row.owner, row.url) for row in self.held}
         for row in found:
-            assert row.number == self.last.get(row.owner, -1) + 1
+            assert row.number == self.expected[row.owner, row.url][0]
         self.held += found
 
     @rule(data=st.data(), outcome=st.sampled_from(["delivered", "dead", "again", "release"]))
@@ -269,7 +273,7 @@ class QueueMachine(RuleBasedStateMachine):
         else:
             failed(self.database, row, None if outcome == "dead" else self.now + 10)
         if outcome in ("delivered", "dead"):
-            self.last[row.owner] = row.number
+            self.expected[row.owner, row.url].remove(row.number)
 
     @rule(seconds=st.floats(0, 40))
     def wait(self, seconds: float) -> None:
