@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from serve_app.jobs.database import Database
-    from serve_app.jobs.webhooks.queue import State, Webhook
+    from serve_app.jobs.webhooks.webhook import State, Webhook
 
 T = TypeVar("T")
 LONGEST_LIST = 10_000

@@ -14,10 +14,10 @@ from serve_app.jobs.contracts.contract import Chunk, Contract, Item, JobContext,
 from serve_app.jobs.endpoints import Endpoint
 from serve_app.jobs.leases import Ending
 from serve_app.jobs.record import LeaseLost, Record
+from serve_app.jobs.room import wait_for_room_s
 
 logger = logging.getLogger("ray.serve")
 
-SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.05, 30.0  # for room at a model that is full
 BACKOFF_S = 1.0  # before the second attempt; twice as long before every further one
 
 
@@ -62,8 +62,7 @@ class Attempt:
             try:
                 return await self._follow(contract.run(self._input, self.context), done)
             except Overloaded as error:  # an accepted job is not refused; it waits for room
-                wait = min(max(SHORTEST_WAIT_S, error.retry_after_s), LONGEST_WAIT_S)
-                await asyncio.sleep(wait)
+                await asyncio.sleep(wait_for_room_s(error))
 
     async def _follow(self, items: AsyncGenerator[Item], done: dict[int, float]) -> Result | None:
         """Record the items; chunks that lie before what was ``done`` when it began are there already."""

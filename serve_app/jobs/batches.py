@@ -17,6 +17,7 @@ from serve_app.jobs.types import WEEK_S, Batch, Job
 from serve_app.jobs.uninterrupted import uninterrupted
 from serve_app.jobs.waking import Waker
 from serve_app.jobs.webhooks import queue
+from serve_app.jobs.webhooks.webhook import rows_of
 
 FULL_RETRY_S = 10.0
 MOST_REQUESTS, MOST_ACTIVE = 5_000, 10
@@ -145,7 +146,7 @@ class Batches:
             while drafts := batch_rows.take_drafts(connection, batch_id):
                 dropped += [key for key, _, _ in drafts]
             for job in job_rows.cancel_batch(connection, batch_id, now, self._keep_s):
-                queue.add(connection, queue.rows_of(job.id, job_notice(job, None), now))
+                queue.add(connection, rows_of(job.id, job_notice(job, None), now))
             return batch_rows.find(connection, endpoint, batch_id, now), dropped
 
         batch, dropped = await self._database.run(cancel)

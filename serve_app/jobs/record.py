@@ -16,6 +16,7 @@ from serve_app.jobs.outputs import Outputs
 from serve_app.jobs.payloads import Payloads, size_of
 from serve_app.jobs.types import Job
 from serve_app.jobs.webhooks import queue
+from serve_app.jobs.webhooks.webhook import Row, rows_of
 
 
 class LeaseLost(Exception):
@@ -109,15 +110,15 @@ class Record:
         if rows:
             self.on_notice()
 
-    async def _rows(self, notices: Sequence[Notice], now: float) -> list[queue.Row]:
-        return await asyncio.to_thread(queue.rows_of, self.job.id, notices, now) if notices else []
+    async def _rows(self, notices: Sequence[Notice], now: float) -> list[Row]:
+        return await asyncio.to_thread(rows_of, self.job.id, notices, now) if notices else []
 
     async def _fenced(self, work: Callable[[Connection], bool]) -> None:
         if not await self.database.run(work):
             raise LeaseLost
 
 
-def _queue(connection: Connection, lease: Lease, rows: Sequence[queue.Row]) -> bool:
+def _queue(connection: Connection, lease: Lease, rows: Sequence[Row]) -> bool:
     if rows:
         told = leases.told(connection, lease, [row["event"] for row in rows])
         queue.add(connection, [row for row in rows if row["event"] not in told])

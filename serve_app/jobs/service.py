@@ -26,6 +26,7 @@ from serve_app.jobs.uninterrupted import uninterrupted
 from serve_app.jobs.waking import NoWaker, Waker
 from serve_app.jobs.watch import Watch
 from serve_app.jobs.webhooks import queue
+from serve_app.jobs.webhooks.webhook import rows_of
 
 
 class JobService(Batches):
@@ -139,7 +140,7 @@ class JobService(Batches):
         job_input = await self._payloads.value(before.input) if before.job.options.webhook else None
 
         cancelled = replace(before.job, status="CANCELLED", finished=now)
-        rows = await asyncio.to_thread(queue.rows_of, job_id, job_notice(cancelled, job_input), now)
+        rows = await asyncio.to_thread(rows_of, job_id, job_notice(cancelled, job_input), now)
 
         def cancel(connection: Connection) -> Job:
             was = job_rows.find(connection, endpoint, job_id, now, lock=True).job

@@ -14,6 +14,7 @@ from serve_app.jobs.database import Database
 from serve_app.jobs.webhooks import queue
 from serve_app.jobs.webhooks.sender import Sender
 from serve_app.jobs.webhooks.signature import read_secrets
+from serve_app.jobs.webhooks.webhook import rows_of
 
 logger = logging.getLogger("ray.serve")
 
@@ -43,7 +44,7 @@ class Notices:
                 await self._open()
         assert self._database is not None
         assert self._sender is not None
-        rows = await asyncio.to_thread(queue.rows_of, owner, notices, time.time())
+        rows = await asyncio.to_thread(rows_of, owner, notices, time.time())
         await self._database.run(lambda connection: queue.add(connection, rows))
         self._sender.poke()
 

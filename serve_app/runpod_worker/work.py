@@ -17,13 +17,12 @@ from serve_app.jobs.config import ContractName, WebhooksConfig
 from serve_app.jobs.contracts import choose
 from serve_app.jobs.contracts.contract import Chunk, Contract, Item, JobContext, Notice, Progress, Result
 from serve_app.jobs.outputs import Outputs
+from serve_app.jobs.room import wait_for_room_s
 from serve_app.jobs.types import Job
 from serve_app.runpod_worker import sent_job
 from serve_app.runpod_worker.json_safe import json_safe
 from serve_app.runpod_worker.notices import Notices
 from serve_app.runpod_worker.sent_job import Sent
-
-SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.05, 30.0  # for room at a model that is full
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ class _Attempt:
                 return
             except Overloaded as error:
                 left = (self._context.deadline or 0) - self._tools.clock()
-                wait = min(max(SHORTEST_WAIT_S, error.retry_after_s), LONGEST_WAIT_S)
+                wait = wait_for_room_s(error)
                 if begun or wait > left:
                     raise
             except DeadlineExceeded as error:

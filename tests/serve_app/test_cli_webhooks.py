@@ -11,6 +11,7 @@ from serve_app.cli import main
 from serve_app.jobs.contracts.contract import Notice
 from serve_app.jobs.database import FILE, VARIABLE, Database
 from serve_app.jobs.webhooks import queue
+from serve_app.jobs.webhooks.webhook import rows_of
 
 HOOK = "https://hooks.example/a?token=hidden"
 CONFIG = """
@@ -29,13 +30,13 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Databa
     monkeypatch.delenv(VARIABLE, raising=False)
     opened = Database.open(tmp_path / "jobs", None, {})
     notices = [Notice(HOOK, event, {"words": "confidential"}) for event in ("start", "end", "job")]
-    opened.transact(lambda c: queue.add(c, queue.rows_of("one", notices, 100.0)))
+    opened.transact(lambda c: queue.add(c, rows_of("one", notices, 100.0)))
     (first,) = opened.transact(lambda c: queue.claim(c, 100.0, 30.0, 1))
     opened.transact(lambda c: queue.delivered(c, first, 101.0, 204))
     (second,) = opened.transact(lambda c: queue.claim(c, 100.0, 30.0, 1))
     told = "hooks.example answered with HTTP status 410: it wants no more."
     opened.transact(lambda c: queue.failed(c, second, 102.0, None, error=told, status=410))
-    opened.transact(lambda c: queue.add(c, queue.rows_of("two", notices[:1], 103.0)))
+    opened.transact(lambda c: queue.add(c, rows_of("two", notices[:1], 103.0)))
     yield opened
     opened.close()
 

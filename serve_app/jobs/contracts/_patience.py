@@ -7,10 +7,10 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from deployments.errors import Overloaded
+from serve_app.jobs.room import wait_for_room_s
 
 Item = TypeVar("Item")
 
-SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.05, 30.0
 LONGEST_S = 3_600.0  # waited altogether, where there is no deadline
 
 
@@ -29,7 +29,7 @@ async def patiently(make: Callable[[], AsyncGenerator[Item]], deadline: float | 
                     yield item
             return
         except Overloaded as error:
-            wait = min(max(SHORTEST_WAIT_S, error.retry_after_s), LONGEST_WAIT_S)
+            wait = wait_for_room_s(error)
             if begun or time.time() + wait > latest:
                 raise
         await asyncio.sleep(wait)

@@ -7,9 +7,9 @@ import httpx
 from media.errors import ForbiddenUrl
 from media.network import Resolver, resolve_with_system
 from media.post import PostFailed, PostPolicy, PostResult, post
-from serve_app.jobs.webhooks.queue import Webhook
 from serve_app.jobs.webhooks.schedule import GONE, Failure
 from serve_app.jobs.webhooks.signature import Secret, headers
+from serve_app.jobs.webhooks.webhook import Webhook
 from serve_app.off_loop import off_loop
 
 LARGE_BODY = 256 * 1024  # characters whose signing would hold up an event loop

@@ -20,9 +20,9 @@ from serve_app.jobs.config import WebhooksConfig
 from serve_app.jobs.database import Database
 from serve_app.jobs.webhooks import queue
 from serve_app.jobs.webhooks.delivery import deliver
-from serve_app.jobs.webhooks.queue import Webhook
 from serve_app.jobs.webhooks.schedule import Failure, next_delay_s
 from serve_app.jobs.webhooks.signature import Secret
+from serve_app.jobs.webhooks.webhook import Webhook
 
 logger = logging.getLogger(__name__)
 

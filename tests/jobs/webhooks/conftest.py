@@ -13,9 +13,9 @@ from serve_app.jobs.config import WebhooksConfig
 from serve_app.jobs.contracts.contract import Notice
 from serve_app.jobs.database import Database
 from serve_app.jobs.webhooks import queue
-from serve_app.jobs.webhooks.queue import Webhook
 from serve_app.jobs.webhooks.sender import Sender
 from serve_app.jobs.webhooks.signature import Secret
+from serve_app.jobs.webhooks.webhook import Webhook, rows_of
 from tests.jobs.webhooks.receiver import Receiver, receiving, until
 
 LOOPBACK = ("127.0.0.0/8",)
@@ -40,7 +40,7 @@ class Rows:
 
     def add(self, owner: str, url: str, *payloads: dict[str, Any], event: str = "job") -> None:
         notices = [Notice(url, event, payload) for payload in payloads]
-        self.database.transact(lambda c: queue.add(c, queue.rows_of(owner, notices, self.clock())))
+        self.database.transact(lambda c: queue.add(c, rows_of(owner, notices, self.clock())))
 
     def all(self, owner: str | None = None) -> list[Webhook]:
         found = self.database.transact(lambda c: queue.recent(c, owner=owner, limit=1_000), reads=True)

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from serve_app.jobs.contracts.contract import Notice
 from serve_app.jobs.database import Database
 from serve_app.jobs.webhooks import queue
-from serve_app.jobs.webhooks.queue import Webhook
+from serve_app.jobs.webhooks.webhook import Webhook, rows_of
 
 URL = "http://127.0.0.1:1/hook"
 LEASE_S = 30.0
@@ -24,7 +24,7 @@ LEASE_S = 30.0
 
 def add(database: Database, owner: str, *events: str, url: str = URL, now: float = 100.0) -> None:
     notices = [Notice(url, event, {"event": event}) for event in events]
-    database.transact(lambda c: queue.add(c, queue.rows_of(owner, notices, now)))
+    database.transact(lambda c: queue.add(c, rows_of(owner, notices, now)))
 
 
 def claim(database: Database, now: float = 100.0, limit: int = 10, **options: Any) -> tuple[Webhook, ...]:
@@ -59,14 +59,14 @@ def test_what_is_added_can_be_claimed_once(opened: Database) -> None:
 
 
 def test_nothing_added_is_nothing(opened: Database) -> None:
-    opened.transact(lambda c: queue.add(c, queue.rows_of("a", [], 100.0)))
+    opened.transact(lambda c: queue.add(c, rows_of("a", [], 100.0)))
     assert every(opened) == []
     assert not opened.transact(lambda c: queue.due(c, 1e9))
 
 
 def test_what_a_transaction_takes_back_was_never_there(opened: Database) -> None:
     def fails(connection: Any) -> None:
-        queue.add(connection, queue.rows_of("a", [Notice(URL, "start", {})], 100.0))
+        queue.add(connection, rows_of("a", [Notice(URL, "start", {})], 100.0))
         raise KeyError
 
     with pytest.raises(KeyError):
