@@ -99,6 +99,15 @@ class TextClassificationEntry(ModelEntry):
     config: TextClassificationConfig
 
 
+BUILT_IN_ENDPOINTS: dict[str, ModelTask] = {"transcribe": "transcription", "classify": "classification"}
+CONTRACT_TASKS: dict[str, ModelTask] = {
+    "ivrit": "transcription",
+    "ivrit-legacy": "transcription",
+    "faster-whisper": "transcription",
+    "hate-speech": "classification",
+}
+
+
 def _family(entry: object) -> object:
     return entry.get("family", "whisper") if isinstance(entry, dict) else getattr(entry, "family", None)
 
@@ -164,10 +173,21 @@ class AppConfig(Settings):
 
     @model_validator(mode="after")
     def _endpoints_have_models(self) -> "AppConfig":
-        known = {name for model in self.models for name in (model.id, *model.aliases)}
+        known = {name: model for model in self.models for name in (model.id, *model.aliases)}
         for name, endpoint in (self.jobs.endpoints if self.jobs else {}).items():
-            if endpoint.model not in known:
-                raise ValueError(f"the endpoint {name!r} is for {endpoint.model!r}, which is no model here")
+            model = known.get(endpoint.model)
+            if model is None:
+                models = ", ".join(sorted(model.id for model in self.models))
+                raise ValueError(
+                    f"the endpoint {name!r} is for {endpoint.model!r}, which is no model here; models: {models}"
+                )
+            if CONTRACT_TASKS.get(endpoint.contract or "", model.task) != model.task:
+                raise ValueError(
+                    f"the contract {endpoint.contract!r} of the endpoint {name!r} does not go with {model.id!r}, "
+                    f"which does {model.task}"
+                )
+            if name.removesuffix("-legacy") in {*BUILT_IN_ENDPOINTS, *(model.id for model in self.models)}:
+                raise ValueError(f"there is an endpoint {name!r} already; give yours another name")
         return self
 
     @model_validator(mode="after")

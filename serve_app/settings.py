@@ -9,11 +9,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 class Settings(BaseModel):
     """A part of the configuration: unknown keys are errors, and nothing changes later."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def _network(value: str) -> str:
-    ipaddress.ip_network(value)
+    try:
+        ipaddress.ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no network such as 127.0.0.0/8 or 10.1.2.3/32") from error
     return value
 
 

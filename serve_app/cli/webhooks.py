@@ -112,7 +112,11 @@ def _open(config: Path | None, url: str | None) -> "Database":
     jobs = JobsConfig() if config is None else _jobs(config)
     wanted = make_url(url or os.environ.get(VARIABLE) or jobs.database or f"sqlite:///{Path(jobs.folder) / FILE}")
     if wanted.get_backend_name() == "sqlite" and not (wanted.database and Path(wanted.database).is_file()):
-        sys.exit(f"There is no database at {wanted.database or 'that URL'}; name the one that the server uses.")
+        place = Path(wanted.database).absolute() if wanted.database else "that URL"
+        sys.exit(
+            f"There is no database at {place}; name the one that the server uses, or run this in the folder "
+            "where the server was started."
+        )
     folder = Path(wanted.database).parent if wanted.database and wanted.get_backend_name() == "sqlite" else "."
     return Database.open(folder, wanted.render_as_string(hide_password=False), {})
 

@@ -140,7 +140,9 @@ class Batches:
         now = self._clock()
 
         def cancel(connection: Connection) -> tuple[Batch, list[str]]:
-            batch_rows.find(connection, endpoint, batch_id, now, lock=True)
+            batch = batch_rows.find(connection, endpoint, batch_id, now, lock=True)
+            if batch_rows.done(batch):
+                return batch, []
             batch_rows.set_status(connection, batch_id, "CANCELLED")
             dropped: list[str] = []
             while drafts := batch_rows.take_drafts(connection, batch_id):

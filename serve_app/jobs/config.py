@@ -1,13 +1,23 @@
 """Settings of the job service. The database's password comes from the environment (``ANTIPHON_DATABASE_URL``)."""
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from serve_app.settings import Network, Settings
 
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 ContractName = Literal["ivrit", "ivrit-legacy", "faster-whisper", "hate-speech", "openai"]
+
+
+def _without_password(url: str) -> str:
+    if urlsplit(url).password:
+        raise ValueError("has a password; put the whole URL into ANTIPHON_DATABASE_URL instead")
+    return url
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_without_password)]
 
 
 class EndpointConfig(Settings):
@@ -51,7 +61,7 @@ class JobsConfig(Settings):
     """The job service: where its rows live, how long, and how much is done at once."""
 
     folder: str = Field(".antiphon/jobs", description="SQLite's file, and inputs and outputs too big for a row")
-    database: str | None = Field(
+    database: DatabaseUrl | None = Field(
         None, description="SQLAlchemy URL without a password; SQLite in the folder if none"
     )
     payloads: str | None = Field(None, description="another folder, or s3://bucket/prefix, for what is too big")

@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from serve_app.config import ModelEntry, ModelTask
+from serve_app.config import BUILT_IN_ENDPOINTS, ModelEntry, ModelTask
 from serve_app.jobs.config import ContractName, EndpointConfig
 from serve_app.jobs.types import EndpointNotFound
 from serve_app.models import ModelIndex
 
-TASKS: Mapping[str, ModelTask] = {"transcribe": "transcription", "classify": "classification"}
 LEGACY = "-legacy"
 
 
@@ -36,7 +35,7 @@ class Endpoints(Mapping[str, Endpoint]):
 
     def __init__(self, models: ModelIndex, named: Mapping[str, EndpointConfig] | None = None) -> None:
         self._found: dict[str, Endpoint] = {}
-        for name, task in TASKS.items():
+        for name, task in BUILT_IN_ENDPOINTS.items():
             if (default := models.default(task)) is not None:
                 self._add(name, default, None)
         for entry in models.entries:

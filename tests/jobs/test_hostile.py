@@ -136,7 +136,7 @@ async def test_a_key_is_free_again_after_a_cancellation(tmp_path: Path, script: 
         assert second.status == "IN_QUEUE"
 
 
-@pytest.mark.parametrize("job_id", ["\x00", "ünï", "\ud800", "a\nb", "x" * 100_000], ids=ascii)
+@pytest.mark.parametrize("job_id", ["\x00", "ünï", "\ud800", "a\nb", "x" * 100_000], ids=range(5))
 async def test_ids_that_cannot_be(tmp_path: Path, database: str | None, script: Script, job_id: str) -> None:
     async with site_of(tmp_path, database=database, runners=0) as site:
         service = site.service

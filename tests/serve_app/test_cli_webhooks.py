@@ -137,7 +137,7 @@ def test_without_a_database_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp
     assert "--config FILE, --database URL" in result.output
     result = CliRunner().invoke(main, ["webhooks", "list", "--database", f"sqlite:///{FILE}"])
     assert result.exit_code == 1
-    assert "There is no database at jobs.sqlite3" in result.output
+    assert f"There is no database at {tmp_path / 'jobs.sqlite3'}" in result.output
     assert list(tmp_path.iterdir()) == []
 
 

@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from deployments.errors import InvalidRequest
 from serve_app.http.disconnect import while_connected
 from serve_app.http.jobs.openai_answers import answer
 from serve_app.http.jobs.openai_input import openai_input, wants_stream
@@ -30,6 +31,12 @@ class OpenAiRoute:
         job_input = await openai_input(request, self._config.runsync_bytes)
         sent = JobRequest(job_input, JobOptions(inline=True))
         name = str(request.path_params["endpoint"])
+        contract = self._jobs.endpoints.resolve(name).contract
+        if contract not in (None, "openai"):
+            raise InvalidRequest(
+                f"The endpoint {name!r} takes jobs of the kind {contract} only; send OpenAI requests to one "
+                "without a contract."
+            )
         job = await self._jobs.submit(name, sent, sync=True, idempotency_key=key)
         if wants_stream(job_input):
             return ChunkStream(self._jobs, job, abandoned=key is None)

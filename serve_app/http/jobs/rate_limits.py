@@ -64,12 +64,13 @@ class RateLimits:
             use.times.popleft()
         if len(use.times) >= rate.in_window:
             raise Overloaded(
-                f"The endpoint {endpoint!r} takes {rate.in_window} {operation} requests in {WINDOW_S:g} s.",
+                f"The endpoint {endpoint!r} takes {rate.in_window} {operation} requests in {WINDOW_S:g} s; "
+                "try again later.",
                 retry_after_s=use.times[0] + WINDOW_S - now,
             )
         if rate.at_once is not None and use.active >= rate.at_once:
             raise Overloaded(
-                f"The endpoint {endpoint!r} serves {rate.at_once} {operation} requests at once.",
+                f"The endpoint {endpoint!r} serves {rate.at_once} {operation} requests at once; try again later.",
                 retry_after_s=BUSY_RETRY_S,
             )
         use.times.append(now)
