@@ -1,5 +1,5 @@
-"""The whole server is killed with 200 jobs on their way, and started again on what it has left behind; a node of
-two that share a PostgreSQL loses its runner.
+"""The whole server is killed with 200 jobs on their way, and started again on what it has left behind; the
+same with two nodes that share a PostgreSQL.
 """
 
 import asyncio
@@ -69,6 +69,8 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     for member in family:
         member.kill()
     process.wait(30)
+    if process.stdin is not None:
+        process.stdin.close()
     psutil.wait_procs(family, timeout=30)
 
 
@@ -99,32 +101,52 @@ async def test_200_jobs_outlive_the_server(tmp_path: Path) -> None:
             raise
 
 
-async def test_200_jobs_outlive_a_runner_on_one_of_two_nodes(tmp_path: Path, postgres: str) -> None:
-    port = free_port()
-    path = tmp_path / "config.json"
-    models = [asr("sample-asr"), classifier("sample-classifier")]
-    path.write_text(json.dumps({"models": models, "jobs": jobs(str(tmp_path / "jobs"))}))
+def start_nodes(config: Path, port: int, database: str) -> subprocess.Popen[bytes]:
+    """Two nodes with a runner each; see ``tests.e2e.two_nodes``."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
-    environment |= {"RAY_AUTH_TOKEN": "nodes-" + "0" * 32, "ANTIPHON_DATABASE_URL": postgres}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.e2e.two_nodes", str(path), str(port)],
+    environment |= {"RAY_AUTH_TOKEN": "nodes-" + "0" * 32, "ANTIPHON_DATABASE_URL": database}
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.e2e.two_nodes", str(config), str(port)],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+
+def replicas(process: subprocess.Popen[bytes], deployment: str) -> list[psutil.Process]:
+    """The processes of a deployment's replicas."""
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "".join(child.cmdline()[:1]).startswith(f"ray::ServeReplica:default:{deployment}"):
+                found.append(child)
+    return found
+
+
+async def test_200_jobs_outlive_kills_on_two_nodes_with_postgresql(tmp_path: Path, postgres: str) -> None:
+    """A runner, a model's replica, the ingress, and then both nodes at once, each while jobs are in flight."""
+    port = free_port()
+    path = tmp_path / "config.json"
+    models = [asr("sample-asr"), classifier("sample-classifier")]
+    path.write_text(json.dumps({"models": models, "jobs": jobs(str(tmp_path / "jobs"))}))
+    process = start_nodes(path, port, postgres)
     url = f"http://127.0.0.1:{port}"
     try:
         await until(lambda: answers(url), 120)
-        first, second = runners(process)
+        first, second = replicas(process, "runner")
         assert first.parent() != second.parent(), "they run on different nodes"
         with receiver() as (hook, received):
             flock = Flock(url, hook, received)
             sending = asyncio.create_task(flock.send(transcriptions=40, classifications=160))
-            await flock.reach(100, sending)
-            assert await flock.in_flight() > 0
-            first.kill()
+            for number, victim in enumerate(("runner", "sample-asr", "ingress"), 1):
+                await flock.reach(40 * number, sending)
+                assert await flock.in_flight() > 0
+                replicas(process, victim)[0].kill()
+            await flock.reach(160, sending)
+            await asyncio.to_thread(kill, process)
+            process = start_nodes(path, port, postgres)
             await sending
             _, ended = await asyncio.gather(flock.streams(), flock.ended())
             flock.check(ended)
@@ -138,13 +160,3 @@ async def test_200_jobs_outlive_a_runner_on_one_of_two_nodes(tmp_path: Path, pos
         except subprocess.TimeoutExpired:
             kill(process)
             raise
-
-
-def runners(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """The replicas of the deployment ``runner``."""
-    found = []
-    for child in psutil.Process(process.pid).children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if "".join(child.cmdline()[:1]).startswith("ray::ServeReplica:default:runner"):
-                found.append(child)
-    return found
