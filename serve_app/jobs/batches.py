@@ -13,14 +13,14 @@ from serve_app.jobs.endpoints import Endpoints
 from serve_app.jobs.envelope import envelope, job_notice, without_output
 from serve_app.jobs.service_protocol import JobRequest
 from serve_app.jobs.store import JobStore
-from serve_app.jobs.types import WEEK_S, Batch, Job
+from serve_app.jobs.types import MOST_REQUESTS, WEEK_S, Batch, Job
 from serve_app.jobs.uninterrupted import uninterrupted
 from serve_app.jobs.waking import Waker
 from serve_app.jobs.webhooks import queue
 from serve_app.jobs.webhooks.webhook import rows_of
 
 FULL_RETRY_S = 10.0
-MOST_REQUESTS, MOST_ACTIVE = 5_000, 10
+MOST_ACTIVE = 10
 
 
 class Batches:

@@ -8,6 +8,7 @@ from deployments.errors import ClientError, InvalidRequest
 JobStatus = Literal["IN_QUEUE", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"]
 FINAL: frozenset[JobStatus] = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
 WEEK_S = 7 * 86_400.0
+MOST_REQUESTS = 5_000  # of a batch
 
 
 class EndpointNotFound(ClientError):

@@ -9,10 +9,9 @@ import sqlalchemy
 
 from deployments.errors import InvalidRequest, Overloaded
 from serve_app.jobs import job_rows, watch
-from serve_app.jobs.batches import MOST_REQUESTS
 from serve_app.jobs.service_protocol import JobRequest
 from serve_app.jobs.tables import webhooks
-from serve_app.jobs.types import JobConflict, JobNotFound, JobOptions
+from serve_app.jobs.types import MOST_REQUESTS, JobConflict, JobNotFound, JobOptions
 from tests.jobs.support import ENDPOINT, OTHER, Script, Site, eventually, site_of, until
 
 BIG = "x" * 5_000
