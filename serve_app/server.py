@@ -135,15 +135,7 @@ class _Server:
 
     def stop(self) -> None:
         """Let requests end, for half a minute at most, then stop everything that was started."""
-        if not ray.is_initialized():
-            return
-        with contextlib.ExitStack() as quiet:  # the last words of killed actors mean nothing
-            nowhere = quiet.enter_context(open(os.devnull, "w"))
-            quiet.enter_context(contextlib.redirect_stdout(nowhere))
-            quiet.enter_context(contextlib.redirect_stderr(nowhere))
-            with contextlib.suppress(Exception):
-                serve.shutdown()  # type: ignore[no-untyped-call]
-            ray.shutdown()
+        shut_down()
 
     def _target(self, app: ServedApplication) -> serve.api.RunTarget:
         try:
@@ -177,6 +169,19 @@ class _Server:
         if session := getattr(context, "address_info", {}).get("session_dir"):
             self.logs = f"Logs: {session}/logs/serve"
         logging.getLogger("ray.serve").setLevel(level)
+
+
+def shut_down() -> None:
+    """Stop Serve and Ray, if they run, without the last words of killed actors, which mean nothing."""
+    if not ray.is_initialized():
+        return
+    with contextlib.ExitStack() as quiet:
+        nowhere = quiet.enter_context(open(os.devnull, "w"))
+        quiet.enter_context(contextlib.redirect_stdout(nowhere))
+        quiet.enter_context(contextlib.redirect_stderr(nowhere))
+        with contextlib.suppress(Exception):
+            serve.shutdown()  # type: ignore[no-untyped-call]
+        ray.shutdown()
 
 
 def _own_graph(config: AppConfig, overrides: Mapping[str, Options]) -> serve.Application:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from serve_app.gateway import Gateway, make_gateway
 from serve_app.readiness import Say, StartFailed, Watch, last_exception
 from serve_app.runpod_worker.resources import Resources
 from serve_app.serve_config import ServeConfig
+from serve_app.server import shut_down
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ class Cluster:
     async def close(self) -> None:
         """Stop everything that was started."""
         self._closing.set()
-        await self._call(self._stop)
+        await self._call(shut_down)
         self._thread.shutdown()
 
     async def _call(self, work: Callable[[], T]) -> T:
@@ -124,17 +124,6 @@ class Cluster:
     def _look(self) -> None:
         if not self._closing.is_set():
             serve.status()
-
-    def _stop(self) -> None:
-        if not ray.is_initialized():
-            return
-        with contextlib.ExitStack() as quiet:  # the last words of killed actors mean nothing
-            nowhere = quiet.enter_context(open(os.devnull, "w"))
-            quiet.enter_context(contextlib.redirect_stdout(nowhere))
-            quiet.enter_context(contextlib.redirect_stderr(nowhere))
-            with contextlib.suppress(Exception):
-                serve.shutdown()  # type: ignore[no-untyped-call]
-            ray.shutdown()
 
 
 class _Watch(Watch):
