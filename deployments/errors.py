@@ -4,7 +4,10 @@ AntiphonError                       500
 ├── ClientError                     400   the request has to change
 │   ├── InvalidRequest              400   a field is missing, wrong, or cannot be honoured
 │   ├── AuthenticationFailed        401   no key, or a wrong one
+│   ├── ContentRefused              400   the model's classifier found in the text what it is not to say
 │   ├── ModelNotFound               404   no served model has this id or alias
+│   ├── VoiceNotFound               404   no voice of the library has this id
+│   ├── VoiceConflict               409   the voice exists already, or is not to be changed
 │   ├── Overloaded                  429   the queue is full; try again after ``retry_after_s``
 │   ├── UndecodableAudio            400   (media)
 │   ├── PayloadTooLarge             413   (media)
@@ -33,6 +36,7 @@ __all__ = [
     "AudioTooLong",
     "AuthenticationFailed",
     "ClientError",
+    "ContentRefused",
     "DeadlineExceeded",
     "FetchFailed",
     "ForbiddenUrl",
@@ -44,6 +48,8 @@ __all__ = [
     "PayloadTooLarge",
     "PublishFailed",
     "UndecodableAudio",
+    "VoiceConflict",
+    "VoiceNotFound",
 ]
 
 
@@ -58,11 +64,31 @@ class AuthenticationFailed(ClientError):
     code = "invalid_api_key"
 
 
+class ContentRefused(ClientError):
+    """A classifier found in the request what the model is configured not to say."""
+
+    code = "content_policy_violation"
+
+
 class ModelNotFound(ClientError):
     """No served model answers to this id or alias."""
 
     status = 404
     code = "model_not_found"
+
+
+class VoiceNotFound(ClientError):
+    """No voice of the library has this id."""
+
+    status = 404
+    code = "voice_not_found"
+
+
+class VoiceConflict(ClientError):
+    """The voice exists already, is shipped and not to be changed, or there is no room for another one."""
+
+    status = 409
+    code = "voice_conflict"
 
 
 class Overloaded(ClientError):

@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from deployments.fish_speech.config import FishSpeechConfig
 from deployments.model_config import ModelConfig
 from deployments.text_classification.config import TextClassificationConfig
 from deployments.whisper.config import WhisperConfig
@@ -21,7 +22,7 @@ from serve_app.settings import Network, Settings
 
 ModelId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Alias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]{0,127}$")]
-ModelTask = Literal["transcription", "classification"]
+ModelTask = Literal["transcription", "classification", "speech"]
 Category = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9/_-]{0,63}$")]
 Probability = Annotated[float, Field(ge=0, le=1)]
 MODERATION_CATEGORIES = (
@@ -99,12 +100,36 @@ class TextClassificationEntry(ModelEntry):
     config: TextClassificationConfig
 
 
-BUILT_IN_ENDPOINTS: dict[str, ModelTask] = {"transcribe": "transcription", "classify": "classification"}
+class FishSpeechEntry(ModelEntry):
+    """A speech-synthesis model. ``classifier`` is the id of a text-classification model, which reads every text
+    first; one that it gives a label of ``refuse`` at least that probability is not spoken.
+    """
+
+    task: ClassVar[ModelTask] = "speech"
+
+    family: Literal["fish_speech"]
+    classifier: ModelId | None = None
+    refuse: dict[str, Probability] = Field(default_factory=dict)
+    config: FishSpeechConfig
+
+    @model_validator(mode="after")
+    def _refuses_what_is_classified(self) -> "FishSpeechEntry":
+        if self.refuse and self.classifier is None:
+            raise ValueError("`refuse` needs a `classifier` whose labels it names")
+        return self
+
+
+BUILT_IN_ENDPOINTS: dict[str, ModelTask] = {
+    "transcribe": "transcription",
+    "classify": "classification",
+    "speech": "speech",
+}
 CONTRACT_TASKS: dict[str, ModelTask] = {
     "ivrit": "transcription",
     "ivrit-legacy": "transcription",
     "faster-whisper": "transcription",
     "hate-speech": "classification",
+    "fish-speech": "speech",
 }
 
 
@@ -113,11 +138,13 @@ def _family(entry: object) -> object:
 
 
 AnyEntry = Annotated[
-    Annotated[WhisperEntry, Tag("whisper")] | Annotated[TextClassificationEntry, Tag("text_classification")],
+    Annotated[WhisperEntry, Tag("whisper")]
+    | Annotated[TextClassificationEntry, Tag("text_classification")]
+    | Annotated[FishSpeechEntry, Tag("fish_speech")],
     Discriminator(
         _family,
         custom_error_type="family",
-        custom_error_message="the family of a model is whisper or text_classification",
+        custom_error_message="the family of a model is whisper, text_classification or fish_speech",
     ),
 ]
 
@@ -194,7 +221,7 @@ class AppConfig(Settings):
     def _classifiers_exist(self) -> "AppConfig":
         known = {model.id: model for model in self.models}
         for model in self.models:
-            name = model.classifier if isinstance(model, WhisperEntry) else None
+            name = model.classifier if isinstance(model, WhisperEntry | FishSpeechEntry) else None
             if name is not None and (name not in known or known[name].task != "classification"):
                 raise ValueError(f"the classifier {name!r} of {model.id!r} is no text-classification model here")
             if name is not None and known[name].config.source is None:

@@ -8,27 +8,33 @@ work when the caller leaves.
 import asyncio
 import contextlib
 import logging
+import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import ray
+from numpy.typing import NDArray
 
 from deployments.calls import Calls, Handle
+from deployments.fish_speech.types import (
+    LARGEST_SEED,
+    Decoded,
+    NewVoice,
+    SpeechEvent,
+    SpeechRequest,
+    Voice,
+    VoiceChange,
+)
 from deployments.model_state import ModelState, most_telling
 from deployments.text_classification.config import TextClassificationConfig
 from deployments.text_classification.types import ClassificationRequest, TextScores
-from deployments.whisper.types import (
-    Finished,
-    Progress,
-    Segment,
-    Started,
-    TranscriptionEvent,
-    TranscriptionRequest,
-)
+from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
 from serve_app.config import AppConfig, ModelEntry
-from serve_app.models import ModelIndex
+from serve_app.models import ModelIndex, Resolved
+from serve_app.resume import SpeechResume, TranscriptionResume
 from serve_app.upload import Upload
 
 logger = logging.getLogger("ray.serve")
@@ -74,7 +80,7 @@ class Gateway:
         request = request.model_copy(update={"model": resolved.on_demand, "deadline": deadline})
         audio = None if upload is None else await asyncio.to_thread(self._put, upload.data)
         upload = None  # the copy in the object store is enough
-        resume = _Resume()
+        resume = TranscriptionResume()
         parcels = self._calls(resolved.entry).stream("transcribe", deadline, request, audio)
         async with contextlib.aclosing(parcels):
             async for attempt, parcel in parcels:
@@ -92,6 +98,66 @@ class Gateway:
         scores: tuple[TextScores, ...] = await self._calls(resolved.entry).one("classify", deadline, request)
         return scores
 
+    async def speak(
+        self, request: SpeechRequest, references: Sequence[Upload] = ()
+    ) -> AsyncGenerator[SpeechEvent]:
+        """Events of one utterance, as ``deployments.fish_speech.types`` describes them; ``references`` are audio
+        files, one for each of ``request.reference_texts``.
+
+        The seed is drawn here, so that a second replica goes on with the speech of one that died. Raises any
+        ``AntiphonError``. Closing the iterator stops the work.
+        """
+        resolved = self._speech(request.model)
+        deadline = self._deadline(request.deadline)
+        drawn = request.sampling.seed
+        seed = secrets.randbelow(LARGEST_SEED + 1) if drawn is None else drawn
+        sampling = request.sampling.model_copy(update={"seed": seed})
+        sampling.model_fields_set.add("seed")
+        request = request.model_copy(
+            update={"model": resolved.on_demand, "deadline": deadline, "sampling": sampling}
+        )
+        audios = await self._placed(references)
+        resume = SpeechResume()
+        parcels = self._calls(resolved.entry).stream("speak", deadline, request, *audios)
+        async with contextlib.aclosing(parcels):
+            async for attempt, parcel in parcels:
+                for event in resume.fresh(attempt, parcel):
+                    yield event
+
+    async def encode_speech(self, audios: Sequence[Upload], model: str | None = None) -> list[NDArray[np.int32]]:
+        """The codes of audio files: int32 of shape (codebooks, frames) each. Raises any ``AntiphonError``."""
+        codes: list[NDArray[np.int32]] = await self._ask("encode", model, *await self._placed(audios))
+        return codes
+
+    async def decode_speech(self, codes: Sequence[NDArray[np.int32]], model: str | None = None) -> list[Decoded]:
+        """The sound of codes of shape (codebooks, frames). Raises any ``AntiphonError``."""
+        decoded: list[Decoded] = await self._ask("decode", model, *codes)
+        return decoded
+
+    async def voices(self, model: str | None = None) -> list[Voice]:
+        """The voice library, by id. Raises any ``AntiphonError``."""
+        voices: list[Voice] = await self._ask("voices", model)
+        return voices
+
+    async def voice(self, voice_id: str, model: str | None = None) -> Voice:
+        """One voice. Raises VoiceNotFound and any other ``AntiphonError``."""
+        voice: Voice = await self._ask("voice", model, voice_id)
+        return voice
+
+    async def add_voice(self, voice: NewVoice, audios: Sequence[Upload], model: str | None = None) -> Voice:
+        """Keep a voice. Raises VoiceConflict and any other ``AntiphonError``; then nothing is kept."""
+        added: Voice = await self._ask("add_voice", model, voice, *await self._placed(audios))
+        return added
+
+    async def change_voice(self, voice_id: str, change: VoiceChange, model: str | None = None) -> Voice:
+        """Rename or describe a voice. Raises VoiceNotFound, VoiceConflict, any other ``AntiphonError``."""
+        changed: Voice = await self._ask("change_voice", model, voice_id, change)
+        return changed
+
+    async def delete_voice(self, voice_id: str, model: str | None = None) -> None:
+        """Remove a voice. Raises VoiceNotFound, VoiceConflict, any other ``AntiphonError``."""
+        await self._ask("delete_voice", model, voice_id)
+
     async def states(self) -> dict[str, ModelState]:
         """What every model is doing, by id. One nobody has heard of is ``starting``, or ``idle`` if it loads on
         demand: it may have no replica until somebody asks for it.
@@ -107,6 +173,17 @@ class Gateway:
             else ModelState("idle")
             for entry in self.models.entries
         }
+
+    def _speech(self, model: str | None) -> Resolved:
+        return self.models.resolve("speech", model)
+
+    async def _ask(self, method: str, model: str | None, *args: Any) -> Any:
+        """One call of a speech model's replica."""
+        resolved = self._speech(model)
+        return await self._calls(resolved.entry).one(method, self._deadline(None), resolved.on_demand, *args)
+
+    async def _placed(self, uploads: Sequence[Upload]) -> list[Any]:
+        return [await asyncio.to_thread(self._put, upload.data) for upload in uploads]
 
     def _deadline(self, wanted: float | None) -> float:
         latest = self._clock() + self._timeout_s
@@ -126,39 +203,3 @@ def make_gateway(config: AppConfig, handles: Mapping[str, Handle], states: Handl
         retries=config.http.retries,
         put=ray.put if ray.is_initialized() else lambda value: value,
     )
-
-
-class _Resume:
-    """Leaves out what an earlier attempt has delivered. Windows may fall differently in another attempt (warmer
-    decoding is random), so what counts is the time up to which the audio has been done.
-    """
-
-    def __init__(self) -> None:
-        self._attempt = 0
-        self._done = 0.0  # seconds of audio, all of whose segments have been delivered
-        self._skip_until = 0.0
-        self._segments = 0
-        self._started = self._finished = False
-
-    def fresh(self, attempt: int, parcel: list[TranscriptionEvent]) -> Iterator[TranscriptionEvent]:
-        """The events of a window that the caller does not have yet; segments are numbered through."""
-        if attempt != self._attempt:
-            self._attempt, self._skip_until = attempt, self._done
-        for event in parcel:
-            match event:
-                case Started():
-                    if not self._started:
-                        self._started = True
-                        yield event
-                case Segment():
-                    if (event.start + event.end) / 2 >= self._skip_until:
-                        yield replace(event, id=self._segments)
-                        self._segments += 1
-                case Progress():
-                    if attempt == 0 or event.processed > self._done:
-                        self._done = event.processed
-                        yield event
-                case Finished():
-                    if not self._finished:
-                        self._finished = True
-                        yield event

@@ -16,6 +16,7 @@ WELL_KNOWN: dict[ModelTask, tuple[str, ...]] = {
         "text-moderation-latest",
         "text-moderation-stable",
     ),
+    "speech": ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "s1", "s2-pro", "speech-1.5", "speech-1.6"),
 }
 
 
