@@ -1,0 +1,1 @@
+"""The sample voice: a small fish-speech 1.5 trained on synthetic speech."""

@@ -1,0 +1,1 @@
+"""How the sample voice is made: ``python -m samples.tts.recipe --help``."""
