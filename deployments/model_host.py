@@ -26,8 +26,8 @@ LAST_REPORT_S = 0.1
 class Engine(Protocol):
     """What the host needs of a family's engine, whose constructor loads a folder. Both verbs block."""
 
-    def warm_up(self) -> None:
-        """Run every operation once."""
+    def warm_up(self, on_progress: Callable[[float], None]) -> None:
+        """Run every operation once. One that takes long tells how far it is, 0 to 1."""
 
     def close(self) -> None:
         """Free the weights."""
@@ -142,7 +142,7 @@ class ModelHost(Generic[EngineT, SchedulerT]):
             finally:
                 loader.shutdown(wait=False)
             self._say("warming_up")
-            await asyncio.to_thread(engine.warm_up)
+            await asyncio.to_thread(engine.warm_up, self._warmed_up)
         except BaseException as error:
             self._settle()
             if isinstance(error, Exception) and not isinstance(error, AntiphonError):
@@ -175,3 +175,7 @@ class ModelHost(Generic[EngineT, SchedulerT]):
     def _downloaded(self, progress: Progress) -> None:
         """Called from the downloading thread."""
         self._loop.call_soon_threadsafe(self._say, "downloading", progress.fraction)
+
+    def _warmed_up(self, progress: float) -> None:
+        """Called from the thread that warms up."""
+        self._loop.call_soon_threadsafe(self._say, "warming_up", progress)

@@ -18,6 +18,7 @@ class ModelState:
     detail: str = ""
     queued_audio_s: float = 0.0
     queued_tokens: float = 0.0
+    queued_chars: float = 0.0
     active_requests: int = 0
     languages: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()

@@ -5,11 +5,12 @@ from typing import Any
 
 from ray.serve import Application
 
+from deployments.fish_speech.deployment import FishSpeech
 from deployments.states import States
 from deployments.text_classification.deployment import TextClassification
 from deployments.whisper.deployment import Whisper
 from media.fetch import FetchPolicy
-from serve_app.config import AppConfig, TextClassificationEntry, WhisperEntry
+from serve_app.config import AppConfig, FishSpeechEntry, TextClassificationEntry, WhisperEntry
 from serve_app.ingress import Ingress
 from serve_app.jobs.deployment import JobRunner
 
@@ -30,7 +31,7 @@ def build_graph(config: AppConfig, options: Mapping[str, Options] | None = None)
 
     states = configured(States, "states").bind()
     models: dict[str, Any] = {}
-    for entry in sorted(config.models, key=lambda entry: entry.task == "transcription"):  # it may use another one
+    for entry in sorted(config.models, key=lambda entry: entry.task != "classification"):  # others may use these
         room = 2 * entry.config.queue_requests  # the replica refuses by itself what it has no room for
         match entry:
             case TextClassificationEntry():
@@ -42,6 +43,12 @@ def build_graph(config: AppConfig, options: Mapping[str, Options] | None = None)
                 classifier = models[entry.classifier] if entry.classifier else None
                 models[entry.id] = model.bind(
                     entry.id, entry.config, fetching, states, classifier, config.http.retries
+                )
+            case FishSpeechEntry():
+                model = configured(FishSpeech, entry.id, max_ongoing_requests=room)
+                classifier = models[entry.classifier] if entry.classifier else None
+                models[entry.id] = model.bind(
+                    entry.id, entry.config, states, classifier, entry.refuse, config.http.retries
                 )
     runner = configured(JobRunner, "runner").bind(config, models, states) if config.jobs else None
     graph: Application = configured(Ingress, "ingress").bind(config, models, states, runner)

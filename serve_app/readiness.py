@@ -80,7 +80,7 @@ class Watch:
             self._said[name] = (phase, progress)
             if phase in ("ready", "idle"):
                 rest = self._about.get(name, "")
-            elif phase == "downloading" and progress:
+            elif phase in ("downloading", "warming_up") and progress:
                 rest = f"{progress:.0%}"
             else:
                 rest = str(state.get("detail") or "")

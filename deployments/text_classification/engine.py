@@ -1,7 +1,7 @@
 """A loaded classifier: texts to token ids, batches of these to probabilities. No Ray, no queue."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +80,7 @@ class ClassifierEngine:
             raise RuntimeError("the model computed something that is no probability; its weights may be damaged")
         return rows
 
-    def warm_up(self) -> None:
+    def warm_up(self, on_progress: Callable[[float], None] = lambda _: None) -> None:
         """Run a short and a long text, so that the first request does not pay for it."""
         for text in self.encode(["warm", "warm up " * self.max_tokens]):
             self.run([text])

@@ -4,7 +4,7 @@ CTranslate2 runs the model; faster-whisper supplies the mel spectrogram, the tok
 alignment. The architecture is Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision".
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,7 @@ class WhisperEngine:
         mel: NDArray[np.float32] = self._whisper.feature_extractor(samples)
         return mel[:, : len(samples) // HOP]
 
-    def warm_up(self) -> None:
+    def warm_up(self, on_progress: Callable[[float], None] = lambda _: None) -> None:
         """Run every operation once, so that the first request does not pay for it."""
         silence = np.zeros((self._model.n_mels, ENCODER_FRAMES), np.float32)
         if self.multilingual:

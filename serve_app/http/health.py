@@ -62,6 +62,8 @@ def state_object(state: ModelState | None, task: ModelTask) -> dict[str, Any]:
             queue = {"queued_audio_s": state.queued_audio_s}
         case "classification":
             queue = {"queued_tokens": state.queued_tokens}
+        case "speech":
+            queue = {"queued_chars": state.queued_chars}
     return {
         "phase": state.phase,
         "progress": state.progress,

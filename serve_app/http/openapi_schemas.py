@@ -127,6 +127,7 @@ SCHEMAS: dict[str, Schema] = {
         detail_=STRING,
         queued_audio_s_=SECONDS,
         queued_tokens_={"type": "number", "minimum": 0},
+        queued_chars_={"type": "number", "minimum": 0},
         active_requests_=INTEGER,
     ),
     "Model": _object(

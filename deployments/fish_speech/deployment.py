@@ -1,0 +1,282 @@
+"""The Ray Serve deployment of a speech model: admission, voices, events. Everything else is below it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from ray import serve
+
+from deployments.admission import Admission, Ticket
+from deployments.calls import Calls, Handle
+from deployments.deadline import until, within
+from deployments.errors import ContentRefused, InternalError, InvalidRequest, PayloadTooLarge
+from deployments.fish_speech.config import FishSpeechConfig
+from deployments.fish_speech.types import (
+    Audio,
+    Decoded,
+    Finished,
+    NewVoice,
+    SpeechEvent,
+    SpeechRequest,
+    Started,
+    Voice,
+    VoiceChange,
+)
+from deployments.fish_speech.voices.library import VoiceLibrary
+from deployments.labelling import TextLabels
+from deployments.model_host import Family, LoadedModel, ModelHost
+from deployments.model_state import ModelState
+from deployments.priority import step_back
+from deployments.replica_log import quiet_client_errors
+from media.effects import AudioEffects
+
+if TYPE_CHECKING:
+    from deployments.fish_speech.engine import FishSpeechEngine
+    from deployments.fish_speech.synthesizer import Synthesizer, Utterance
+
+Model = LoadedModel["FishSpeechEngine", "Synthesizer"]
+Result = TypeVar("Result")
+
+MODEL_FILES = ("*.json", "*.pth", "*.ckpt", "*.tiktoken")
+CHARS_PER_S = 14.0  # of speech: what a second of encoding or decoding counts for
+CHARS_PER_FRAME = 0.6
+HELPERS = 4  # threads for voices, references and effects
+
+
+class FishSpeechReplica:
+    """One replica: a bounded queue before one or more loaded models, and the library of voices.
+
+    ``classifier`` labels every text first; what gets a label of ``refuse`` with at least that probability is not
+    spoken.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: FishSpeechConfig,
+        states: Any = None,
+        classifier: Calls | None = None,
+        refuse: Mapping[str, float] | None = None,
+    ) -> None:
+        self._config = config
+        self._labels = None if classifier is None else TextLabels(classifier)
+        self._refuse = dict(refuse or {})
+        self._admission = Admission(config.queue_chars, config.queue_requests, usual_rate=CHARS_PER_S)
+        self._helpers = ThreadPoolExecutor(HELPERS, "speech-helper", initializer=step_back)
+        self._library = VoiceLibrary(config.voices)
+        family = Family(
+            MODEL_FILES, self._engine, self._synthesizer, lambda engine: {"detail": engine.description}
+        )
+        self._models: ModelHost[FishSpeechEngine, Synthesizer] = ModelHost(
+            name, config, family, states, self._with_load
+        )
+
+    async def start(self) -> None:
+        """Load the model unless it loads on demand. Raises ModelUnavailable."""
+        await self._models.start()
+
+    async def speak(
+        self, request: SpeechRequest, *references: NDArray[np.uint8]
+    ) -> AsyncGenerator[list[SpeechEvent]]:
+        """Events of one utterance, those of a chunk together. ``references`` are audio files.
+
+        Raises Overloaded at once if the queue is full, and any error of the tree later on, most of them before the
+        first event.
+        """
+        self._check_text(request.text)
+        with self._admission.admit(len(request.text)) as ticket:
+            events = self._events(request, [audio.tobytes() for audio in references], ticket)
+            async with contextlib.aclosing(until(request.deadline, events)) as parcels:
+                async for parcel in parcels:
+                    yield parcel
+
+    async def encode(self, on_demand: str | None, *audios: NDArray[np.uint8]) -> list[NDArray[np.int32]]:
+        """Codes (codebooks, frames) of audio files, without a last frame that is not full."""
+        with self._admission.admit(CHARS_PER_S * len(audios)):
+            async with self._models.use(on_demand) as model:
+                samples = [
+                    await self._help(model.engine.references.decoded, audio.tobytes()) for audio in audios
+                ]
+                codes = [await model.scheduler.encode(one) for one in samples]
+                full = model.engine.codec.full_frames
+                return [found[:, : full(len(one))] for found, one in zip(codes, samples, strict=True)]
+
+    async def decode(self, on_demand: str | None, *codes: NDArray[np.int32]) -> list[Decoded]:
+        """The sound of codes (codebooks, frames)."""
+        with self._admission.admit(CHARS_PER_S * len(codes)):
+            async with self._models.use(on_demand) as model:
+                checked = [model.engine.checked_codes(one) for one in codes]
+                rate = model.engine.codec.sample_rate
+                return [Decoded(rate, await model.scheduler.decode(one)) for one in checked]
+
+    async def voices(self, _on_demand: str | None = None) -> list[Voice]:
+        """The library."""
+        return await self._help(self._library.list)
+
+    async def voice(self, _on_demand: str | None, voice_id: str) -> Voice:
+        """One voice. Raises VoiceNotFound."""
+        return await self._help(self._library.get, voice_id)
+
+    async def add_voice(self, on_demand: str | None, voice: NewVoice, *audios: NDArray[np.uint8]) -> Voice:
+        """Keep a voice whose recordings the model can hear. Raises VoiceConflict, errors of the recordings."""
+        files = [audio.tobytes() for audio in audios]
+        if len(files) != len(voice.texts):
+            raise InvalidRequest(
+                f"There are {len(files)} recordings and {len(voice.texts)} transcripts; send one for each.",
+                param="texts",
+            )
+        with self._admission.admit(CHARS_PER_S * len(files)):
+            async with self._models.use(on_demand) as model:
+                await self._help(model.engine.references.of, list(zip(voice.texts, files, strict=True)))
+            return await self._help(self._library.add, voice, files)
+
+    async def change_voice(self, _on_demand: str | None, voice_id: str, change: VoiceChange) -> Voice:
+        """Rename or describe a voice. Raises VoiceNotFound, VoiceConflict."""
+        return await self._help(self._library.change, voice_id, change)
+
+    async def delete_voice(self, _on_demand: str | None, voice_id: str) -> None:
+        """Remove a voice. Raises VoiceNotFound, VoiceConflict."""
+        await self._help(self._library.delete, voice_id)
+
+    async def check(self) -> None:
+        """Raise RuntimeError if a loaded model no longer works its queue off."""
+        self._models.check()
+
+    async def close(self) -> None:
+        """Unload everything."""
+        await self._models.close()
+        self._helpers.shutdown(wait=False, cancel_futures=True)
+
+    async def _events(
+        self, request: SpeechRequest, files: Sequence[bytes], ticket: Ticket
+    ) -> AsyncGenerator[list[SpeechEvent]]:
+        classification = await self._classified(request)
+        async with self._models.use(request.model) as model:
+            utterance = await self._utterance(model, request, files)
+            rate = model.engine.codec.sample_rate
+            with contextlib.closing(
+                AudioEffects(
+                    rate, output_rate=request.sample_rate, speed=request.speed, volume_db=request.volume_db
+                )
+            ) as effects:
+                pieces = utterance.pieces
+                tokens = sum(model.engine.prompts.text_tokens(piece) for piece in pieces)
+                first: list[SpeechEvent] = [
+                    Started(effects.output_rate, utterance.seed, len(pieces), tokens, classification)
+                ]
+                sent = frames = said = chars = 0
+                cut = False
+                async with contextlib.aclosing(model.scheduler.speak(utterance)) as sounds:
+                    async for sound in sounds:
+                        frames, said, cut = frames + sound.frames, said + sound.frames, cut or sound.end == "cut"
+                        if sound.end:
+                            chars, said = chars + len(pieces[sound.segment]), 0
+                        piece = len(pieces[min(sound.segment, len(pieces) - 1)])
+                        ticket.advance(min(chars + min(said * CHARS_PER_FRAME, piece), len(request.text)))
+                        samples = await self._help(effects.push, sound.samples)
+                        if len(samples):
+                            yield [*first, Audio(samples, sent)]
+                            first, sent = [], sent + len(samples)
+                samples = await self._help(effects.flush)
+                if not sent and not len(samples):
+                    raise InternalError("The model made no sound of this text. Try another seed or wording.")
+                last: list[SpeechEvent] = [Audio(samples, sent)] if len(samples) else []
+                yield [*first, *last, Finished(sent + len(samples), frames, cut)]
+
+    async def _utterance(self, model: Model, request: SpeechRequest, files: Sequence[bytes]) -> "Utterance":
+        from deployments.fish_speech.synthesizer import Utterance  # the graph is built without PyTorch
+
+        given = {name: getattr(request.sampling, name) for name in request.sampling.model_fields_set}
+        sampling = self._config.sampling.model_copy(update=given)
+        pieces = model.engine.pieces(request.text, sampling.chunk_length)
+        if not pieces:
+            raise InvalidRequest("The text has nothing that can be spoken; send words.", param="text")
+        recordings = await self._recordings(request, files)
+        references = await self._help(model.engine.references.of, recordings) if recordings else ()
+        return Utterance(pieces, tuple(references), sampling, sampling.seed or 0, request.speaker)
+
+    async def _recordings(self, request: SpeechRequest, files: Sequence[bytes]) -> list[tuple[str, bytes]]:
+        """Transcripts and audio files of the voice that the request means."""
+        voice = request.voice or (None if files else self._config.default_voice)
+        if voice is not None:
+            found = await self._help(self._library.recordings, voice)
+            return [(one.text, one.audio) for one in found]
+        if len(files) != len(request.reference_texts):
+            raise InvalidRequest(
+                f"There are {len(files)} reference recordings and {len(request.reference_texts)} transcripts; "
+                "send one for each.",
+                param="references",
+            )
+        return list(zip(request.reference_texts, files, strict=True))
+
+    async def _classified(self, request: SpeechRequest) -> Mapping[str, float] | None:
+        """The text's probabilities by label, if there is a classifier. Raises ContentRefused."""
+        if self._labels is None:
+            return None
+        async with within(request.deadline):
+            (scores,) = await self._labels.of([request.text], request.deadline)
+        for label, threshold in self._refuse.items():
+            if scores.get(label, 0.0) >= threshold:
+                raise ContentRefused(
+                    f"The text is not spoken: it was found to be {label} ({scores[label]:.2f}). Change the text.",
+                    param="text",
+                )
+        return scores
+
+    def _check_text(self, text: str) -> None:
+        if not text.strip():
+            raise InvalidRequest(
+                "The text is blank; send words." if text else "The text is empty; send words.", param="text"
+            )
+        if len(text) > self._config.max_text_chars:
+            raise PayloadTooLarge(
+                f"The text has {len(text)} characters, more than the {self._config.max_text_chars} that are taken; "
+                "send it in several requests.",
+                param="text",
+            )
+
+    async def _help(self, work: Callable[..., Result], *args: Any) -> Result:
+        """Blocking work on a thread beside the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._helpers, work, *args)
+
+    def _engine(self, folder: Path) -> "FishSpeechEngine":
+        from deployments.fish_speech.engine import FishSpeechEngine
+
+        return FishSpeechEngine(folder, self._config)
+
+    def _synthesizer(self, engine: "FishSpeechEngine") -> "Synthesizer":
+        from deployments.fish_speech.synthesizer import Synthesizer
+
+        return Synthesizer(engine, self._config.engine)
+
+    def _with_load(self, state: ModelState) -> ModelState:
+        return replace(state, queued_chars=self._admission.outstanding, active_requests=self._admission.requests)
+
+
+@serve.deployment(max_surge_percent=100, health_check_timeout_s=30)
+class FishSpeech(FishSpeechReplica):
+    """``FishSpeechReplica`` as a deployment; its options come from the YAML's ``deployments:``."""
+
+    async def __init__(  # type: ignore[misc]  # Serve awaits it
+        self,
+        name: str,
+        config: FishSpeechConfig,
+        states: Any = None,
+        classifier: Handle | None = None,
+        refuse: Mapping[str, float] | None = None,
+        retries: int = 2,
+    ) -> None:
+        calls = None if classifier is None else Calls(classifier, classifier.deployment_name, retries)
+        super().__init__(name, config, states, calls, refuse)
+        quiet_client_errors()
+        await self.start()
+
+    async def check_health(self) -> None:
+        """Called by Serve; an exception replaces the replica."""
+        await self.check()

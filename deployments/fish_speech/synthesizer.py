@@ -1,0 +1,143 @@
+"""One request's way: its text in segments, each with the ones before it as its past, frames to sound in chunks."""
+
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deployments.batching.scheduler import Scheduler
+from deployments.errors import InvalidRequest
+from deployments.fish_speech.batcher import Columns, End, Segment
+from deployments.fish_speech.codec import Condition
+from deployments.fish_speech.config import EngineConfig
+from deployments.fish_speech.engine import DecodeJob, EncodeJob, FishSpeechEngine, Reference
+from deployments.fish_speech.scheduler import FrameScheduler
+from deployments.fish_speech.types import SamplingOptions
+
+FRAMES_OF_A_SEGMENT = 1 << 16  # numbers of frames set aside for the random draws of one segment
+GPU_CHUNKS = 8  # chunks of sound made at once; on a CPU one, so that no request's sound depends on others
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """The next samples of an utterance: float32 of shape (any,), made of ``frames`` frames of segment ``segment``.
+
+    ``end`` is set on a segment's last ones.
+    """
+
+    samples: NDArray[np.float32]
+    frames: int
+    segment: int
+    end: End = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What is to be said: ``pieces`` of cleaned text, in the voice of ``references``, by ``speaker`` (1.1 only)."""
+
+    pieces: tuple[str, ...]
+    references: tuple[Reference, ...]
+    sampling: SamplingOptions
+    seed: int
+    speaker: str | None = None
+
+
+class Synthesizer:
+    """Speaks utterances on one engine, many at a time. ``close`` before the event loop ends."""
+
+    def __init__(self, engine: FishSpeechEngine, settings: EngineConfig) -> None:
+        self._engine, self._settings = engine, settings
+        self._frames = FrameScheduler(engine.frames)
+        self._codec = Scheduler(engine, workers=1, max_batch=GPU_CHUNKS if engine.on_gpu else 1, max_wait_s=0)
+
+    async def speak(self, utterance: Utterance) -> AsyncGenerator[Sound]:
+        """The sound of all segments, as it is made. The same utterance gives the same sound, in float32 whatever
+        else is spoken at the same time.
+
+        Closing it stops the work. Raises InvalidRequest for what does not fit into the context, InternalError.
+        """
+        prompts = self._engine.prompts
+        opening = prompts.opening([(one.text, one.codes) for one in utterance.references])
+        past: list[Columns] = []
+        for number, piece in enumerate(utterance.pieces):
+            past.append(prompts.segment(piece, utterance.speaker))
+            segment = self._segment(utterance, opening, past, number)
+            said: list[Columns] = []
+            async with contextlib.aclosing(self._sound(utterance, piece, segment, number, said)) as sounds:
+                async for sound in sounds:
+                    yield sound
+            past.append(prompts.past(np.concatenate(said, axis=1)))
+
+    async def encode(self, audio: NDArray[np.float32]) -> NDArray[np.int32]:
+        """Codes (codebooks, frames) of float32 samples at the codec's rate."""
+        owner = object()
+        with self._codec.request(owner):
+            codes: NDArray[np.int32] = await self._codec.run(owner, EncodeJob(audio))
+            return codes
+
+    async def decode(self, codes: NDArray[np.int32]) -> NDArray[np.float32]:
+        """The sound of codes (codebooks, frames), which did not come out of this model's frames."""
+        owner = object()
+        with self._codec.request(owner):
+            samples: NDArray[np.float32] = await self._codec.run(owner, DecodeJob(codes, Condition()))
+            return samples
+
+    def check(self) -> None:
+        """Raise RuntimeError if frames or sound are no longer made."""
+        self._frames.check()
+        self._codec.check()
+
+    async def close(self) -> None:
+        """Stop after what is being computed."""
+        await self._frames.close()
+        await self._codec.close()
+
+    def _segment(self, utterance: Utterance, opening: Columns, past: Sequence[Columns], number: int) -> Segment:
+        context = self._engine.context
+        rest = np.concatenate(self._engine.kept(past, opening.shape[1]), axis=1)
+        room = context - opening.shape[1] - rest.shape[1]
+        if room < 1:
+            raise InvalidRequest(
+                f"The references and the text take {context - room} tokens and frames, but the model has room for "
+                f"{context}, speech included; send shorter references or a smaller chunk_length.",
+                param="text",
+            )
+        sampling, settings = utterance.sampling, self._settings
+        streams = self._engine.codec.left_context is not None
+        first = settings.first_chunk_frames if number == 0 else settings.chunk_frames
+        return Segment(
+            opening,
+            rest,
+            seed=utterance.seed,
+            first_frame=number * FRAMES_OF_A_SEGMENT,
+            most_frames=min(sampling.max_new_tokens or room, room),
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            repetition_penalty=sampling.repetition_penalty,
+            first_chunk=min(first, settings.chunk_frames) if streams else 0,
+            chunk=settings.chunk_frames if streams else 0,
+        )
+
+    async def _sound(
+        self, utterance: Utterance, piece: str, segment: Segment, number: int, said: list[Columns]
+    ) -> AsyncGenerator[Sound]:
+        """The sound of one segment; what the model has said is left in ``said``."""
+        engine, owner = self._engine, object()
+        condition = engine.condition((utterance.seed + number) % 2**63, piece, utterance.references)
+        context = engine.codec.left_context or 0
+        codes = np.zeros((engine.codec.codebooks, 0), np.int32)  # of the segment so far
+        with self._codec.request(owner):
+            async with contextlib.aclosing(self._frames.run(segment)) as chunks:
+                async for chunk in chunks:
+                    said.append(chunk.columns)
+                    new = engine.codes(chunk, first=len(said) == 1)
+                    known = codes[:, max(0, codes.shape[1] - context) :]
+                    codes = np.concatenate([codes, new], axis=1)
+                    samples = np.zeros(0, np.float32)
+                    if new.shape[1]:
+                        window = np.concatenate([known, new], axis=1)
+                        decoded = await self._codec.run(owner, DecodeJob(window, condition))
+                        samples = decoded[known.shape[1] * engine.codec.frame_samples :]
+                    yield Sound(samples, new.shape[1], number, chunk.end)
