@@ -82,11 +82,12 @@ async def test_a_failing_step_is_told_and_many_of_them_make_it_unhealthy(caplog:
 async def test_closing_tells_those_who_wait() -> None:
     engine = SteppedEngine()
     scheduler = FrameScheduler(engine)
-    waiting = asyncio.create_task(frames(scheduler, 1, 5))
+    waiting = asyncio.create_task(frames(scheduler, 1, 1_000))
     while not scheduler.live:
         await asyncio.sleep(0)
     closing = asyncio.create_task(scheduler.close())
-    engine.let.release()
+    await asyncio.sleep(0)  # it has begun
+    engine.let.release(2)  # the one that may be running, and one more
     await closing
     with pytest.raises(InternalError):
         await waiting
