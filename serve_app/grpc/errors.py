@@ -12,6 +12,7 @@ from deployments.errors import (
     ModelNotFound,
     ModelUnavailable,
     Overloaded,
+    VoiceNotFound,
 )
 from serve_app.failures import retry_after_s
 
@@ -36,6 +37,7 @@ _CODES: tuple[tuple[type[AntiphonError], StatusCode], ...] = (
     (AuthenticationFailed, StatusCode.UNAUTHENTICATED),
     (DeadlineExceeded, StatusCode.DEADLINE_EXCEEDED),
     (ModelNotFound, StatusCode.NOT_FOUND),
+    (VoiceNotFound, StatusCode.NOT_FOUND),
     (ModelUnavailable, StatusCode.UNAVAILABLE),
     (Overloaded, StatusCode.RESOURCE_EXHAUSTED),
     (RemoteClient, StatusCode.PERMISSION_DENIED),

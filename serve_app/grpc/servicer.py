@@ -3,16 +3,18 @@
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
+from deployments.fish_speech.types import SpeechEvent
 from deployments.text_classification.types import ClassificationRequest
 from deployments.whisper.types import Task, TranscriptionEvent, collect
 from serve_app.backend import Backend
 from serve_app.config import GrpcConfig, ModelTask
-from serve_app.grpc import classification, transcription
+from serve_app.grpc import classification, speech, transcription
 from serve_app.grpc.call import Call, CallContext
 from serve_app.grpc.gate import LARGE, Gate, Request
-from serve_app.grpc.protos import classification_pb2, hate_speech_pb2, transcription_pb2
+from serve_app.grpc.protos import classification_pb2, hate_speech_pb2, speech_pb2, transcription_pb2
 from serve_app.keys import ApiKeys
 from serve_app.off_loop import off_loop
+from serve_app.spoken import encoded, whole
 
 MOST_TEXT_BYTES = 8 * 1024**2  # as over HTTP
 
@@ -65,6 +67,38 @@ class Servicer:
         if call.failed:
             yield transcription_pb2.TranscriptionEvent()
 
+    async def Speak(  # noqa: N802
+        self, request: bytes, grpc_context: CallContext
+    ) -> speech_pb2.SpeakResponse:
+        """A whole file of speech."""
+        with Call("/antiphon.v1.Speech/Speak", grpc_context) as call:
+            asked, model, events = await self._speech(call, request)
+            return speech.response_of(await whole(events, asked.container), model)
+        return speech_pb2.SpeakResponse()
+
+    async def StreamSpeech(  # noqa: N802
+        self, request: bytes, grpc_context: CallContext
+    ) -> AsyncGenerator[speech_pb2.SpeechEvent, None]:
+        """The file as it is spoken; after a failure an empty event, which takes the status along."""
+        with Call("/antiphon.v1.Speech/StreamSpeech", grpc_context) as call:
+            asked, model, events = await self._speech(call, request)
+            told = speech.Events(model)
+            async with aclosing(encoded(events, asked.container)) as parts:
+                async for part in parts:
+                    for event in told.of(part):
+                        yield event
+        if call.failed:
+            yield speech_pb2.SpeechEvent()
+
+    async def ListVoices(  # noqa: N802
+        self, request: bytes, grpc_context: CallContext
+    ) -> speech_pb2.ListVoicesResponse:
+        """The voice library."""
+        with Call("/antiphon.v1.Speech/ListVoices", grpc_context) as call:
+            model = await self._gate.read(call, request, speech_pb2.ListVoicesRequest, speech.read_model)
+            return speech.voices_of(await self._backend.voices(model))
+        return speech_pb2.ListVoicesResponse()
+
     async def _read_texts(
         self,
         call: Call,
@@ -83,6 +117,14 @@ class Servicer:
         call.tell((name.lower(), value) for name, value in form.headers.items())
         model = self._model("transcription", form.request.model)
         return form.request.task, model, self._backend.transcribe(form.request, upload)
+
+    async def _speech(
+        self, call: Call, request: bytes
+    ) -> tuple[speech.SpeechQuestion, str, AsyncGenerator[SpeechEvent, None]]:
+        """Speech that has been asked for, the model that answers, and the events to come."""
+        asked = await self._gate.read(call, request, speech_pb2.SpeakRequest, speech.read_request)
+        model = self._model("speech", asked.request.model)
+        return asked, model, self._backend.speak(asked.request, asked.references)
 
     def _model(self, task: ModelTask, name: str | None) -> str:
         """The model that answers to a name, as clients know it."""

@@ -6,11 +6,11 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
-from serve_app.grpc.protos import classification_pb2, hate_speech_pb2, transcription_pb2
+from serve_app.grpc.protos import classification_pb2, hate_speech_pb2, speech_pb2, transcription_pb2
 
 SERVICES: tuple[ServiceDescriptor, ...] = tuple(
     service
-    for protocol in (hate_speech_pb2, classification_pb2, transcription_pb2)
+    for protocol in (hate_speech_pb2, classification_pb2, transcription_pb2, speech_pb2)
     for service in protocol.DESCRIPTOR.services_by_name.values()
 )
 

@@ -59,6 +59,7 @@ def test_every_method_has_a_name_and_a_servicer_of_its_own() -> None:
         "service.runsync",
         "antiphon.v1.Classification",
         "antiphon.v1.Transcription",
+        "antiphon.v1.Speech",
     ]
 
 
