@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 LARGEST_SEED = 2**63 - 1
-VoiceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _-]{0,254}(?<! )$")]
+VoiceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9 _-]{0,253}[A-Za-z0-9_-])?$")]
 Title = Annotated[str, StringConstraints(max_length=255)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
