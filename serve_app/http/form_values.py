@@ -50,7 +50,7 @@ def read_value(sent: Sent, schema: Schema, *, blank: bool = False) -> Any:
     if is_nullable(schema) and plain["type"] != "string" and text.strip().lower() in NONE:
         return None
     value = _read_scalar(text, plain)
-    if value is ABSENT or not _fits(value, plain):
+    if value is ABSENT or not fits(value, plain):
         raise wrong_value(sent.name, text, schema)
     return value
 
@@ -110,7 +110,7 @@ def _read_list(sent: Sent, schema: Schema, plain: Schema) -> Any:
     if not values:
         return ABSENT
     for entry, value in zip(entries, values, strict=True):
-        if value is ABSENT or not _fits(value, items):
+        if value is ABSENT or not fits(value, items):
             raise wrong_value(sent.name, entry, schema)
     if len(values) > plain.get("maxItems", math.inf):
         raise InvalidRequest(
@@ -137,7 +137,8 @@ def _read_scalar(text: str, schema: Schema) -> Any:
     return int(number) if number.is_integer() and abs(number) < 2**53 else ABSENT
 
 
-def _fits(value: Any, schema: Schema) -> bool:
+def fits(value: Any, schema: Schema) -> bool:
+    """Whether a text or a number is within a schema's choices and limits."""
     if isinstance(value, str):
         return len(value) <= schema.get("maxLength", math.inf) and value in schema.get("enum", (value,))
     least: float = schema.get("minimum", -math.inf)

@@ -18,10 +18,11 @@ T = TypeVar("T")
 
 MAX_BYTES = 8 * 1024**2
 LARGE_BYTES = 64 * 1024
+MAX_VALUES = 500_000  # in a body beyond MAX_BYTES, which is to be long for its texts
 CHARSETS = frozenset({"ascii", "utf-8"})
 
 
-async def read_json(request: Request, make: Callable[[dict[str, Any]], T]) -> T:
+async def read_json(request: Request, make: Callable[[dict[str, Any]], T], max_bytes: int = MAX_BYTES) -> T:
     """What ``make`` makes of the body's object. If the body is large, both are done on a thread.
 
     Raises UnsupportedMedia for another content type, PayloadTooLarge, InvalidRequest for a body that is no JSON
@@ -32,7 +33,9 @@ async def read_json(request: Request, make: Callable[[dict[str, Any]], T]) -> T:
         raise UnsupportedMedia(
             f"The request body is {told(kind)}; send a JSON object with `Content-Type: application/json`."
         )
-    body = await _bytes_of(request)
+    body = await _bytes_of(request, max_bytes)
+    if len(body) > MAX_BYTES and sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise PayloadTooLarge(f"The request body has more than {MAX_VALUES} values; send several requests.")
     return await off_loop(lambda: make(parse_object(body)), large=len(body) >= LARGE_BYTES)
 
 
@@ -66,13 +69,13 @@ def parse_json(body: bytes | bytearray) -> Any:
         raise InvalidRequest("The JSON in the request body holds a number with too many digits.") from error
 
 
-async def _bytes_of(request: Request) -> bytearray:
+async def _bytes_of(request: Request, max_bytes: int) -> bytearray:
     body = bytearray()
     async with contextlib.aclosing(request.stream()) as chunks:
         async for chunk in chunks:
-            if len(body) + len(chunk) > MAX_BYTES:
+            if len(body) + len(chunk) > max_bytes:
                 raise PayloadTooLarge(
-                    f"The request body is larger than the {MAX_BYTES} bytes of JSON that are taken; "
+                    f"The request body is larger than the {max_bytes} bytes of JSON that are taken; "
                     "send several requests."
                 )
             body += chunk

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployments.errors import InvalidRequest
-from serve_app.http.schema_words import Schema, expectation
+from serve_app.http.form_values import as_form_text, fits, wrong_value
+from serve_app.http.schema_words import Schema, expectation, plain_schema
+
+JSON_TYPES = {"string": {str}, "boolean": {bool}, "integer": {int}, "number": {int, float}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,18 @@ class JsonFields:
         if not isinstance(value, str) or len(value) > row.schema["maxLength"]:
             name = self.names[row.name]
             raise InvalidRequest(f"`{name}` has to be {expectation(row.schema)}.", param=name)
+        return value
+
+    def scalar(self, row: JsonField) -> Any:
+        """A text, number or boolean as the schema wants it; None if it is absent or empty. Raises InvalidRequest."""
+        value = self.values.get(row.name)
+        if value is None or value == "":
+            return None
+        schema = plain_schema(row.schema)
+        if schema["type"] == "integer" and isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if type(value) not in JSON_TYPES[schema["type"]] or not fits(value, schema):
+            raise wrong_value(self.names[row.name], as_form_text(value), row.schema)
         return value
 
 
