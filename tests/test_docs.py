@@ -10,6 +10,8 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from deployments.fish_speech.config import EngineConfig as SpeechEngine
+from deployments.fish_speech.config import FishSpeechConfig, VoicesConfig
 from deployments.model_config import ModelConfig
 from deployments.text_classification.config import EngineConfig as ClassifierEngine
 from deployments.text_classification.config import TextClassificationConfig
@@ -18,6 +20,7 @@ from deployments.whisper.config import WhisperConfig
 from serve_app.config import (
     AppConfig,
     FetchConfig,
+    FishSpeechEntry,
     GrpcConfig,
     HttpConfig,
     ModelEntry,
@@ -74,6 +77,8 @@ def _keys(section: str) -> Iterator[tuple[str, str]]:
         ("A model's `config`", ModelConfig),
         ("The `engine` of a transcription model", WhisperEngine),
         ("The `engine` of a text-classification model", ClassifierEngine),
+        ("The `engine` of a speech model", SpeechEngine),
+        ("`voices`", VoicesConfig),
         ("`moderation`", ModerationConfig),
         ("`http`", HttpConfig),
         ("`grpc`", GrpcConfig),
@@ -98,6 +103,7 @@ def test_the_keys_of_every_model_are_documented() -> None:
     [
         ("Transcription", WhisperEntry, WhisperConfig),
         ("Text classification", TextClassificationEntry, TextClassificationConfig),
+        ("Speech synthesis", FishSpeechEntry, FishSpeechConfig),
     ],
 )
 def test_what_a_family_adds_is_documented(section: str, entry: type[BaseModel], config: type[BaseModel]) -> None:
