@@ -1,0 +1,1 @@
+"""The networks of fish-speech 1.1."""

@@ -1,0 +1,161 @@
+"""The VITS decoder of fish-speech 1.1, vits_decoder_v1.1, with the encoder that its file has, too.
+
+Kim et al., "Conditional Variational Autoencoder with Adversarial Learning for End-to-End Text-to-Speech"; here the
+prior is made of codes, text and a speaker's embedding. Written from the structure of fish-speech 1.1 (Fish Audio),
+whose checkpoints it reads.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from deployments.fish_speech.codec import Condition, check_audio, check_codes, gaussian_noise
+from deployments.fish_speech.mel import Spectrogram
+from deployments.fish_speech.state_dict import build, read_size, read_state_dict
+from deployments.fish_speech.v11.encoder import RecordingEncoder, VectorQuantizer
+from deployments.fish_speech.v11.flow import InverseFlow
+from deployments.fish_speech.v11.generator import Generator
+from deployments.fish_speech.v11.prior_encoder import PriorEncoder
+from deployments.fish_speech.v11.reference_encoder import ReferenceEncoder
+from deployments.fish_speech.v11.vits_size import SynthesizerSize, VITSSize
+
+SIZES = "vits.json"
+NOISE_SCALE = 0.5
+
+
+class Synthesizer(nn.Module):
+    """The parameters of VITS that speaking takes, named as in the original's checkpoint."""
+
+    def __init__(self, size: SynthesizerSize) -> None:
+        super().__init__()
+        self.enc_p = PriorEncoder(size)
+        self.flow = InverseFlow(size.inter_channels, size.hidden_channels, size.gin_channels)
+        self.dec = Generator(size)
+        self.ref_enc = ReferenceEncoder(size.spec_channels, size.style_hidden, size.gin_channels)
+
+    def forward(self, quantized: Tensor, text: Tensor, seen: Tensor, speaker: Tensor, noise: Tensor) -> Tensor:
+        """Sound (batch, samples). ``noise`` (batch, inter_channels, time) is Gaussian; the rest is as in
+        ``PriorEncoder``.
+        """
+        mean, log_deviation = self.enc_p(quantized, text, seen, speaker)
+        z_p = mean + noise * torch.exp(log_deviation) * NOISE_SCALE
+        sound: Tensor = self.dec(self.flow(z_p, speaker), speaker)
+        return sound
+
+    def cast_decoder(self, dtype: torch.dtype) -> None:
+        """Let all but the reference encoder compute in ``dtype``."""
+        self.enc_p.to(dtype)
+        self.flow.to(dtype)
+        self.dec.cast_decoder(dtype)
+
+
+class VITSCodec:
+    """``Codec`` of fish-speech 1.1 that needs to know what is spoken, and sounds like the speaker it is given."""
+
+    left_context: int | None = None
+
+    def __init__(self, synthesizer: Synthesizer, vq: VectorQuantizer, size: VITSSize) -> None:
+        self.synthesizer, self.vq = synthesizer, vq
+        self.recordings = RecordingEncoder(vq, size)
+        self.spectrogram = Spectrogram(size.encode_mel.n_fft, size.encode_mel.hop_length)
+        self.sample_rate = size.encode_mel.sample_rate
+        self.frame_samples = size.frame_samples
+        self.codebooks = size.quantizer.n_groups
+        self.codebook_entries = size.quantizer.entries
+        self.shortest_samples = self.recordings.shortest_samples
+        self._factor, self._size = size.quantizer.factor, size.synthesizer
+        self._device = torch.device("cpu")
+        self._dtype = torch.float32
+
+    def to(self, device: torch.device | str, dtype: torch.dtype) -> Self:
+        """See ``Codec.to``."""
+        self._device, self._dtype = torch.device(device), dtype
+        self.recordings.to(self._device)
+        self.spectrogram.to(self._device)
+        self.synthesizer.to(self._device)
+        self.vq.quantizer.cast_decoder(dtype)
+        self.synthesizer.cast_decoder(dtype)
+        return self
+
+    def encode(self, audio: Tensor) -> Tensor:
+        """See ``Codec.encode``; what is left after the last whole frame has no code."""
+        return self.recordings.encode(audio)
+
+    def full_frames(self, samples: int) -> int:
+        """See ``Codec.full_frames``."""
+        return samples // self.frame_samples
+
+    @torch.inference_mode()
+    def speaker_embedding(self, audio: Tensor) -> Tensor:
+        """The speaker of a recording, float32 (gin_channels,), for ``Condition.speaker``.
+
+        ``audio`` is as for ``encode``. Raises ValueError as that does.
+        """
+        check_audio(audio, self.shortest_samples)
+        magnitudes = self.spectrogram(audio.to(self._device, torch.float32)[None])
+        embedding: Tensor = self.synthesizer.ref_enc(magnitudes)
+        return embedding[0, :, 0]
+
+    @torch.inference_mode()
+    def decode(
+        self, codes: Tensor, conditions: Sequence[Condition] | None = None, *, noise: Tensor | None = None
+    ) -> Tensor:
+        """See ``Codec.decode``; every condition has to have a text.
+
+        ``noise`` (batch, inter_channels, frames * 4) takes the place of what the conditions' seeds would draw.
+        """
+        conditions = check_codes(codes, self.codebooks, conditions)
+        batch, _, frames = codes.shape
+        if not codes.numel():
+            return torch.zeros(batch, frames * self.frame_samples, device=self._device)
+        text, seen = self._texts(conditions)
+        if noise is None:
+            noise = gaussian_noise((self._size.inter_channels, frames * self._factor), conditions)
+        sound: Tensor = self.synthesizer(
+            self.vq.quantizer.decode(codes.to(self._device)),
+            text,
+            seen,
+            self._speakers(conditions),
+            noise.to(self._device, self._dtype),
+        )
+        return sound.float()
+
+    def _texts(self, conditions: Sequence[Condition]) -> tuple[Tensor, Tensor]:
+        """Token ids (batch, tokens), padded with zeros, and where they are none of it (batch, 1, tokens)."""
+        texts: list[Tensor] = []
+        for condition in conditions:
+            text = condition.text
+            if text is None or text.dim() != 1 or not text.shape[0] or text.is_floating_point():
+                raise ValueError("VITS needs the text of what it decodes: int token ids of shape (tokens,).")
+            texts.append(text.to("cpu", torch.int64))
+        ids = pad_sequence(texts, batch_first=True)
+        if int(ids.min()) < 0 or int(ids.max()) >= self._size.codebook_size:
+            raise ValueError(f"Token ids of the text have to be from 0 to {self._size.codebook_size - 1}.")
+        lengths = torch.tensor([len(text) for text in texts])
+        seen = torch.arange(ids.shape[1]) < lengths[:, None, None]
+        return ids.to(self._device), seen.to(self._device)
+
+    def _speakers(self, conditions: Sequence[Condition]) -> Tensor:
+        """Embeddings (batch, gin_channels, 1); zeros where there is none."""
+        width = self._size.gin_channels
+        found = [torch.zeros(width) if item.speaker is None else item.speaker for item in conditions]
+        if any(speaker.shape != (width,) for speaker in found):
+            raise ValueError(f"A speaker's embedding has to be of shape ({width},).")
+        return torch.stack([speaker.to(self._device, self._dtype) for speaker in found])[..., None]
+
+
+def load_vits(vits_path: Path, device: torch.device | str) -> VITSCodec:
+    """The codec in a file, whose sizes stand in ``vits.json`` beside it if they are not the released.
+
+    Computes in float32 until ``to`` says otherwise. Raises ModelUnavailable for a file that is missing, damaged,
+    or of another kind.
+    """
+    size = read_size(vits_path.parent, SIZES, VITSSize)
+    state = read_state_dict(vits_path)
+    synthesizer = build(Synthesizer, size.synthesizer, state=state, source=vits_path)
+    vq = build(VectorQuantizer, size, state=state, source=vits_path, prefix="vq.")
+    return VITSCodec(synthesizer, vq, size).to(device, torch.float32)

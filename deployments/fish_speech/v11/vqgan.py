@@ -1,0 +1,137 @@
+"""The codec of fish-speech 1.1: vq-gan-group-fsq-2x1024 and the vocoder firefly-gan-base.
+
+A WaveNet encoder and grouped FSQ make codes; a second WaveNet makes a log-mel spectrogram of Gaussian noise,
+conditioned on them, and a vocoder makes it sound. Written from the structure of fish-speech 1.1 (Fish Audio),
+whose checkpoints it reads.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import torch
+from pydantic import model_validator
+from torch import Tensor, nn
+
+from deployments.fish_speech.codec import Condition, check_codes, gaussian_noise
+from deployments.fish_speech.codec_config import ConvNeXtSize, HiFiGanSize
+from deployments.fish_speech.state_dict import build, read_size, read_state_dict
+from deployments.fish_speech.v11.encoder import EncoderSize, RecordingEncoder, VectorQuantizer
+from deployments.fish_speech.v11.vocoder import Vocoder
+from deployments.fish_speech.v11.wavenet import WaveNet, WaveNetSize
+
+SIZES = "vqgan.json"
+QUALITY = 2.0  # what the decoder is told of the recording that it is to sound like
+
+
+class VQGANSize(EncoderSize):
+    """All sizes of the codec and of its vocoder; the defaults are the released ones'."""
+
+    decoder: WaveNetSize = WaveNetSize(output_channels=128, condition_channels=768)
+    vocoder_backbone: ConvNeXtSize = ConvNeXtSize(input_channels=128)
+    vocoder_head: HiFiGanSize = HiFiGanSize()
+
+    @model_validator(mode="after")
+    def _decoder_fits(self) -> Self:
+        if self.decoder.condition_channels != self.quantizer.input_dim:
+            raise ValueError("decoder.condition_channels has to be quantizer.input_dim")
+        if self.decoder.input_channels is not None:
+            raise ValueError("decoder has no input_channels")
+        if self.decoder.output_channels != self.vocoder_backbone.input_channels:
+            raise ValueError("decoder.output_channels has to be vocoder_backbone.input_channels")
+        if self.vocoder_backbone.dims[-1] != self.vocoder_head.num_mels:
+            raise ValueError("the last of vocoder_backbone.dims and vocoder_head.num_mels have to be equal")
+        if self.vocoder_head.hop_length != self.encode_mel.hop_length:
+            raise ValueError("vocoder_head.hop_length has to be encode_mel.hop_length")
+        return self
+
+
+class VQGAN(VectorQuantizer):
+    """The parameters, named as in the original's checkpoint."""
+
+    def __init__(self, size: VQGANSize) -> None:
+        super().__init__(size)
+        self.decoder = WaveNet(size.decoder)
+        self.quality_projection = nn.Linear(1, size.quantizer.input_dim)
+
+    def decode(self, codes: Tensor, noise: Tensor) -> Tensor:
+        """Log-mel (batch, mels, frames * 4) of codes (batch, codebooks, frames).
+
+        ``noise`` is Gaussian, (batch, decoder.residual_channels, frames * 4).
+        """
+        condition = self.quantizer.decode(codes)
+        quality = self.quality_projection(condition.new_full((1,), QUALITY))
+        mel: Tensor = self.decoder(noise.to(condition), condition + quality[:, None])
+        return mel
+
+    def cast_decoder(self, dtype: torch.dtype) -> None:
+        """Let ``decode`` compute in ``dtype``."""
+        self.quantizer.cast_decoder(dtype)
+        self.decoder.to(dtype)
+        self.quality_projection.to(dtype)
+
+
+class VQGANCodec:
+    """``Codec`` of fish-speech 1.1. Its sound depends on what comes later, so that segments are decoded whole."""
+
+    left_context: int | None = None
+
+    def __init__(self, network: VQGAN, vocoder: Vocoder, size: VQGANSize) -> None:
+        self.network, self.vocoder = network, vocoder
+        self.recordings = RecordingEncoder(network, size)
+        self.sample_rate = size.encode_mel.sample_rate
+        self.frame_samples = size.frame_samples
+        self.codebooks = size.quantizer.n_groups
+        self.codebook_entries = size.quantizer.entries
+        self.shortest_samples = self.recordings.shortest_samples
+        self._factor, self._noise_channels = size.quantizer.factor, size.decoder.residual_channels
+        self._device = torch.device("cpu")
+
+    def to(self, device: torch.device | str, dtype: torch.dtype) -> Self:
+        """See ``Codec.to``."""
+        self._device = torch.device(device)
+        self.recordings.to(self._device)
+        self.vocoder.to(self._device)
+        self.network.cast_decoder(dtype)
+        self.vocoder.cast_decoder(dtype)
+        return self
+
+    def encode(self, audio: Tensor) -> Tensor:
+        """See ``Codec.encode``; what is left after the last whole frame has no code."""
+        return self.recordings.encode(audio)
+
+    def full_frames(self, samples: int) -> int:
+        """See ``Codec.full_frames``."""
+        return samples // self.frame_samples
+
+    @torch.inference_mode()
+    def decode(
+        self, codes: Tensor, conditions: Sequence[Condition] | None = None, *, noise: Tensor | None = None
+    ) -> Tensor:
+        """See ``Codec.decode``; the noise is drawn with each condition's seed.
+
+        ``noise`` (batch, decoder.residual_channels, frames * 4) takes the place of what would be drawn.
+        """
+        conditions = check_codes(codes, self.codebooks, conditions)
+        batch, _, frames = codes.shape
+        if not codes.numel():
+            return torch.zeros(batch, frames * self.frame_samples, device=self._device)
+        if noise is None:
+            noise = gaussian_noise((self._noise_channels, frames * self._factor), conditions)
+        mel = self.network.decode(codes.to(self._device), noise.to(self._device))
+        sound: Tensor = self.vocoder(mel)
+        return sound.float()
+
+
+def load_vqgan(vqgan_path: Path, vocoder_path: Path, device: torch.device | str) -> VQGANCodec:
+    """The codec in two files, whose sizes stand in ``vqgan.json`` beside the first if they are not the released.
+
+    Computes in float32 until ``to`` says otherwise. Raises ModelUnavailable for files that are missing, damaged,
+    or of another kind.
+    """
+    size = read_size(vqgan_path.parent, SIZES, VQGANSize)
+    network = build(VQGAN, size, state=read_state_dict(vqgan_path), source=vqgan_path)
+    vocoder = build(
+        Vocoder, size.vocoder_backbone, size.vocoder_head, state=read_state_dict(vocoder_path), source=vocoder_path
+    )
+    return VQGANCodec(network, vocoder, size).to(device, torch.float32)
