@@ -1,4 +1,4 @@
-"""Errors in the shape of the API family that was called: RunPod's for jobs, OpenAI's for everything else."""
+"""Errors in the shape of the API family that was called: RunPod's for jobs, fish-speech's, else OpenAI's."""
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -8,7 +8,8 @@ from starlette.types import Scope
 from deployments.errors import AntiphonError
 from serve_app.failures import as_told
 from serve_app.http.errors import Json, error_headers, error_response, http_exception_words, on_http_exception
-from serve_app.http.paths import has_plain_errors
+from serve_app.http.fish import errors as fish_errors
+from serve_app.http.paths import has_plain_errors, is_fish_path
 from serve_app.http.request_id import request_id_of
 
 
@@ -16,6 +17,8 @@ def response_at(scope: Scope, error: AntiphonError) -> Response:
     """The whole response to a request that failed. In the job API an error is ``{"error": "sentence"}``."""
     if has_plain_errors(scope):
         return Json({"error": error.message}, error.status, error_headers(error))
+    if is_fish_path(scope):
+        return fish_errors.response_at(scope, error)
     return error_response(error)
 
 
@@ -26,8 +29,10 @@ async def on_error(request: Request, error: Exception) -> Response:
 
 async def on_refusal(request: Request, error: Exception) -> Response:
     """Starlette's handler for what its router refuses: unknown paths and methods."""
+    assert isinstance(error, HTTPException)
+    if is_fish_path(request.scope):
+        return fish_errors.refusal(request, error)
     if not has_plain_errors(request.scope):
         return await on_http_exception(request, error)
-    assert isinstance(error, HTTPException)
     message, _ = http_exception_words(request, error)
     return Json({"error": message}, error.status_code, error.headers)

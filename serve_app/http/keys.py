@@ -8,6 +8,7 @@ from serve_app.http.jobs.credentials import check_job_key
 from serve_app.http.paths import is_job_path, path_of
 from serve_app.keys import ApiKeys
 
+DENIAL = "websocket.http.response"  # the server can answer a WebSocket's handshake with a response
 # Probes carry no keys, and the pages about the API are the same on every server.
 OPEN_PATHS = frozenset({"/", "/docs", "/healthz", "/openapi.json", "/ping", "/readyz"})
 
@@ -27,7 +28,7 @@ class KeyCheck:
             try:
                 receive = await self._check(scope, receive)
             except AuthenticationFailed as error:
-                if scope["type"] == "websocket":
+                if scope["type"] == "websocket" and DENIAL not in scope.get("extensions", {}):
                     await send({"type": "websocket.close", "code": 1008, "reason": error.message})
                 else:
                     await response_at(scope, error)(scope, receive, send)

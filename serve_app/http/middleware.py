@@ -18,6 +18,7 @@ from serve_app.http.request_id import HEADER, assign_request_id
 logger = logging.getLogger("ray.serve")
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's number for a client that left; only the log sees it
+NO_CLOSING_CODE = 1006  # WebSocket's number for the same
 QUIET_PATHS = frozenset({"/healthz", "/ping", "/readyz"})
 LONGEST_LOGGED_PATH = 200
 
@@ -33,6 +34,9 @@ class RequestContext:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
+        if scope["type"] == "websocket":
+            await self._converse(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -65,6 +69,31 @@ class RequestContext:
             if started:
                 raise
             await response_at(scope, told)(scope, receive, send_with_id)
+        finally:
+            _log(scope, status, time.perf_counter() - began, request_id)
+
+    async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one WebSocket; in the log its closing code is the status."""
+        request_id = assign_request_id(scope)
+        began = time.perf_counter()
+        status = NO_CLOSING_CODE
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "websocket.close":
+                status = message.get("code", 1000)
+            elif message["type"] == "websocket.http.response.start":
+                status = message["status"]
+            await send(message)
+
+        async def receive_or_leave() -> Message:
+            try:
+                return await receive()
+            except Exception:
+                return {"type": "websocket.disconnect", "code": NO_CLOSING_CODE}
+
+        try:
+            await self._app(scope, receive_or_leave, send_and_note)
         finally:
             _log(scope, status, time.perf_counter() - began, request_id)
 
@@ -107,16 +136,17 @@ class BodyLimit:
 def _log(scope: Scope, status: int, seconds: float, request_id: str) -> None:
     path = quote(scope["path"], safe="/:@%")[:LONGEST_LOGGED_PATH]
     level = logging.DEBUG if path in QUIET_PATHS else logging.INFO
+    method = scope.get("method", "WEBSOCKET")
     logger.log(
         level,
         "%s %s %d %.1f ms",
-        scope["method"],
+        method,
         path,
         status,
         seconds * 1000,
         extra={
             "request_id": request_id,
-            "method": scope["method"],
+            "method": method,
             "path": path,
             "status": status,
             "latency_ms": round(seconds * 1000, 1),

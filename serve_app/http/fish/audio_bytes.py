@@ -1,0 +1,46 @@
+"""The bytes of an audio file in a field: as they are, or as base64."""
+
+import binascii
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
+
+from serve_app.upload import Upload
+
+STEP = 1024**2  # characters after which other threads have their turn
+_PREFIX = "data:"
+_BLANK = b" \t\r\n"
+
+
+def uploads_of(files: Iterable[bytes]) -> tuple[Upload, ...]:
+    """Files on their way to a replica, not copied."""
+    return tuple(Upload(np.frombuffer(file, dtype=np.uint8)) for file in files)
+
+
+def _file(value: Any) -> Any:
+    data = _decoded(value) if isinstance(value, str) else value
+    if isinstance(data, bytes) and not data:
+        raise PydanticCustomError("audio_empty", "Audio should be the bytes of a file, not empty")
+    return data
+
+
+def _decoded(text: str) -> bytes:
+    if text.startswith(_PREFIX):
+        text = text.partition(",")[2]
+    try:
+        data = text.encode("ascii").translate(None, _BLANK)
+        if b"=" in data[:-2]:
+            raise binascii.Error
+        return b"".join(
+            binascii.a2b_base64(data[start : start + STEP], strict_mode=True)
+            for start in range(0, len(data), STEP)
+        )
+    except (UnicodeEncodeError, binascii.Error):
+        raise PydanticCustomError("base64", "Audio should be bytes, or text in valid base64") from None
+
+
+AudioBytes = Annotated[bytes, BeforeValidator(_file)]
+"""Bytes of a file. Text is base64, with or without a ``data:`` prefix."""

@@ -1,0 +1,92 @@
+"""Bodies of fish-speech's API: a JSON or a msgpack object, read within limits.
+
+msgpack carries audio as bytes, JSON as base64.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import ormsgpack
+from starlette.requests import Request
+
+from deployments.errors import InvalidRequest, PayloadTooLarge
+from serve_app.http.body_type import body_type, told
+from serve_app.http.errors import UnsupportedMedia
+from serve_app.http.fish.errors import Unprocessable
+from serve_app.http.fish.msgpack_size import count_values
+from serve_app.http.json_body import CHARSETS, parse_json
+from serve_app.off_loop import off_loop
+
+T = TypeVar("T")
+Fields = dict[str, Any]
+
+MSGPACK = frozenset({"application/msgpack", "application/x-msgpack", "application/vnd.msgpack"})
+LARGE_BYTES = 64 * 1024
+MAX_JSON_BYTES = 32 * 1024**2
+MAX_VALUES = 500_000  # of which the smallest take 64 bytes of memory for every byte that is sent
+
+
+async def read_fields(request: Request, make: Callable[[Fields], T], *, msgpack: bool = True) -> T:
+    """What ``make`` makes of the body's object. If the body is large, both are done on a thread.
+
+    Raises UnsupportedMedia for another content type, InvalidRequest for what cannot be read, Unprocessable for
+    what is no object, PayloadTooLarge, ClientDisconnect if the client leaves, and whatever ``make`` raises.
+    """
+    kind = body_type(request, CHARSETS)
+    if msgpack and kind in MSGPACK:
+        body = await _read(request, None)
+        return await off_loop(lambda: make(parse_msgpack(body)), large=len(body) >= LARGE_BYTES)
+    if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
+        body = await _read(request, MAX_JSON_BYTES)
+        return await off_loop(lambda: make(_parse_json(body)), large=len(body) >= LARGE_BYTES)
+    wanted = "JSON as `application/json`" + (" or msgpack as `application/msgpack`" if msgpack else "")
+    raise UnsupportedMedia(f"The request body is {told(kind)}; send {wanted}.")
+
+
+def parse_msgpack(body: bytes) -> Fields:
+    """The object in a msgpack message. Raises InvalidRequest, Unprocessable, PayloadTooLarge."""
+    if len(body) >= LARGE_BYTES and count_values(body, MAX_VALUES) >= MAX_VALUES:
+        raise _too_many()
+    try:
+        return _object(ormsgpack.unpackb(body))
+    except ValueError as error:
+        raise InvalidRequest(f"The msgpack in the request body cannot be read: {error}.") from error
+
+
+def _parse_json(body: bytes) -> Fields:
+    if len(body) >= LARGE_BYTES and sum(map(body.count, (b",", b"[", b"{"))) >= MAX_VALUES:
+        raise _too_many()
+    try:
+        return _object(parse_json(body))
+    except InvalidRequest as error:
+        if isinstance(error.__cause__, json.JSONDecodeError):
+            raise InvalidRequest(str(error.__cause__)) from error  # fish-speech's words
+        raise
+
+
+def _object(found: Any) -> Fields:
+    if isinstance(found, dict):
+        return found
+    problem = {"type": "dict_type", "loc": [], "msg": "Input should be a valid dictionary", "in": "body"}
+    raise Unprocessable([problem])
+
+
+async def _read(request: Request, limit: int | None) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async with contextlib.aclosing(request.stream()) as chunks:
+        async for chunk in chunks:
+            size += len(chunk)
+            if limit is not None and size > limit:
+                raise PayloadTooLarge(
+                    f"The request body is larger than the {limit} bytes of JSON that are taken; "
+                    "msgpack carries audio in less."
+                )
+            parts.append(chunk)
+    return await off_loop(lambda: b"".join(parts), large=size >= LARGE_BYTES)
+
+
+def _too_many() -> PayloadTooLarge:
+    return PayloadTooLarge(f"The request body holds more than {MAX_VALUES} values; send several requests.")

@@ -1,0 +1,70 @@
+"""Text that comes in pieces of any size, and what of it can be spoken already."""
+
+import re
+
+LONGEST_PIECE = 4_000  # characters that are spoken at once
+_CLOSING = "\"'”’»)]"
+# A sentence ends in a sign of its end, perhaps quoted, before a blank; signs of scripts without blanks need none.
+# At the end of what is there a full stop after a digit may be a decimal point.
+_SENTENCE_END = re.compile(
+    rf"[.!?…]+[{re.escape(_CLOSING)}]*(?=\s)|[。！？]+[{re.escape(_CLOSING)}]*|\n+|(?:[!?…]|(?<=\D)\.)+[{re.escape(_CLOSING)}]*\Z"
+)
+_BLANK = re.compile(r"\s")
+
+
+class TextBuffer:
+    """What was received and not yet spoken.
+
+    Whole sentences are ready once they have ``least`` characters together. A text without an end of a sentence is
+    cut at a blank when it has more than ``most`` bytes of UTF-8; 0 waits for the end. After :meth:`flush` all of
+    it is ready.
+    """
+
+    def __init__(self, least: int, most: int) -> None:
+        self._least, self._most = least, most
+        self._parts: list[str] = []
+        self._flushed = 0
+        self.waiting = 0
+        """Characters that are not spoken yet."""
+
+    def add(self, text: str) -> None:
+        """More text."""
+        self._parts.append(text)
+        self.waiting += len(text)
+
+    def flush(self) -> None:
+        """Make everything ready that is there."""
+        self._flushed = self.waiting
+
+    def take(self) -> str | None:
+        """The next piece to be spoken, None if nothing is ready. Pieces without a letter or digit are left out."""
+        while (end := self._end()) > 0:
+            text = "".join(self._parts)
+            piece, rest = text[:end], text[end:]
+            self._parts, self.waiting = [rest] if rest else [], len(rest)
+            self._flushed = max(0, self._flushed - end)
+            if any(character.isalnum() for character in piece):
+                return piece.strip()
+        return None
+
+    def _end(self) -> int:
+        text = "".join(self._parts)
+        self._parts = [text] if text else []
+        if self._flushed:
+            return self._flushed if self._flushed <= LONGEST_PIECE else _cut(text, LONGEST_PIECE)
+        sentences = [found.end() for found in _SENTENCE_END.finditer(text, 0, LONGEST_PIECE)]
+        if sentences and sentences[-1] >= self._least:
+            return sentences[-1]
+        if len(text) > LONGEST_PIECE:
+            return _cut(text, LONGEST_PIECE)
+        if self._most and len(text.encode("utf-8", "replace")) > self._most:
+            return _cut(text, self._most)
+        return 0
+
+
+def _cut(text: str, most: int) -> int:
+    """The end of the last sentence within ``most`` characters, else the last blank, else just there."""
+    for pattern in (_SENTENCE_END, _BLANK):
+        if ends := [found.end() for found in pattern.finditer(text, 0, most)]:
+            return ends[-1]
+    return most

@@ -1,0 +1,122 @@
+"""``/v1/references/*``: the voice library in the manner of fish-speech's newest server."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from deployments.errors import ClientError, InvalidRequest
+from deployments.fish_speech.types import NewVoice, VoiceChange
+from serve_app.backend import Backend
+from serve_app.http.disconnect import while_connected
+from serve_app.http.fish.audio_bytes import AudioBytes, uploads_of
+from serve_app.http.fish.form_body import read_any
+from serve_app.http.fish.replies import reply
+from serve_app.http.fish.speech_order import check_text, validated
+from serve_app.http.fish.tts_body import FishBody
+
+TOLD_HERE = frozenset({400, 404, 409})  # in the shape of these routes; all else as everywhere
+ID = "letters, digits, blanks, `-` and `_`, at most 255 of them, a letter or digit first and no blank last"
+LIBRARY = "The model whose library it is; the default model if absent."
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class LibraryBody(FishBody):
+    """What is to be done to the library of a model."""
+
+    model: str | None = Field(None, max_length=256, description=LIBRARY)
+
+
+class AddBody(LibraryBody):
+    """A voice to be kept, from one recording."""
+
+    id: str = Field(description=f"The voice's id: {ID}.")
+    audio: AudioBytes = Field(description="The recording: a file, in JSON as base64.")
+    text: str = Field(max_length=10_000, description="What is said in it.")
+
+
+class DeleteBody(LibraryBody):
+    """A voice to be removed."""
+
+    reference_id: str = Field(description="The voice's id.")
+
+
+class UpdateBody(LibraryBody):
+    """A voice to be renamed."""
+
+    old_reference_id: str = Field(description="The voice's id.")
+    new_reference_id: str = Field(description=f"Its new id: {ID}.")
+
+
+def routes(backend: Backend) -> list[BaseRoute]:
+    """The four routes."""
+
+    async def add(body: AddBody) -> dict[str, Any]:
+        check_text(body.text)
+        voice = _valid(NewVoice, "id", id=body.id, texts=(body.text,))
+        added = await backend.add_voice(voice, uploads_of([body.audio]), body.model)
+        return {"message": f"The reference '{added.id}' was added.", "reference_id": added.id}
+
+    async def list_all(request: Request) -> Response:
+        voices = await while_connected(request.receive, backend.voices(request.query_params.get("model") or None))
+        ids = [voice.id for voice in voices]
+        content = {"success": True, "message": f"There are {len(ids)} references.", "reference_ids": ids}
+        return reply(request, content)
+
+    async def delete(body: DeleteBody) -> dict[str, Any]:
+        await backend.delete_voice(body.reference_id, body.model)
+        return {"message": f"The reference '{body.reference_id}' was deleted.", "reference_id": body.reference_id}
+
+    async def update(body: UpdateBody) -> dict[str, Any]:
+        old, change = body.old_reference_id, _valid(VoiceChange, "new_reference_id", id=body.new_reference_id)
+        changed = await backend.change_voice(old, change, body.model)
+        return {
+            "message": f"The reference '{old}' is now '{changed.id}'.",
+            "reference_id": changed.id,
+            "old_reference_id": old,
+            "new_reference_id": changed.id,
+        }
+
+    return [
+        Route("/v1/references/add", _endpoint(AddBody, add, lambda body: body.id), methods=["POST"]),
+        Route("/v1/references/list", list_all, methods=["GET"]),
+        Route(
+            "/v1/references/delete",
+            _endpoint(DeleteBody, delete, lambda body: body.reference_id),
+            methods=["DELETE"],
+        ),
+        Route(
+            "/v1/references/update",
+            _endpoint(UpdateBody, update, lambda body: body.old_reference_id),
+            methods=["POST"],
+        ),
+    ]
+
+
+def _endpoint(
+    model: type[Model], act: Callable[[Model], Any], named: Callable[[Model], str]
+) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        body = await read_any(request, partial(validated, model))
+        try:
+            content = await while_connected(request.receive, act(body))
+        except ClientError as error:
+            if error.status not in TOLD_HERE:
+                raise
+            told = {"success": False, "message": error.message, "reference_id": named(body)}
+            return reply(request, told, error.status)
+        return reply(request, {"success": True, **content})
+
+    return endpoint
+
+
+def _valid(model: type[Model], param: str, **fields: Any) -> Model:
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        raise InvalidRequest(f"`{param}` has to consist of {ID}.", param=param) from error

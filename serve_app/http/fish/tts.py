@@ -1,0 +1,30 @@
+"""``POST /v1/tts``: text into speech."""
+
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from serve_app.backend import Backend
+from serve_app.http.fish.audio_response import speech_response
+from serve_app.http.fish.bodies import read_fields
+from serve_app.http.fish.errors import names_cloud_model
+from serve_app.http.fish.speech_order import read_order
+from serve_app.http.request_id import request_id_of
+
+
+def routes(backend: Backend) -> list[BaseRoute]:
+    """The one route."""
+
+    async def tts(request: Request) -> Response:
+        read = partial(
+            read_order,
+            request_id=request_id_of(request.scope),
+            model=request.headers.get("model"),
+            cloud=names_cloud_model(request.scope),
+        )
+        order = await read_fields(request, read)
+        return await speech_response(request, backend.speak(order.request, order.references), order)
+
+    return [Route("/v1/tts", tts, methods=["POST"])]
