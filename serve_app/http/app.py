@@ -7,8 +7,18 @@ from starlette.middleware import Middleware
 from deployments.errors import AntiphonError
 from serve_app.backend import Backend
 from serve_app.config import HttpConfig
-from serve_app.http import classify, docs, health, models, openai_moderations, openai_transcriptions
+from serve_app.http import (
+    classify,
+    docs,
+    health,
+    models,
+    openai_moderations,
+    openai_speech,
+    openai_transcriptions,
+    openai_voices,
+)
 from serve_app.http.error_shapes import on_error, on_refusal
+from serve_app.http.fish.routes import fish_routes
 from serve_app.http.jobs import routes as jobs_routes
 from serve_app.http.keys import KeyCheck
 from serve_app.http.middleware import BodyLimit, RequestContext
@@ -33,8 +43,11 @@ def create_app(
     app = Starlette(
         routes=[
             *openai_transcriptions.routes(gateway),
+            *openai_speech.routes(gateway),
+            *openai_voices.routes(gateway),
             *openai_moderations.routes(gateway),
             *classify.routes(gateway),
+            *fish_routes(gateway),
             *models.routes(gateway),
             *jobs_routes.routes(jobs, jobs_config or JobsConfig()),
             *health.routes(gateway),

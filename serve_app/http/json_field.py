@@ -8,7 +8,12 @@ from deployments.errors import InvalidRequest
 from serve_app.http.form_values import as_form_text, fits, wrong_value
 from serve_app.http.schema_words import Schema, expectation, plain_schema
 
-JSON_TYPES = {"string": {str}, "boolean": {bool}, "integer": {int}, "number": {int, float}}
+JSON_TYPES: Mapping[str, set[type]] = {
+    "string": {str},
+    "boolean": {bool},
+    "integer": {int},
+    "number": {int, float},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class JsonFields:
         return value
 
     def scalar(self, row: JsonField) -> Any:
-        """A text, number or boolean as the schema wants it; None if it is absent or empty. Raises InvalidRequest."""
+        """A text, number or boolean as the schema wants it; None if absent or empty. Raises InvalidRequest."""
         value = self.values.get(row.name)
         if value is None or value == "":
             return None
