@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from serve_app.settings import Network, Settings
 
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
-ContractName = Literal["ivrit", "ivrit-legacy", "faster-whisper", "hate-speech", "openai"]
+ContractName = Literal["ivrit", "ivrit-legacy", "faster-whisper", "hate-speech", "fish-speech", "openai"]
 
 
 def _without_password(url: str) -> str:

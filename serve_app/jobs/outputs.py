@@ -1,16 +1,20 @@
 """Outputs that are too big to be answered: uploaded, with a link in their place."""
 
 import asyncio
+import base64
 from collections.abc import Mapping
 from typing import Any
 
 from media.publish import Publisher
 from media.upload import PublishPolicy
 from serve_app.jobs.config import PublishConfig
+from serve_app.jobs.contracts.contract import Result
 from serve_app.jobs.payloads import to_json
 from serve_app.jobs.types import Job, S3Target
+from serve_app.off_loop import off_loop
 
 JSON = "application/json"
+LARGE_BYTES = 64 * 1024
 
 
 class Outputs:
@@ -39,6 +43,18 @@ class Outputs:
             and (job.options.s3 is not None or not self._own.inline)
         )
 
+    async def of(self, job: Job, result: Result) -> Any:
+        """The output of a result. A big attachment is uploaded as the file that it is. Raises any
+        ``AntiphonError``.
+        """
+        if (file := result.attachment) is None:
+            return await self.uploaded(job, result.value)
+        if self.uploads(job, len(file.data)):
+            return {file.key: await self._published(job, file.data, job.id, file.content_type), **result.value}
+        large = len(file.data) > LARGE_BYTES
+        text = await off_loop(lambda: base64.b64encode(file.data).decode(), large=large)
+        return {file.key: text, **result.value}
+
     async def uploaded(self, job: Job, output: Any) -> Any:
         """The output, or ``{"url", "bytes", "content_type"}`` of its JSON. Raises any ``AntiphonError``."""
         if job.options.inline or (job.options.s3 is None and self._own.inline):
@@ -46,8 +62,11 @@ class Outputs:
         data = (await asyncio.to_thread(to_json, output)).encode()
         if not self.uploads(job, len(data)):
             return output
+        return await self._published(job, data, f"{job.id}.json", JSON)
+
+    async def _published(self, job: Job, data: bytes, name: str, content_type: str) -> dict[str, Any]:
         publisher = self._own if job.options.s3 is None else self._of(job.options.s3)
-        published = await publisher.publish(data, name=f"{job.id}.json", content_type=JSON)
+        published = await publisher.publish(data, name=name, content_type=content_type)
         return {"url": published.url, "bytes": published.bytes, "content_type": published.content_type}
 
     def _of(self, target: S3Target) -> Publisher:

@@ -80,8 +80,11 @@ class Record:
         if result is None and not wants_value and not self.outputs.uploads(self.job, sum(map(size_of, chunks))):
             await self._end(Ending("COMPLETED", job_rows.CHUNKS), None, job_input, notices, clock())
             return
-        output = result.value if result else [await self.payloads.value(cell) for cell in chunks]
-        output = await self.outputs.uploaded(self.job, output)
+        if result is not None:
+            output = await self.outputs.of(self.job, result)
+        else:
+            values = [await self.payloads.value(cell) for cell in chunks]
+            output = await self.outputs.uploaded(self.job, values)
         ending = Ending("COMPLETED", await self.payloads.cell(self.job.id, output))
         await self._end(ending, output, job_input, notices, clock())  # an upload may have taken a while
 

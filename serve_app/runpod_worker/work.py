@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -76,8 +76,8 @@ async def work(sent: Sent, tools: Tools, *, streamed: bool) -> AsyncGenerator[Ch
                     case Result():
                         result = item
         if not streamed:
-            value = json_safe(chunks if result is None else result.value)
-            yield Result(await tools.outputs.uploaded(job, value))
+            whole = Result(chunks) if result is None else result
+            yield Result(await tools.outputs.of(job, replace(whole, value=json_safe(whole.value))))
     except Exception as error:
         told = as_told(error, job.id)
         await tools.notices.add(job.id, attempt.failed(sent, told))

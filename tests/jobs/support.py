@@ -11,7 +11,16 @@ from deployments.errors import AntiphonError, InternalError, InvalidRequest, Mod
 from serve_app.config import HttpConfig
 from serve_app.http.app import create_app
 from serve_app.jobs.config import JobsConfig
-from serve_app.jobs.contracts.contract import Chunk, Item, JobContext, JobInput, Notice, Progress, Result
+from serve_app.jobs.contracts.contract import (
+    Attachment,
+    Chunk,
+    Item,
+    JobContext,
+    JobInput,
+    Notice,
+    Progress,
+    Result,
+)
 from serve_app.jobs.outputs import Outputs
 from serve_app.jobs.runner import Runner
 from serve_app.jobs.service import JobService
@@ -38,9 +47,9 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
 class Script:
     """A contract: the ``steps`` of the input are done one after the other.
 
-    ``{"chunk": value}``, ``{"progress": value}``, ``{"result": value}``, ``{"notice": event}``, ``{"last notice":
-    event}`` (with the end); ``{"wait": name}`` until ``events[name]`` is set; ``{"fail": kind}`` always, and
-    ``{"fail": kind, "times": n}`` the first n times.
+    ``{"chunk": value}``, ``{"progress": value}``, ``{"result": value}`` and beside it ``"file": text``,
+    ``{"notice": event}``, ``{"last notice": event}`` (with the end); ``{"wait": name}`` until ``events[name]`` is
+    set; ``{"fail": kind}`` always, and ``{"fail": kind, "times": n}`` the first n times.
     """
 
     name: str = "script"
@@ -69,6 +78,8 @@ class Script:
                         chunks += 1
                     case {"progress": value}:
                         yield Progress(value)
+                    case {"result": value, "file": text}:
+                        yield Result(value, Attachment("file", text.encode(), "audio/mpeg"))
                     case {"result": value}:
                         yield Result(value)
                     case {"notice": event}:

@@ -1,7 +1,9 @@
 """Big results of jobs: uploaded to a real S3 server, with a link that works; and payloads kept in S3."""
 
+import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,23 @@ async def test_a_big_result_goes_where_the_job_says(tmp_path: Path, script: Scri
         chunked = await site.end(await site.submit({"chunk": BIG}, {"chunk": 2}, options=options))
         assert read(chunked.output) == [BIG, 2]
         assert "a-secret" not in repr(job)
+
+
+async def test_a_big_file_is_uploaded_as_itself(tmp_path: Path, script: Script, s3: str) -> None:
+    options = JobOptions(s3=S3Target(s3, "test", "a-secret", "results", "of/mine"))
+    async with site_of(tmp_path, publish={"over_bytes": 1_000}) as site:
+        big, small = ({"result": {"seconds": 5}, "file": "x" * size} for size in (1_001, 1_000))
+        job = await site.submit(big, options=options)
+        output = (await site.end(job)).output
+        link = output.pop("file")
+        assert output == {"seconds": 5}
+        assert f"/results/of/mine/{job.id}.mp3" in link["url"]
+        answer = httpx.get(link["url"]).raise_for_status()
+        assert (answer.text, answer.headers["content-type"]) == ("x" * 1_001, "audio/mpeg")
+        assert (link["bytes"], link["content_type"]) == (1_001, "audio/mpeg")
+        for steps, more in ((small, options), (big, JobOptions()), (big, replace(options, inline=True))):
+            output = (await site.end(await site.submit(steps, options=more))).output
+            assert (base64.b64decode(output["file"]).decode(), output["seconds"]) == (steps["file"], 5)
 
 
 async def test_a_big_result_goes_where_the_environment_says(tmp_path: Path, script: Script, s3: str) -> None:

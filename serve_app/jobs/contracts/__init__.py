@@ -7,6 +7,7 @@ from serve_app.config import ModelTask
 from serve_app.jobs.config import ContractName
 from serve_app.jobs.contracts.contract import Contract
 from serve_app.jobs.contracts.faster_whisper import FasterWhisper
+from serve_app.jobs.contracts.fish_speech import FishSpeech
 from serve_app.jobs.contracts.hate_speech import HateSpeech
 from serve_app.jobs.contracts.ivrit import Ivrit
 from serve_app.jobs.contracts.openai import OpenAi
@@ -19,6 +20,7 @@ ALL: tuple[Contract, ...] = (
     Ivrit(),
     Ivrit("ivrit-legacy", legacy=True),
     FasterWhisper(),
+    FishSpeech(),
     HateSpeech(),
 )
 _BY_NAME = {contract.name: contract for contract in ALL}
@@ -46,6 +48,7 @@ def choose(job_input: object, task: ModelTask | None, contract: ContractName | N
     if task is None:
         raise InvalidRequest(
             "The input has no shape that is known here. Send `transcribe_args` (with `url` or `blob`) or `audio` "
-            "to transcribe, `prompt` or `text` to classify, or `openai_route` and `openai_input` for any request."
+            "to transcribe, `prompt` or `text` to classify, `text` and another field of speech (such as `format`) "
+            "to speak, or `openai_route` and `openai_input` for any request."
         )
     return next(one for one in suitable if one.task == task)

@@ -41,10 +41,23 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """Bytes that are the ``key`` of an output: as base64, or as the link of an upload if they are big."""
+
+    key: str
+    data: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
-    """The whole output; JSON-safe. At most one, and last. Without one the output is the list of the chunks."""
+    """The whole output; JSON-safe. At most one, and last. Without one the output is the list of the chunks.
+
+    The value of one with an ``attachment`` is an object.
+    """
 
     value: Any
+    attachment: Attachment | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,9 @@
 """The job contract of RunPod's OpenAI route: a job that is a request to this server's own HTTP API."""
 
-import base64
 import codecs
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
-from typing import Any
 
 from starlette.datastructures import Headers
 
@@ -23,7 +21,7 @@ from serve_app.failures import UNKNOWN_RETRY_S
 from serve_app.http.form_values import TRUE
 from serve_app.jobs.contracts._in_process import InProcessAnswer, answer_to
 from serve_app.jobs.contracts._openai_request import LARGE_BYTES, request_of
-from serve_app.jobs.contracts.contract import Chunk, Item, JobContext, JobInput, Notice, Result
+from serve_app.jobs.contracts.contract import Attachment, Chunk, Item, JobContext, JobInput, Notice, Result
 from serve_app.off_loop import off_loop
 
 EVENT_STREAM = "text/event-stream"
@@ -58,7 +56,8 @@ class OpenAi:
     """Any request to a path below ``/v1``: ``openai_route``, ``openai_input`` (its body), ``openai_method``.
 
     The output is the JSON of the answer, the text of an answer that is text, or an object with ``content_type``
-    and ``data`` (base64). With ``stream`` in the body it is a list of server-sent events, as they are.
+    and ``data`` (base64, or the link of an upload). With ``stream`` in the body it is a list of server-sent
+    events, as they are.
 
     A route that takes a form gets the body's fields as one; its ``file`` is an object with ``data`` (base64),
     ``name`` and ``content_type``, or with a ``url``.
@@ -94,7 +93,7 @@ class OpenAi:
             if not 200 <= answer.status < 300:
                 raise _refusal(await answer.read(), answer.status, answer.headers)
             if not self.streams(job_input):
-                yield Result(await _output(answer))
+                yield await _result(answer)
                 return
             async with aclosing(_texts(answer)) as texts:
                 count = 0
@@ -107,17 +106,16 @@ def _kind(answer: InProcessAnswer) -> str:
     return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _output(answer: InProcessAnswer) -> Any:
+async def _result(answer: InProcessAnswer) -> Result:
     kind, body = _kind(answer), await answer.read()
     if not body:
-        return None
+        return Result(None)
     large = len(body) > LARGE_BYTES
     if kind.endswith(("/json", "+json")):
-        return await off_loop(lambda: json.loads(body), large=large)
+        return Result(await off_loop(lambda: json.loads(body), large=large))
     if kind.startswith(TEXTS):
-        return body.decode(errors="replace")
-    data = await off_loop(lambda: base64.b64encode(body).decode(), large=large)
-    return {"content_type": kind, "data": data}
+        return Result(body.decode(errors="replace"))
+    return Result({"content_type": kind}, Attachment("data", body, kind))
 
 
 async def _texts(answer: InProcessAnswer) -> AsyncGenerator[str]:

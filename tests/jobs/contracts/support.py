@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from deployments.errors import AntiphonError
-from serve_app.jobs.config import WebhooksConfig
+from serve_app.jobs.config import PublishConfig, WebhooksConfig
 from serve_app.jobs.contracts import choose
 from serve_app.jobs.contracts.contract import Chunk, Contract, Item, JobContext, Notice, Result
+from serve_app.jobs.outputs import Outputs
+from serve_app.jobs.types import Job, JobOptions
 from tests.http.stub import StubBackend, app_of
 
+JOB = Job("job-1", "speech", "IN_PROGRESS", 0, 1, JobOptions())
 URL = "https://example.com/speech.wav"
 
 
@@ -41,7 +44,7 @@ async def output_of(job_input: Mapping[str, Any], context: JobContext | None = N
     """What ``status`` shows of a job whose contract is found by its shape."""
     items = await items_of(choose(job_input, task, None), job_input, context or context_of())
     if isinstance(items[-1], Result):
-        return items[-1].value
+        return await Outputs(PublishConfig(), environment={}).of(JOB, items[-1])
     return [item.value for item in items if isinstance(item, Chunk)]
 
 

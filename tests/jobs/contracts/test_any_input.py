@@ -12,6 +12,8 @@ from serve_app.jobs.contracts import ALL, choose
 from serve_app.jobs.contracts._faster_whisper_input import SCHEMA
 from serve_app.jobs.contracts._options import OPTIONS
 from serve_app.jobs.contracts.contract import Notice
+from serve_app.jobs.contracts.fish_speech import SHAPE
+from tests.http.speaking import SpeakingBackend
 from tests.jobs.contracts.support import URL, context_of
 
 TEXTS = st.one_of(
@@ -25,7 +27,7 @@ LEAVES = st.one_of(
 )
 KEYS = st.one_of(
     TEXTS,
-    st.sampled_from(sorted(OPTIONS | SCHEMA.keys())),
+    st.sampled_from(sorted(OPTIONS | SCHEMA.keys() | SHAPE)),
     st.sampled_from(
         ["url", "blob", "path", "file", "data", "model", "stream", "input", "output_options", "diarize"]
     ),
@@ -53,6 +55,11 @@ SHAPED = st.fixed_dictionaries(
         "prompt": VALUES,
         "text": VALUES,
         "wrap": VALUES,
+        "format": st.just("wav") | VALUES,
+        "voice": VALUES,
+        "references": st.just([{"audio": "AAAA", "text": "a"}]) | VALUES,
+        "seed": VALUES,
+        "prosody": VALUES,
         "openai_route": st.sampled_from(["/v1/models", "/v1/moderations", "/v1/audio/transcriptions"]) | VALUES,
         "openai_input": ARGUMENTS | VALUES,
         "openai_method": VALUES,
@@ -64,7 +71,7 @@ INPUTS = SHAPED | st.dictionaries(KEYS, VALUES, max_size=5)
 @given(INPUTS)
 @settings(max_examples=250, deadline=None)
 async def test_any_json(job_input: dict[str, Any]) -> None:
-    context = context_of(upload_bytes=10_000)
+    context = context_of(SpeakingBackend(), upload_bytes=10_000)
     refusals: list[AntiphonError] = []
     for contract in ALL:
         assert isinstance(contract.accepts(job_input), bool)

@@ -16,6 +16,10 @@ SHAPES = [
     ({"audio_base64": "AAAA", "model": "base"}, "faster-whisper"),
     ({"prompt": "Hello World"}, "hate-speech"),
     ({"text": "Hello World"}, "hate-speech"),
+    ({"text": "Hello World", "model": "a", "wrap": True}, "hate-speech"),
+    ({"text": "Hello World", "format": "mp3"}, "fish-speech"),
+    ({"text": "Hello World", "streaming": True, "model": "a"}, "fish-speech"),
+    ({"text": "Hello World", "references": [], "reference_id": None}, "fish-speech"),
     ({"openai_route": "/v1/models"}, "openai"),
     ({"openai_route": "/v1/moderations", "openai_input": {}, "prompt": "a"}, "openai"),
 ]
@@ -43,6 +47,7 @@ def test_only_contracts_of_the_task() -> None:
 def test_the_tasks_default_says_what_is_missing() -> None:
     assert choose({}, "transcription", None).name == "ivrit"
     assert choose({}, "classification", None).name == "hate-speech"
+    assert choose({}, "speech", None).name == "fish-speech"
 
 
 @pytest.mark.parametrize("job_input", [None, 5, "prompt", ["prompt"]])
@@ -55,5 +60,5 @@ def test_an_input_is_an_object(job_input: Any, contract: Any) -> None:
 def test_without_a_task_the_shapes_are_listed() -> None:
     with pytest.raises(InvalidRequest) as caught:
         choose({"hello": 1}, None, None)
-    for name in ("transcribe_args", "audio", "prompt", "openai_route"):
+    for name in ("transcribe_args", "audio", "prompt", "format", "openai_route"):
         assert f"`{name}`" in caught.value.message
