@@ -5,15 +5,16 @@ stream, and it has a handful of them.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from typing import Any, Protocol
 
 from deployments.calls import Calls, Handle
+from deployments.fish_speech.deployment import FishSpeechReplica
 from deployments.states import StateBoard
 from deployments.text_classification.deployment import TextClassificationReplica
 from deployments.whisper.deployment import WhisperReplica
 from media.fetch import FetchPolicy
-from serve_app.config import AppConfig, TextClassificationEntry, WhisperEntry
+from serve_app.config import AnyEntry, AppConfig, FishSpeechEntry, TextClassificationEntry, WhisperEntry
 from serve_app.gateway import Gateway, make_gateway
 from serve_app.readiness import StartFailed
 
@@ -37,18 +38,9 @@ class InProcess:
 
     async def start(self) -> Gateway:
         """The gateway to the replicas, which are not ready yet."""
-        fetching = FetchPolicy(**self._config.fetch.model_dump())
         states, handles = LocalHandle(StateBoard()), dict[str, Handle]()
-        for entry in sorted(self._config.models, key=lambda entry: entry.task == "transcription"):
-            match entry:
-                case TextClassificationEntry():
-                    needed = tuple(entry.moderation.categories or ())
-                    self._replicas[entry.id] = TextClassificationReplica(entry.id, entry.config, states, needed)
-                case WhisperEntry():
-                    name = entry.classifier
-                    classifier = Calls(handles[name], name) if name else None
-                    replica = WhisperReplica(entry.id, entry.config, fetching, states, classifier)
-                    self._replicas[entry.id] = replica
+        for entry in sorted(self._config.models, key=lambda entry: entry.task != "classification"):
+            self._replicas[entry.id] = self._replica(entry, states, handles)  # others may use a classifier
             handles[entry.id] = LocalHandle(self._replicas[entry.id])
         return make_gateway(self._config, handles, states)
 
@@ -70,6 +62,18 @@ class InProcess:
         """Unload everything."""
         for replica in self._replicas.values():
             await replica.close()
+
+    def _replica(self, entry: AnyEntry, states: "LocalHandle", handles: Mapping[str, Handle]) -> Replica:
+        match entry:
+            case TextClassificationEntry():
+                needed = tuple(entry.moderation.categories or ())
+                return TextClassificationReplica(entry.id, entry.config, states, needed)
+            case WhisperEntry():
+                fetching = FetchPolicy(**self._config.fetch.model_dump())
+                return WhisperReplica(entry.id, entry.config, fetching, states, _calls(entry.classifier, handles))
+            case FishSpeechEntry():
+                classifier = _calls(entry.classifier, handles)
+                return FishSpeechReplica(entry.id, entry.config, states, classifier, entry.refuse)
 
 
 class LocalHandle:
@@ -122,3 +126,7 @@ class _Items(AsyncIterator[Any]):
 
     def cancel(self) -> None:
         """Nothing is left to be done: ``until`` has closed it."""
+
+
+def _calls(name: str | None, handles: Mapping[str, Handle]) -> Calls | None:
+    return None if name is None else Calls(handles[name], name)
