@@ -32,7 +32,9 @@ from serve_app.http.classification_fields import CLASSIFICATION, MODERATION
 from serve_app.http.form_field import FormField
 from serve_app.http.json_field import JsonField
 from serve_app.http.schema_words import expectation
+from serve_app.http.speech_fields import SPEECH
 from serve_app.http.transcription_fields import AUDIO, FIELDS
+from serve_app.http.voice_fields import NEW_VOICE, VOICE_CHANGE
 from serve_app.jobs.config import EndpointConfig, JobsConfig, PublishConfig, WebhooksConfig
 
 ROOT = Path(__file__).parents[1]
@@ -44,10 +46,13 @@ SOURCES = [
 ]
 
 
+TABLES = ((AUDIO, *FIELDS), SPEECH, NEW_VOICE, VOICE_CHANGE, CLASSIFICATION, MODERATION)
+
+
 def field_tables() -> list[str]:
     """The tables of ``docs/http.md``. After a change of the fields: ``python -m tests.test_docs``."""
     head = ["| Field | Value | Default | Meaning |", "|---|---|---|---|"]
-    return ["\n".join([*head, *map(_row, table)]) for table in ((AUDIO, *FIELDS), CLASSIFICATION, MODERATION)]
+    return ["\n".join([*head, *map(_row, table)]) for table in TABLES]
 
 
 def _row(field: FormField | JsonField) -> str:

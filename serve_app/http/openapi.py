@@ -1,33 +1,14 @@
 """The OpenAPI 3.1 document, made from the same field tables as the parsers."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from serve_app.http import openapi_speech
 from serve_app.http.classification_fields import CLASSIFICATION, MODERATION
-from serve_app.http.form_field import FormField
 from serve_app.http.jobs import openapi as job_api
 from serve_app.http.json_field import JsonField
+from serve_app.http.openapi_parts import ERRORS, HEADERS, Document, errors_of, json_answer, property_of, ref
 from serve_app.http.openapi_schemas import SCHEMAS
 from serve_app.http.transcription_fields import AUDIO, FIELDS
-
-Document = dict[str, Any]
-
-ERRORS = {
-    "400": "A field is missing, wrong, or cannot be honoured; the message says what to change.",
-    "401": "The API key is missing or wrong.",
-    "404": "No served model has this name.",
-    "413": "The body, the audio or a text is larger than this server takes.",
-    "415": "The body has a content type that this route does not read.",
-    "429": "The queue is full; `Retry-After` says when to try again.",
-    "500": "The server failed; its log has the details under the id in `x-request-id`.",
-    "503": "The model is loading or lost its replica; try again.",
-    "504": "The request took longer than allowed.",
-}
-RETRIED = ("429", "503")
-HEADERS = {
-    "x-request-id": {"$ref": "#/components/headers/RequestId"},
-    "X-Ignored-Fields": {"$ref": "#/components/headers/IgnoredFields"},
-}
 
 
 def openapi(version: str, *, jobs: bool = False) -> Document:
@@ -44,15 +25,16 @@ def openapi(version: str, *, jobs: bool = False) -> Document:
         "paths": {
             "/v1/audio/transcriptions": {"post": _audio("transcribe", "Transcribe audio in its own language.")},
             "/v1/audio/translations": {"post": _audio("translate", "Translate spoken audio into English text.")},
+            **openapi_speech.paths(),
             "/v1/moderations": {
-                "post": _texts("moderate", "Judge texts by categories.", MODERATION, _ref("ModerationList"))
+                "post": _texts("moderate", "Judge texts by categories.", MODERATION, ref("ModerationList"))
             },
             "/v1/classify": {
                 "post": _texts(
                     "classify",
                     "Scores of texts by label.",
                     CLASSIFICATION,
-                    {"anyOf": [_ref("TextScores"), {"type": "array", "items": _ref("TextScores")}]},
+                    {"anyOf": [ref("TextScores"), {"type": "array", "items": ref("TextScores")}]},
                 )
             },
             "/v1/models": {"get": _get("listModels", "All served models.", "ModelList", ["401"])},
@@ -83,7 +65,7 @@ def openapi(version: str, *, jobs: bool = False) -> Document:
 def _audio(task: str, summary: str) -> Document:
     form = {
         "type": "object",
-        "properties": {field.name: _property(field) for field in (AUDIO, *FIELDS)},
+        "properties": {field.name: property_of(field) for field in (AUDIO, *FIELDS)},
         "oneOf": [{"required": ["file"]}, {"required": ["url"]}],
     }
     return {
@@ -96,14 +78,14 @@ def _audio(task: str, summary: str) -> Document:
                 "description": "The transcript in the wanted format, or its stream of events.",
                 "headers": HEADERS,
                 "content": {
-                    "application/json": {"schema": {"anyOf": [_ref("Transcript"), _ref("VerboseTranscript")]}},
+                    "application/json": {"schema": {"anyOf": [ref("Transcript"), ref("VerboseTranscript")]}},
                     "text/plain": {"schema": {"type": "string"}},
                     "application/x-subrip": {"schema": {"type": "string"}},
                     "text/vtt": {"schema": {"type": "string"}},
-                    "text/event-stream": {"schema": _ref("StreamEvent")},
+                    "text/event-stream": {"schema": ref("StreamEvent")},
                 },
             },
-            **_errors(ERRORS),
+            **errors_of(ERRORS),
         },
     }
 
@@ -111,7 +93,7 @@ def _audio(task: str, summary: str) -> Document:
 def _texts(operation: str, summary: str, table: Sequence[JsonField], answer: Document) -> Document:
     body = {
         "type": "object",
-        "properties": {field.name: _property(field) for field in table},
+        "properties": {field.name: property_of(field) for field in table},
         "required": [field.name for field in table if field.required],
     }
     return {
@@ -125,21 +107,16 @@ def _texts(operation: str, summary: str, table: Sequence[JsonField], answer: Doc
                 "headers": HEADERS,
                 "content": {"application/json": {"schema": answer}},
             },
-            **_errors(ERRORS),
+            **errors_of(ERRORS),
         },
     }
-
-
-def _property(field: FormField | JsonField) -> Document:
-    aliases = f" Also `{'`, `'.join(field.aliases)}`." if field.aliases else ""
-    return {**field.schema, "description": field.description + aliases, "x-hosted": field.standard}
 
 
 def _get(operation: str, summary: str, schema: str, errors: Iterable[str]) -> Document:
     return {
         "operationId": operation,
         "summary": summary,
-        "responses": {"200": _json(summary, schema), **_errors(errors)},
+        "responses": {"200": json_answer(summary, schema), **errors_of(errors)},
     }
 
 
@@ -149,24 +126,11 @@ def _probe(operation: str, summary: str, status: str, schema: str | None) -> Doc
         "operationId": operation,
         "summary": summary,
         "responses": {
-            "200": _json("Every model is ready.", "Readiness" if schema else "Health"),
-            status: _json(waiting, schema) if schema else {"description": waiting},
+            "200": json_answer("Every model is ready.", "Readiness" if schema else "Health"),
+            status: json_answer(waiting, schema) if schema else {"description": waiting},
         },
     }
 
 
 def _open(operation: Document) -> Document:
     return operation | {"security": []}
-
-
-def _errors(statuses: Iterable[str]) -> Document:
-    waiting = {"headers": {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}}
-    return {status: _json(ERRORS[status], "Error") | (waiting if status in RETRIED else {}) for status in statuses}
-
-
-def _json(description: str, schema: str) -> Document:
-    return {"description": description, "content": {"application/json": {"schema": _ref(schema)}}}
-
-
-def _ref(schema: str) -> Document:
-    return {"$ref": f"#/components/schemas/{schema}"}

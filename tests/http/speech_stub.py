@@ -38,8 +38,8 @@ CHUNK = 4_000
 
 class StubSpeech:
     """Mix it into a stub backend. ``hindrances`` are raised (exceptions) or waited for (asyncio events) after
-    that many chunks; ``speech_requests`` and ``references`` keep what was asked; ``closed`` counts streams that were
-    left early.
+    that many chunks; ``speech_requests`` and ``references`` keep what was asked; ``closed`` counts streams that
+    were left early.
     """
 
     def __init__(self, hindrances: dict[int, BaseException | asyncio.Event] | None = None) -> None:

@@ -11,7 +11,10 @@ import pytest
 from deployments.model_state import ModelState
 from serve_app.http.classification_fields import CLASSIFICATION, MODERATION
 from serve_app.http.openapi import openapi
+from serve_app.http.speech_fields import SPEECH
 from serve_app.http.transcription_fields import FIELDS
+from serve_app.http.voice_fields import NEW_VOICE, VOICE_CHANGE
+from tests.http.speaking import SpeakingBackend
 from tests.http.stub import (
     CLASSIFY,
     FINISHED,
@@ -150,20 +153,38 @@ async def test_classifiers_among_the_models() -> None:
     assert (on_demand["id"], on_demand["root"]) == ("acme/classify-spam", "any-classifier")
 
 
+async def test_voices_among_the_models() -> None:
+    backend = SpeakingBackend()
+    backend.found = {"sample-tts": ModelState("ready", queued_chars=120.0)}
+    async with client_of(app_of(backend)) as client:
+        found = (await client.get("/v1/models/tts-1")).json()
+        listed = [model["id"] for model in (await client.get("/v1/models")).json()["data"]]
+    assert "sample-tts" in listed
+    assert (found["root"], found["task"], found["license"]) == ("sample-tts", "speech", "CC-BY-NC-SA-4.0")
+    assert {"tts-1-hd", "gpt-4o-mini-tts"} < set(found["aliases"])
+    assert found["state"]["queued_chars"] == 120.0
+
+
 def test_the_document_has_every_field_and_no_dangling_reference() -> None:
     document = openapi("1.2.3")
     for path in (PATH, "/v1/audio/translations"):
         form = document["paths"][path]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
         assert form["properties"].keys() == {"file", *(field.name for field in FIELDS)}
-    for path, table in ((CLASSIFY, CLASSIFICATION), (MODERATIONS, MODERATION)):
-        body = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
-        assert body["properties"].keys() == {field.name for field in table}
-        assert body["required"] == ["input"]
+    for path, table in (
+        (CLASSIFY, CLASSIFICATION),
+        (MODERATIONS, MODERATION),
+        ("/v1/audio/speech", SPEECH),
+        ("/v1/audio/voices", NEW_VOICE),
+        ("/v1/audio/voices/{id}", VOICE_CHANGE),
+    ):
+        (content,) = document["paths"][path]["post"]["requestBody"]["content"].values()
+        assert content["schema"]["properties"].keys() == {field.name for field in table}
+        assert content["schema"].get("required", []) == [field.name for field in table if field.required]
     text = json.dumps(document)
     for reference in re.findall(r'"\$ref": "#/components/(\w+)/(\w+)"', text):
         assert reference[1] in document["components"][reference[0]]
     operations = re.findall(r'"operationId": "(\w+)"', text)
-    assert len(operations) == len(set(operations)) == 9
+    assert len(operations) == len(set(operations)) >= 15
 
 
 async def test_the_document_describes_every_route() -> None:
@@ -190,8 +211,18 @@ async def test_answers_fit_the_document() -> None:
     check((await ask(StubBackend(), {"input": ["x"]})).json()[0], "TextScores")
     for model in ("sample-classifier", "guard"):
         check((await ask(StubBackend(), {"input": "x", "model": model}, MODERATIONS)).json(), "ModerationList")
-    async with client_of(app_of(StubBackend())) as client:
+    async with client_of(app_of(SpeakingBackend())) as client:
         check((await client.get("/v1/models")).json(), "ModelList")
+        voice = {"name": "anna", "audio_sample": "AAAA", "text": "a"}
+        check((await client.post("/v1/audio/voices", json=voice)).json(), "Voice")
+        check((await client.post("/v1/audio/voices", json=voice)).json(), "Error")
+        check((await client.get("/v1/audio/voices")).json(), "VoiceList")
+        check((await client.delete("/v1/audio/voices/anna")).json(), "VoiceDeleted")
+        spoken = await client.post("/v1/audio/speech", json={"input": "Hello.", "stream_format": "sse"})
+    for line in spoken.text.split("\n\n"):
+        if line.startswith("data: {"):
+            check(json.loads(line[6:]), "SpeechEvent")
+    async with client_of(app_of(StubBackend())) as client:
         check((await client.get("/readyz")).json(), "Readiness")
         check((await client.get("/healthz")).json(), "Health")
     stream = await post(StubBackend(), {"stream": "true", "response_format": "verbose_json"})
@@ -217,7 +248,7 @@ async def test_the_page_is_complete_and_needs_no_other_server() -> None:
 
     Links().feed(page)
     assert links == ["openapi.json"]
-    for name in (field.name for field in (*FIELDS, *CLASSIFICATION, *MODERATION)):
+    for name in (field.name for field in (*FIELDS, *CLASSIFICATION, *MODERATION, *SPEECH, *NEW_VOICE)):
         assert f"<code>{name}</code>" in page
     assert "text or a list of texts or a list of objects of type, text" in page
     assert "Also <code>prompt</code>, <code>text</code>." in page
