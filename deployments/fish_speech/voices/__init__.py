@@ -1,0 +1,1 @@
+"""Named voices: their recordings, kept in a folder or in a bucket, and the codes that a model hears in them."""
