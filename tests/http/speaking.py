@@ -38,6 +38,10 @@ class SpeakingBackend(StubSpeech, StubBackend):
         self.models.resolve("speech", model)
         return await super().voices(model)
 
+    async def _hinder(self, chunk: int) -> None:
+        if isinstance(self.hindrances, dict):  # others are those of texts
+            await super()._hinder(chunk)
+
     @property
     def spoken(self) -> SpeechRequest:
         """The only request to speak so far."""

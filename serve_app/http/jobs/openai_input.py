@@ -2,14 +2,16 @@
 
 import asyncio
 import base64
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from deployments.errors import InvalidRequest
+from serve_app.http import openai_speech
 from serve_app.http.body_type import body_type
 from serve_app.http.form_values import TRUE
 from serve_app.http.forms import CHARSETS, read_form
@@ -44,10 +46,20 @@ async def openai_input(request: Request, limit: int) -> dict[str, Any]:
     return found
 
 
-def wants_stream(job_input: dict[str, Any]) -> bool:
-    """Whether the client asked for server-sent events."""
-    value = job_input.get("openai_input", {}).get("stream")
+def wants_stream(job_input: Mapping[str, Any]) -> bool:
+    """Whether a job's input asks for server-sent events. Never raises, whatever the input."""
+    body = job_input.get("openai_input")
+    if not isinstance(body, Mapping):
+        return False
+    if path_of(job_input.get("openai_route")) == openai_speech.PATH:  # its `stream` is about the sound itself
+        return body.get("stream_format") == "sse"
+    value = body.get("stream")
     return value is True or (isinstance(value, str) and value.strip().lower() in TRUE)
+
+
+def path_of(route: object) -> str | None:
+    """The path of a job's route; None if it is no text."""
+    return "/" + unquote(route.partition("?")[0]).removeprefix("/") if isinstance(route, str) else None
 
 
 def _route(request: Request) -> str:

@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.errors import InvalidRequest, PayloadTooLarge
+from serve_app.http import openai_speech
 from serve_app.http.form_values import as_form_text
+from serve_app.http.jobs.openai_input import path_of
 from serve_app.http.openai_transcriptions import PATHS
 from serve_app.jobs.contracts._audio import audio_at, audio_in
+from serve_app.jobs.contracts._fish_input import seed_of
 from serve_app.jobs.contracts._in_process import InProcessRequest
 from serve_app.jobs.contracts.contract import JobContext, JobInput
 from serve_app.off_loop import off_loop
@@ -30,7 +33,9 @@ _UNSAFE = re.compile(r"[^ -~]")
 
 
 async def request_of(job_input: JobInput, context: JobContext) -> InProcessRequest:
-    """The request. An input without a body is a GET. Raises InvalidRequest, ForbiddenUrl, PayloadTooLarge."""
+    """The request. An input without a body is a GET; speech without a seed gets that of the job, so that every
+    attempt says the same. Raises InvalidRequest, ForbiddenUrl, PayloadTooLarge.
+    """
     target = _target(job_input.get("openai_route"))
     body = job_input.get("openai_input")
     if body is not None and not isinstance(body, Mapping):
@@ -41,11 +46,14 @@ async def request_of(job_input: JobInput, context: JobContext) -> InProcessReque
         return InProcessRequest(method, target, headers)
     if context.model is not None and body.get("model") is None:
         body = {**body, "model": context.model}
-    path = target.partition("?")[0]
+    path = path_of(target)
+    if path == openai_speech.PATH and body.get("seed") is None:
+        body = {**body, "seed": seed_of(context.job_id)}
     if path in FORM_PATHS or isinstance(body.get("file"), Mapping):
         kind, content = await _form(body, context)
     else:
-        large = any(isinstance(value, str | list | Mapping) and len(value) > MANY for value in body.values())
+        many = any(isinstance(value, str | list | Mapping) and len(value) > MANY for value in body.values())
+        large = many or "references" in body  # recordings in base64
         kind, content = "application/json", await off_loop(lambda: _json(body), large=large)
     if len(content) > context.upload_bytes:
         raise PayloadTooLarge(

@@ -18,7 +18,7 @@ from deployments.errors import (
 )
 from serve_app.config import ModelTask
 from serve_app.failures import UNKNOWN_RETRY_S
-from serve_app.http.form_values import TRUE
+from serve_app.http.jobs.openai_input import wants_stream
 from serve_app.jobs.contracts._in_process import InProcessAnswer, answer_to
 from serve_app.jobs.contracts._openai_request import LARGE_BYTES, request_of
 from serve_app.jobs.contracts.contract import Attachment, Chunk, Item, JobContext, JobInput, Notice, Result
@@ -56,8 +56,8 @@ class OpenAi:
     """Any request to a path below ``/v1``: ``openai_route``, ``openai_input`` (its body), ``openai_method``.
 
     The output is the JSON of the answer, the text of an answer that is text, or an object with ``content_type``
-    and ``data`` (base64, or the link of an upload). With ``stream`` in the body it is a list of server-sent
-    events, as they are.
+    and ``data`` (base64, or the link of an upload). If the body asks for server-sent events, it is the list of
+    them, as they are.
 
     A route that takes a form gets the body's fields as one; its ``file`` is an object with ``data`` (base64),
     ``name`` and ``content_type``, or with a ``url``.
@@ -72,10 +72,8 @@ class OpenAi:
         return "openai_route" in job_input
 
     def streams(self, job_input: JobInput) -> bool:
-        """Whether the body asks for a stream."""
-        body = job_input.get("openai_input")
-        wanted = body.get("stream") if isinstance(body, dict) else None
-        return wanted is True or (isinstance(wanted, str) and wanted.strip().lower() in TRUE)
+        """Whether the body asks for server-sent events."""
+        return wants_stream(job_input)
 
     async def run(self, job_input: JobInput, context: JobContext) -> AsyncGenerator[Item]:
         """Do the request. Raises OpenAiRefusal, Overloaded, ModelUnavailable, DeadlineExceeded."""

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.http.stub import SCRIPT, StubBackend
+from tests.http.speaking import SpeakingBackend
+from tests.http.stub import SCRIPT
 from tests.jobs.clients.site import Served, serving_site
 
 
@@ -20,11 +21,12 @@ def served(shared: Served) -> Served:
     shared.backend.script = SCRIPT
     shared.backend.hindrances = ()
     shared.backend.requests.clear()
+    shared.backend.speech_requests.clear()
     shared.backend.uploads.clear()
     shared.backend.closed = 0
     return shared
 
 
 @pytest.fixture
-def backend(served: Served) -> StubBackend:
+def backend(served: Served) -> SpeakingBackend:
     return served.backend

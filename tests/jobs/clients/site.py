@@ -15,7 +15,7 @@ from serve_app.config import HttpConfig
 from serve_app.http.app import create_app
 from serve_app.keys import ApiKeys
 from tests.http.server import loopback_listener
-from tests.http.stub import StubBackend
+from tests.http.speaking import SpeakingBackend
 from tests.jobs.support import Site, site_of
 
 KEY = "the-key"
@@ -26,7 +26,7 @@ class Served:
     """A running server, and what is behind it, which lives on the server's own event loop."""
 
     url: str
-    backend: StubBackend
+    backend: SpeakingBackend
     site: Site
 
 
@@ -38,7 +38,7 @@ def serving_site(folder: Path, **settings: Any) -> Iterator[Served]:
     servers: list[uvicorn.Server] = []
 
     async def serve(listener: socket.socket) -> None:
-        backend = StubBackend()
+        backend = SpeakingBackend()
         async with site_of(folder, backend=backend, **settings) as site:
             app = create_app(backend, HttpConfig(), ApiKeys([KEY]), jobs=site.service, jobs_config=site.config)
             server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))

@@ -9,7 +9,9 @@ import pytest
 from openai import OpenAI
 
 from deployments.errors import InvalidRequest
+from media.encode import encode_stream
 from tests.http.server import wait_until
+from tests.http.speech_stub import RATE, tone
 from tests.http.stub import FINISHED, SEGMENTS, TEXT, StubBackend
 from tests.jobs.clients.site import KEY, Served
 
@@ -45,6 +47,22 @@ def test_a_transcription_of_a_file(transcribe: OpenAI, backend: StubBackend) -> 
     assert upload is not None
     assert upload.data.tobytes() == file[1]
     assert backend.request.language == "en"
+
+
+def test_speech(served: Served) -> None:
+    with client_at(served, "speech") as client:
+        asked = {"model": "tts-1", "voice": "alloy", "input": "Hello there, friend."}
+        sound = client.audio.speech.create(**asked, response_format="flac")  # type: ignore[arg-type]
+        assert sound.content == b"".join(encode_stream([tone(served.backend.spoken)], "flac", RATE))
+        assert sound.response.headers["content-type"] == "audio/flac"
+        with client.audio.speech.with_streaming_response.create(
+            **asked,
+            response_format="pcm",
+            stream_format="sse",  # type: ignore[arg-type]
+        ) as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            events = [json.loads(line[6:]) for line in answer.iter_lines() if line.startswith("data: {")]
+    assert [event["type"] for event in events[-2:]] == ["speech.audio.delta", "speech.audio.done"]
 
 
 def test_words(transcribe: OpenAI) -> None:

@@ -1,5 +1,6 @@
 """RunPod's own Python package, which only gets another base URL."""
 
+import base64
 import time
 import warnings
 from typing import Any
@@ -8,7 +9,10 @@ import aiohttp
 import pytest
 import requests
 
+from media.encode import encode, encode_stream
 from tests.http.server import wait_until
+from tests.http.speaking import SpeakingBackend
+from tests.http.speech_stub import RATE, tone
 from tests.http.stub import SEGMENTS, StubBackend
 from tests.jobs.clients.site import KEY, Served
 
@@ -60,6 +64,21 @@ def test_stream() -> None:
     chunks = list(job.stream())
     assert texts_in(chunks) == TEXTS
     assert texts_in(job.output(timeout=20)) == TEXTS
+
+
+def test_speech(backend: SpeakingBackend) -> None:
+    found = Endpoint("speech").run_sync({"text": "Hello there, friend.", "format": "mp3", "seed": 5})
+    assert base64.b64decode(found["audio"]) == encode(tone(backend.spoken), "mp3", RATE)
+    assert (found["format"], found["seed"], found["seconds"]) == ("mp3", 5, 1.0)
+
+
+def test_speech_as_it_is_made(backend: SpeakingBackend) -> None:
+    job = Endpoint("sample-tts").run({"text": "Hello there, friend.", "streaming": True})
+    chunks = list(job.stream())
+    sound = b"".join(base64.b64decode(chunk["audio_chunk"]) for chunk in chunks)
+    assert sound == b"".join(encode_stream([tone(backend.spoken)], "wav", RATE))
+    assert [chunk["end"] for chunk in chunks] == [0.25, 0.75, 1.0]
+    assert job.output(timeout=20) == chunks
 
 
 def test_cancel_ends_the_work_and_the_stream(backend: StubBackend) -> None:

@@ -16,6 +16,7 @@ from serve_app.jobs.contracts.fish_speech import SHAPE
 from tests.http.speaking import SpeakingBackend
 from tests.jobs.contracts.support import URL, context_of
 
+ROUTES = ("/v1/models", "/v1/moderations", "/v1/audio/transcriptions", "/v1/audio/speech", "/v1/tts")
 TEXTS = st.one_of(
     st.text(max_size=12),
     st.sampled_from(
@@ -60,7 +61,7 @@ SHAPED = st.fixed_dictionaries(
         "references": st.just([{"audio": "AAAA", "text": "a"}]) | VALUES,
         "seed": VALUES,
         "prosody": VALUES,
-        "openai_route": st.sampled_from(["/v1/models", "/v1/moderations", "/v1/audio/transcriptions"]) | VALUES,
+        "openai_route": st.sampled_from(ROUTES) | VALUES,
         "openai_input": ARGUMENTS | VALUES,
         "openai_method": VALUES,
     },
