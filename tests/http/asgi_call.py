@@ -52,7 +52,15 @@ class AsgiCall:
         self._incoming.put_nowait({"type": "http.request", "body": body, "more_body": more})
 
     def leave(self) -> None:
-        self._incoming.put_nowait({"type": "http.disconnect"})
+        self.deliver({"type": "http.disconnect"})
+
+    def deliver(self, message: Message) -> None:
+        self._incoming.put_nowait(message)
+
+    @property
+    def unread(self) -> int:
+        """How many messages the application has not taken yet."""
+        return self._incoming.qsize()
 
     async def sent(self) -> Message:
         """The next message of the application."""

@@ -7,7 +7,6 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 
-from starlette.requests import ClientDisconnect
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from deployments.errors import AntiphonError, DeadlineExceeded, InvalidRequest, ModelUnavailable, PayloadTooLarge
@@ -71,13 +70,13 @@ class LiveSession:
         try:
             async with asyncio.timeout(self._limits.session_s):
                 await self._converse(await self._start())
-        except (WebSocketDisconnect, ClientDisconnect):
+        except WebSocketDisconnect:
             return
         except TimeoutError:
             error = DeadlineExceeded(f"A session takes at most {self._limits.session_s:g} seconds.")
         except Exception as failure:
             error = as_told(failure, self._id)
-        with suppress(WebSocketDisconnect, ClientDisconnect, OSError):
+        with suppress(WebSocketDisconnect):
             await self._websocket.send_bytes(finish_message(error))
             if error is None:
                 await self._websocket.close(NORMAL)
@@ -150,10 +149,7 @@ class LiveSession:
         async with aclosing(encoded(self._events(order), order.container)) as parts:
             async for part in parts:
                 for message in audio_messages(part.data):
-                    try:
-                        await self._websocket.send_bytes(message)
-                    except OSError as error:
-                        raise ClientDisconnect from error
+                    await self._websocket.send_bytes(message)
 
     async def _events(self, order: SpeechOrder) -> AsyncGenerator[SpeechEvent, None]:
         """The events of all pieces as those of one utterance; none at all if there was nothing to say."""

@@ -25,9 +25,9 @@ from tests.media.sound import correlation, decoded
 HELLO = "Hello, world! How are you?"
 
 
-def heard(audio: bytes, rate: int = 16_000, *, raw: RawPcm | None = None) -> None:
+def heard(audio: bytes, rate: int = 16_000, *, raw: RawPcm | None = None, seed: int = 0) -> None:
     """Audio that says HELLO in the stub's way, with no more than an encoder's delay around it."""
-    expected = tone(SpeechRequest(text=HELLO, sampling=SamplingOptions(seed=0)), rate)
+    expected = tone(SpeechRequest(text=HELLO, sampling=SamplingOptions(seed=seed)), rate)
     found = decoded(audio, rate, raw=raw)
     assert len(expected) <= len(found) < len(expected) + 0.2 * rate
     assert correlation(found, expected) > 0.98
