@@ -10,10 +10,11 @@ import torch
 from deployments.allocator import reuse_freed_memory
 from deployments.errors import ModelUnavailable
 from deployments.text_classification.checkpoint import is_checkpoint
-from deployments.text_classification.config import EngineConfig, TextClassificationConfig
+from deployments.text_classification.config import TextClassificationConfig
 from deployments.text_classification.cores import Cores
 from deployments.text_classification.loading import Classifier, Padding, load_own, load_transformers
 from deployments.text_classification.normalizer import normalize_tweet
+from deployments.torch_device import choose_device, choose_dtype
 
 MOST_BATCH_TOKENS = {"cpu": 2_048, "cuda": 16_384}  # a batch cannot be interrupted
 RESERVED_LABELS = frozenset({"text", "label", "truncated", "start", "end"})  # other keys of a flat answer
@@ -36,10 +37,10 @@ class ClassifierEngine:
 
         Raises ModelUnavailable if it is neither, or lacks what it needs.
         """
-        self.device = _device(config.engine)
+        self.device = choose_device(config.engine.device)
         if self.device.type == "cpu":
             reuse_freed_memory()
-        dtype = _dtype(config.engine, self.device)
+        dtype = choose_dtype(config.engine.dtype, self.device)
         model = load_own(folder) if is_checkpoint(folder) else load_transformers(folder)
         self.max_batch_tokens = config.engine.max_batch_tokens or MOST_BATCH_TOKENS[self.device.type]
         self._cores = Cores(config.engine.threads)
@@ -110,21 +111,6 @@ def length_class(tokens: int, padding: Padding) -> int:
             return -(-tokens // step) * step
         case "unknown":
             return tokens
-
-
-def _device(config: EngineConfig) -> torch.device:
-    cuda = torch.cuda.is_available()
-    if config.device == "auto":
-        return torch.device("cuda" if cuda else "cpu")
-    if config.device != "cpu" and not cuda:
-        raise ModelUnavailable(f"The configuration asks for {config.device}, but PyTorch finds no GPU.")
-    return torch.device(config.device)
-
-
-def _dtype(config: EngineConfig, device: torch.device) -> torch.dtype:
-    if config.dtype == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[config.dtype]
 
 
 def _max_tokens(config: TextClassificationConfig, model: Classifier) -> int:
