@@ -5,7 +5,7 @@ A recording is ``take.wav`` with its transcript ``take.lab``, in any depth below
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from posixpath import splitext
 from typing import Self
 
 from deployments.fish_speech.voices.metadata import LARGEST_METADATA, METADATA
@@ -53,9 +53,9 @@ class VoiceFiles:
         inside = {file.path: file for file in files if file.path.startswith(f"{voice_id}/")}
         recordings, left_out = [], []
         for path in sorted(inside, key=natural):
-            pure = PurePosixPath(path)
-            if pure.suffix.lower() in _AUDIO:
-                text = inside.get(str(pure.with_suffix(TRANSCRIPT)))
+            stem, suffix = splitext(path)
+            if suffix.lower() in _AUDIO:
+                text = inside.get(stem + TRANSCRIPT)
                 if text is None or text.size > LONGEST_TRANSCRIPT:
                     left_out.append(inside[path])
                 else:

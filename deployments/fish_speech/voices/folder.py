@@ -44,13 +44,13 @@ class FolderStore:
     def tree(self) -> Mapping[str, Sequence[StoredFile]]:
         """All files by the first part of their path. Raises ModelUnavailable."""
         with self._told("read"):
-            return {name: self.files(name) for name in self._folders(self._root)}
+            return {name: self._below(self._root / name) for name in self._folders(self._root)}
 
     def files(self, folder: str) -> Sequence[StoredFile]:
         """All files in a folder and below it. Raises ModelUnavailable."""
         with self._told("read"):
             place = self._find(folder)
-            return [] if place is None else list(islice(self._walk(place, _DEEPEST), _MOST_FILES))
+            return [] if place is None else self._below(place)
 
     def read(self, files: Sequence[StoredFile]) -> list[bytes | None]:
         """Contents in order; None for a file that is no longer what was listed. Raises ModelUnavailable."""
@@ -173,6 +173,9 @@ class FolderStore:
                 return []
             raise
 
+    def _below(self, place: Path) -> list[StoredFile]:
+        return list(islice(self._walk(place, _DEEPEST), _MOST_FILES))
+
     def _walk(self, place: Path, depth: int) -> Iterator[StoredFile]:
         for entry in self._entries(place):
             if entry.is_dir(follow_symlinks=False):
@@ -182,7 +185,7 @@ class FolderStore:
                 with contextlib.suppress(FileNotFoundError):
                     status = entry.stat()
                     if stat.S_ISREG(status.st_mode):
-                        path = Path(entry.path).relative_to(self._root).as_posix()
+                        path = entry.path.removeprefix(f"{self._root}{os.sep}")
                         yield StoredFile(path, status.st_size, status.st_mtime, _version(status))
 
     def _is_inside(self, link: Path) -> bool:
