@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from serve_app.runpod_worker.json_safe import json_safe
 from serve_app.runpod_worker.limits import concurrency
 from serve_app.runpod_worker.progress import ProgressPosts
 from serve_app.runpod_worker.volume import use_hub_cache
+from serve_app.serve_config import load
 
 ROOT = Path(__file__).parents[2]
 JSON = st.recursive(
@@ -225,6 +227,16 @@ async def test_items_come_from_another_loop_and_leaving_stops_them() -> None:
     finally:
         background.close()
     background.close()
+
+
+def test_the_lines_that_make_the_worker_speak(tmp_path: Path) -> None:
+    text = (ROOT / "configs" / "runpod.yaml").read_text()
+    begin = text.index("        # - id: fish-speech")
+    config = tmp_path / "runpod.yaml"
+    config.write_text(text[:begin] + re.sub(r"(?m)^( +)# (?=- | )", r"\1", text[begin:]))
+    (app,) = load(config).applications
+    assert app.config.models[-1].id in app.overrides
+    assert app.config.models[-1].license == "CC-BY-NC-SA-4.0"
 
 
 def test_the_hubs_files_say_what_they_have_to() -> None:

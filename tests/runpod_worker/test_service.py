@@ -1,6 +1,7 @@
 """What is around the models, with models that are none; and the SDK that it is made for."""
 
 import asyncio
+import base64
 import subprocess
 import sys
 import threading
@@ -8,12 +9,15 @@ from typing import Any
 
 import pytest
 
+from media.encode import encode, encode_stream
 from serve_app.config import AppConfig
 from serve_app.jobs.contracts.contract import Result
 from serve_app.readiness import StartFailed
 from serve_app.runpod_worker.handlers import JobHandler
+from serve_app.runpod_worker.progress import ProgressPosts
 from serve_app.runpod_worker.service import Service
-from tests.http.stub import StubBackend
+from tests.http.speaking import SpeakingBackend
+from tests.http.speech_stub import RATE, tone
 
 CONFIG = AppConfig.model_validate({"models": [{"id": "sample-asr", "config": {"source": "samples/asr/model"}}]})
 JOB = {"id": "job-1", "input": {"prompt": "Hello World"}}
@@ -24,9 +28,10 @@ class Models:
 
     def __init__(self, *, failure: str | None = None, gone: bool = False) -> None:
         self.failure, self.gone, self.closed = failure, gone, threading.Event()
+        self.backend = SpeakingBackend()
 
     async def start(self) -> Any:
-        return StubBackend()
+        return self.backend
 
     async def ready(self) -> None:
         if self.failure:
@@ -51,6 +56,28 @@ async def test_a_job_from_another_loop() -> None:
         await asyncio.to_thread(service.close)
     assert models.closed.is_set()
     service.close()
+
+
+async def unheard(progress: Any) -> None:
+    """What nobody listens to."""
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_a_job_that_speaks(streaming: bool) -> None:
+    models = Models()
+    service = Service(CONFIG, models)
+    sent = {"id": "job-1", "input": {"text": "Hello there, friend.", "format": "wav", "streaming": streaming}}
+    try:
+        handler = JobHandler(service, sent, ProgressPosts(unheard))
+        if streaming:
+            parts = [base64.b64decode(chunk["audio_chunk"]) async for chunk in handler.stream(sent)]
+            sound = b"".join(encode_stream([tone(models.backend.spoken)], "wav", RATE))
+        else:
+            parts = [base64.b64decode((await handler.whole(sent))["audio"])]
+            sound = encode(tone(models.backend.spoken), "wav", RATE)
+        assert b"".join(parts) == sound
+    finally:
+        await asyncio.to_thread(service.close)
 
 
 async def test_models_that_do_not_start_fail_jobs_with_a_sentence() -> None:

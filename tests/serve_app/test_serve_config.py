@@ -272,7 +272,7 @@ applications:
         "'float16', not 'int3'",
         "14: applications[0].args.models[1].config.max_textes: unknown key; did you mean max_texts?",
         "14: applications[0].args.models[1].config.queue_audio_s: unknown key; did you mean queue_tokens?",
-        "15: applications[0].args.models[2]: the family of a model is whisper or text_classification",
+        "15: applications[0].args.models[2]: the family of a model is whisper, text_classification or fish_speech",
     ]
 
 
