@@ -90,8 +90,8 @@ class DualAR(nn.Module):
 
         ``columns`` are integers of shape (B, 1 + codebooks), ``positions`` int64 (B,), all below ``length``, the
         number of cache entries that are looked at; which of the possible lengths it is changes no bit of the
-        result. Returns hidden states (B, dim), before the norm. The cache has at least ``padded(B)`` rows, of which
-        only the first B are written. Never waits for the device.
+        result. Returns hidden states (B, dim), before the norm. The cache has at least ``padded(B)`` rows, of
+        which only the first B are written. Never waits for the device.
         """
         rows = columns.shape[0]
         entries = StepEntries(cache, self.pad(positions), rows, length)

@@ -1,10 +1,11 @@
 """The transformer layers that both stacks of a dual-autoregressive model are made of.
 
-Pre-norm layers as in Touvron et al., "LLaMA" (RMSNorm, SwiGLU, rotary positions on interleaved pairs), with grouped
-query heads of Ainslie et al., "GQA". Linear maps that read the same input are one matrix each: ``wqkv`` and ``w13``.
+Pre-norm layers as in Touvron et al., "LLaMA" (RMSNorm, SwiGLU, rotary positions on interleaved pairs), with the
+grouped query heads of Ainslie et al., "GQA". Linear maps that read the same input are one matrix each: ``wqkv``
+and ``w13``.
 
-**A row's result does not depend on its neighbours**, bit for bit, in float32 on a CPU, if a batch has a multiple of
-``ROW_MULTIPLE`` rows. That holds because
+**A row's result does not depend on its neighbours**, bit for bit, in float32 on a CPU, if a batch has a multiple
+of ``ROW_MULTIPLE`` rows. That holds because
 
 * a matrix product of so many rows is computed in full register tiles, each of whose rows is summed in one order,
   whatever the number of tiles and threads; fewer rows, or a rest, would take another kernel;
@@ -56,7 +57,7 @@ class Entries(Protocol):
 def rotary_table(length: int, head_dim: int, base: float, device: torch.device | None = None) -> Tensor:
     """Angles of positions 0 to ``length`` - 1 as complex64 (length, head_dim / 2).
 
-    Sine and cosine are **rounded to bfloat16**, whatever the model's type: the models were trained with such a table.
+    Sine and cosine are **rounded to bfloat16**, whatever the model's type: the models were trained with such ones.
     """
     exponents = torch.arange(0, head_dim, 2, dtype=torch.float32)[: head_dim // 2] / head_dim
     angles = torch.outer(torch.arange(length, dtype=torch.float32), 1.0 / base**exponents)
@@ -74,11 +75,12 @@ class RMSNorm(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         if hidden.is_cuda:
-            return functional.rms_norm(hidden, self.weight.shape, self.weight, self._eps)
+            fused: Tensor = functional.rms_norm(hidden, self.weight.shape, self.weight, self._eps)
+            return fused
         whole = hidden.float()
         norm = torch.linalg.vector_norm(whole, dim=-1, keepdim=True)
         scale = norm.square_().mul_(1.0 / hidden.shape[-1]).add_(self._eps).rsqrt_()
-        return (whole * scale).to(hidden.dtype) * self.weight
+        return torch.mul((whole * scale).to(hidden.dtype), self.weight)
 
 
 class Attention(nn.Module):
@@ -94,7 +96,7 @@ class Attention(nn.Module):
     def forward(self, hidden: Tensor, normed: Tensor, layer: int, entries: Entries) -> Tensor:
         """``hidden`` + attention of ``normed``, both (n, dim)."""
         size = self._size
-        heads = self.wqkv(normed).view(hidden.shape[0], -1, size.head_dim)
+        heads: Tensor = self.wqkv(normed).view(hidden.shape[0], -1, size.head_dim)
         turned = rotate(heads[:, : size.n_head + size.n_local_heads], entries.rotary)
         key_value = heads[:, size.n_head :].view(hidden.shape[0], 2, size.n_local_heads, size.head_dim)
         mixed = entries.attend(layer, turned[:, : size.n_head], key_value)
@@ -106,7 +108,7 @@ def rotate(heads: Tensor, angles: Tensor) -> Tensor:
 
     Computed in float32. Returns ``heads``.
     """
-    pairs = torch.view_as_complex(heads.float().unflatten(-1, (-1, 2)))
+    pairs = torch.view_as_complex(heads.float().view(*heads.shape[:-1], -1, 2))
     pairs.mul_(angles)
     if heads.dtype != torch.float32:
         heads.copy_(torch.view_as_real(pairs).flatten(-2))
