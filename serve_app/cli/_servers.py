@@ -4,7 +4,7 @@ import json
 import math
 import os
 from asyncio import sleep
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -149,6 +149,16 @@ async def check(response: httpx.Response) -> None:
         wait = response.headers.get("retry-after", "")
         raise Overloaded(message, retry_after_s=max(1.0, float(wait)) if wait.isdecimal() else 1.0)
     raise REFUSALS.get(response.status_code, AntiphonError)(message, param=param)
+
+
+async def messages(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
+    """Server-sent events. Raises AntiphonError if one of them is an error."""
+    async for line in response.aiter_lines():
+        if line.startswith("data: {"):
+            message: dict[str, Any] = json.loads(line.removeprefix("data: "))
+            if "error" in message:
+                raise AntiphonError(message["error"]["message"])
+            yield message
 
 
 def _is_source(model: str) -> bool:

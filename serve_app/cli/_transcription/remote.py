@@ -2,14 +2,14 @@
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 
-from deployments.errors import AntiphonError, ModelUnavailable
+from deployments.errors import ModelUnavailable
 from deployments.whisper.types import Segment, Task
-from serve_app.cli._servers import CONNECT_S, ServerClient, check
+from serve_app.cli._servers import CONNECT_S, ServerClient, check, messages
 from serve_app.cli._transcription.inputs import AudioInput
 from serve_app.cli._transcription.progress import ProgressBar
 from serve_app.cli._transcription.results import Result
@@ -55,7 +55,7 @@ class RemoteTranscriber(ServerClient):
                 if whole:
                     result.document = json.loads(await response.aread())
                     return
-                async for message in _messages(response):
+                async for message in messages(response):
                     if message["type"] == "transcript.text.delta":
                         result.add(_segment(message["segment"]))
                         self._seconds.update(index, result.segments[-1].end)
@@ -63,16 +63,6 @@ class RemoteTranscriber(ServerClient):
                         result.document = {key: message[key] for key in DONE if key in message}
                         return
         raise ModelUnavailable("The server ended the stream before the transcript was complete.")
-
-
-async def _messages(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
-    """Server-sent events. Raises AntiphonError if one of them is an error."""
-    async for line in response.aiter_lines():
-        if line.startswith("data: {"):
-            message: dict[str, Any] = json.loads(line.removeprefix("data: "))
-            if "error" in message:
-                raise AntiphonError(message["error"]["message"])
-            yield message
 
 
 def _segment(sent: Mapping[str, Any]) -> Segment:

@@ -1,0 +1,1 @@
+"""What ``antiphon speak`` and ``antiphon voices`` are made of: the two ways to speech, files, the library."""

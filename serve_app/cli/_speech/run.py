@@ -1,0 +1,39 @@
+"""Speaks one text into one place."""
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from media.encode import AudioFormat
+from serve_app.cli._progress import Bar
+from serve_app.cli._speech.sound import Sound
+from serve_app.cli._speech.ways import Way
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the command line asks for; a target of None is standard output. ``bit_rate`` in bits per second."""
+
+    body: Mapping[str, Any]
+    target: Path | None
+    kind: AudioFormat
+    bit_rate: int | None
+
+
+async def speak_text(way: Way, job: Job) -> None:
+    """Do it, and say on standard error what was done. Raises AntiphonError with a sentence."""
+    with Bar("audio s", shown=sys.stderr.isatty()) as bar, Sound(job.target, job.kind, job.bit_rate, bar) as sound:
+        async with way(bar) as speaker:
+            began = time.monotonic()
+            spoken = await speaker.speak(job.body, sound)
+            sound.finish()
+            took = time.monotonic() - began
+    pace = spoken.frames / max(took, 1e-3)
+    click.echo(
+        f"{sound.seconds:.1f} s of speech in {took:.1f} s, {pace:.1f} frames/s, seed {spoken.seed}", err=True
+    )
