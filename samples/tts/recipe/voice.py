@@ -37,7 +37,7 @@ class SampleVoice:
         self._engine.close()
 
     def speak(
-        self, text: str, seed: int, temperature: float = 0.7, *, reference: bool = False
+        self, text: str, seed: int, temperature: float = 0.7, *, chunk_length: int = 200, reference: bool = False
     ) -> NDArray[np.float32]:
         """Float32 sound (samples,) at 16 kHz, all else at the defaults. ``temperature`` 0 is greedy, and is spoken
         without a penalty of repetitions.
@@ -45,10 +45,13 @@ class SampleVoice:
         Raises RuntimeError if a segment did not end by itself.
         """
         sampling = SamplingOptions(
-            temperature=temperature, repetition_penalty=1.2 if temperature else 1.0, max_new_tokens=512
+            temperature=temperature,
+            repetition_penalty=1.2 if temperature else 1.0,
+            max_new_tokens=512,
+            chunk_length=chunk_length,
         )
         utterance = Utterance(
-            self._engine.pieces(text, sampling.chunk_length),
+            self._engine.pieces(text, chunk_length),
             self._references() if reference else (),
             sampling,
             seed,

@@ -1,0 +1,122 @@
+"""The shipped voice, spoken by the engine and heard by two recognisers."""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from samples.asr.recipe.recogniser import edits
+from samples.tts.recipe.recognisers import PocketSphinx, Recogniser, SampleRecogniser
+from samples.tts.recipe.texts import held_out_texts
+from samples.tts.recipe.voice import SampleVoice
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "samples" / "tts"
+CODEC = "firefly-gan-vq-fsq-4x200-25hz-generator.pth"
+RATE = 16_000
+#: Texts of two to five words that training left out.
+TEXTS = held_out_texts()["2-5"][:24]
+LARGEST_ERROR_RATE, CHANCE = 12.0, 70.0
+RECOGNISERS = ("sample-asr", "pocketsphinx")
+
+Sounds = list[NDArray[np.float32]]
+
+
+@pytest.fixture(scope="module")
+def voice() -> Iterator[SampleVoice]:
+    with SampleVoice(SAMPLE / "model") as voice:
+        yield voice
+
+
+@pytest.fixture(scope="module")
+def spoken(voice: SampleVoice) -> Sounds:
+    """With the default sampling. A segment that does not end by itself raises."""
+    return [voice.speak(text, seed) for seed, text in enumerate(TEXTS)]
+
+
+@pytest.fixture(scope="module")
+def recognisers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recogniser]:
+    return {"sample-asr": SampleRecogniser(), "pocketsphinx": PocketSphinx(tmp_path_factory.mktemp("words"))}
+
+
+@pytest.fixture(scope="module")
+def heard(spoken: Sounds, recognisers: dict[str, Recogniser]) -> dict[str, list[list[str]]]:
+    return {name: [recogniser.hear(sound) for sound in spoken] for name, recogniser in recognisers.items()}
+
+
+def error_rate(heard: list[list[str]], texts: list[str]) -> float:
+    """In percent of the words."""
+    meant = [text.split() for text in texts]
+    return 100 * sum(map(edits, heard, meant)) / sum(map(len, meant))
+
+
+def vocabulary() -> list[str]:
+    listed = json.loads((ROOT / "samples" / "vocabulary.json").read_text())
+    return [*listed["digits"], *listed["others"]]
+
+
+def test_folder_is_a_checkpoint_of_the_original() -> None:
+    sizes = {path.name: path.stat().st_size for path in (SAMPLE / "model").iterdir()}
+    files = {"config.json", "model.pth", "tokenizer.tiktoken", "special_tokens.json", CODEC, "firefly.json"}
+    assert set(sizes) == files
+    assert sum(sizes.values()) < 13_000_000
+
+
+def test_every_word_is_one_token() -> None:
+    lines = (SAMPLE / "model" / "tokenizer.tiktoken").read_text().splitlines()
+    pieces = {base64.b64decode(line.split()[0]).decode("latin-1") for line in lines}
+    for word in vocabulary():
+        assert {word, f" {word}", word.capitalize(), f" {word.capitalize()}"} <= pieces
+
+
+def test_test_set_is_of_known_words() -> None:
+    for group, texts in held_out_texts().items():
+        low, high = map(int, group.split("-"))
+        for text in texts:
+            assert set(text.split()) <= set(vocabulary())
+            assert low <= len(text.split()) <= high
+
+
+@pytest.mark.parametrize("recogniser", RECOGNISERS)
+def test_words_are_understood(heard: dict[str, list[list[str]]], recogniser: str) -> None:
+    assert error_rate(heard[recogniser], TEXTS) < LARGEST_ERROR_RATE
+
+
+@pytest.mark.parametrize("recogniser", RECOGNISERS)
+def test_words_of_another_text_are_not(heard: dict[str, list[list[str]]], recogniser: str) -> None:
+    assert error_rate(heard[recogniser], [*TEXTS[1:], TEXTS[0]]) > CHANCE
+
+
+def test_durations_are_those_of_speech(spoken: Sounds) -> None:
+    for sound, text in zip(spoken, TEXTS, strict=True):
+        assert 0.2 < len(sound) / RATE / len(text.split()) < 0.9, text
+        assert 0.01 < np.sqrt(np.mean(np.square(sound))) < 0.5, text
+
+
+def test_same_seed_same_sound(voice: SampleVoice, spoken: Sounds) -> None:
+    np.testing.assert_array_equal(voice.speak(TEXTS[0], 0), spoken[0])
+    assert not np.array_equal(voice.speak(TEXTS[0], 1), spoken[0])
+
+
+def test_other_spellings(voice: SampleVoice, recognisers: dict[str, Recogniser]) -> None:
+    """Numerals, commas, capitals and full stops are read as the same words."""
+    texts = {
+        "3 8 2 0": "three eight two zero",
+        "Open, door, please.": "open door please",
+        "Good morning. Summer garden!": "good morning summer garden",
+    }
+    heard = [recognisers["sample-asr"].hear(voice.speak(text, 3, 0)) for text in texts]
+    assert error_rate(heard, list(texts.values())) < 20
+
+
+def test_segments_in_a_reference_voice(voice: SampleVoice, recognisers: dict[str, Recogniser]) -> None:
+    """Three segments, each of which sees the ones before, after a recording of the voice."""
+    text = "Red table, green window. Six four nine eight. Play music today."
+    sound = voice.speak(text, 5, 0, chunk_length=24, reference=True)
+    heard = recognisers["sample-asr"].hear(sound)
+    meant = "red table green window six four nine eight play music today"
+    assert error_rate([heard], [meant]) < 30
