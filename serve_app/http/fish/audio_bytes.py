@@ -32,7 +32,7 @@ def _decoded(text: str) -> bytes:
         text = text.partition(",")[2]
     try:
         data = text.encode("ascii").translate(None, _BLANK)
-        if b"=" in data[:-2]:
+        if len(data) % 4 or b"=" in data[:-2]:
             raise binascii.Error
         return b"".join(
             binascii.a2b_base64(data[start : start + STEP], strict_mode=True)

@@ -9,7 +9,7 @@ from deployments.errors import InvalidRequest
 from deployments.fish_speech.types import SamplingOptions
 from serve_app.http.fish.audio_bytes import AudioBytes
 from serve_app.http.fish.speech_order import LARGEST_MAX_NEW_TOKENS
-from serve_app.http.fish.tts_body import REPETITION_PENALTY, TEMPERATURE, TOP_P, FishBody
+from serve_app.http.fish.tts_body import LONGEST_TRANSCRIPT, REPETITION_PENALTY, TEMPERATURE, TOP_P, FishBody
 
 DEMO_TEXT = "你说的对, 但是原神是一款由米哈游自主研发的开放世界手游."
 REF_JSON, REF_BASE = "ref_data.json", "ref_data"
@@ -25,7 +25,9 @@ class InvokeBody(FishBody):
     """One text to be spoken, as version 1.1 takes it. Every field may be left out."""
 
     text: str = Field(DEMO_TEXT, description="What to say.")
-    reference_text: str | None = Field(None, description="What is said in the reference.")
+    reference_text: str | None = Field(
+        None, max_length=LONGEST_TRANSCRIPT, description="What is said in the reference."
+    )
     reference_audio: Annotated[AudioBytes, BeforeValidator(_text)] | None = Field(
         None, description="A recording of the voice: a file as base64."
     )

@@ -17,10 +17,11 @@ from serve_app.http.fish.audio_bytes import AudioBytes, uploads_of
 from serve_app.http.fish.form_body import read_any
 from serve_app.http.fish.replies import reply
 from serve_app.http.fish.speech_order import check_text, validated
-from serve_app.http.fish.tts_body import FishBody
+from serve_app.http.fish.tts_body import LONGEST_TRANSCRIPT, FishBody
 
 TOLD_HERE = frozenset({400, 404, 409})  # in the shape of these routes; all else as everywhere
 ID = "letters, digits, blanks, `-` and `_`, at most 255 of them, a letter or digit first and no blank last"
+LONGEST_ID = 1_000  # longer ones are no ids; those of more than 255 characters are told so
 LIBRARY = "The model whose library it is; the default model if absent."
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -35,22 +36,22 @@ class LibraryBody(FishBody):
 class AddBody(LibraryBody):
     """A voice to be kept, from one recording."""
 
-    id: str = Field(description=f"The voice's id: {ID}.")
+    id: str = Field(max_length=LONGEST_ID, description=f"The voice's id: {ID}.")
     audio: AudioBytes = Field(description="The recording: a file, in JSON as base64.")
-    text: str = Field(max_length=10_000, description="What is said in it.")
+    text: str = Field(max_length=LONGEST_TRANSCRIPT, description="What is said in it.")
 
 
 class DeleteBody(LibraryBody):
     """A voice to be removed."""
 
-    reference_id: str = Field(description="The voice's id.")
+    reference_id: str = Field(max_length=LONGEST_ID, description="The voice's id.")
 
 
 class UpdateBody(LibraryBody):
     """A voice to be renamed."""
 
-    old_reference_id: str = Field(description="The voice's id.")
-    new_reference_id: str = Field(description=f"Its new id: {ID}.")
+    old_reference_id: str = Field(max_length=LONGEST_ID, description="The voice's id.")
+    new_reference_id: str = Field(max_length=LONGEST_ID, description=f"Its new id: {ID}.")
 
 
 def routes(backend: Backend) -> list[BaseRoute]:

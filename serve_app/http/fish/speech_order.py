@@ -61,8 +61,8 @@ def order_of(
 ) -> SpeechOrder:
     """The same for a body that is validated. Raises VoiceNotFound."""
     voice = body.reference_id or None
-    if voice is not None and len(voice) > LONGEST_VOICE:
-        raise VoiceNotFound("There is no voice with so long an id.", param="reference_id")
+    if voice is not None and (len(voice) > LONGEST_VOICE or not voice.isprintable()):
+        raise VoiceNotFound("There is no voice with such an id.", param="reference_id")
     references = [] if voice else body.references
     prosody = body.prosody
     request = SpeechRequest(

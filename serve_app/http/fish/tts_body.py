@@ -14,6 +14,7 @@ from serve_app.http.fish.audio_bytes import AudioBytes
 
 AUTOMATIC = -1000
 OPUS_KBPS = (6, 256)
+LONGEST_TRANSCRIPT = 10_000
 UNUSED = "Taken, but of no effect"
 FORMAT = "The audio's format; `pcm` is signed 16-bit, little endian."
 TOP_P = "Nucleus of the sampling."
@@ -41,7 +42,7 @@ class Reference(FishBody):
     """A recording of the voice that is to speak, and what is said in it."""
 
     audio: AudioBytes
-    text: str
+    text: str = Field(max_length=LONGEST_TRANSCRIPT)
 
 
 class Prosody(FishBody):

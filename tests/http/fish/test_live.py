@@ -204,7 +204,7 @@ async def test_a_client_that_leaves_while_nothing_is_said() -> None:
         ({"event": "start", "request": {"format": "ogg"}}, "request.format: Input should be 'wav', 'pcm',"),
         ({"event": "start", "request": {"model": "s9"}}, "The model 's9' is not served here."),
         ({"event": "start", "request": {"model": "sample-asr"}}, "The model 'sample-asr' does transcription,"),
-        ({"event": "start", "request": {"reference_id": "x" * 600}}, "There is no voice with so long an id."),
+        ({"event": "start", "request": {"reference_id": "x" * 600}}, "There is no voice with such an id."),
         ({"event": "begin"}, "The `event` of a message is one of start, text, flush, stop."),
         ({"event": []}, "The `event` of a message is one of start, text, flush, stop."),
         ({}, "The `event` of a message is one of start, text, flush, stop."),
