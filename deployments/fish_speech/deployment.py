@@ -15,7 +15,7 @@ from ray import serve
 from deployments.admission import Admission, Ticket
 from deployments.calls import Calls, Handle
 from deployments.deadline import until, within
-from deployments.errors import ContentRefused, InternalError, InvalidRequest, PayloadTooLarge
+from deployments.errors import ContentRefused, InternalError, InvalidRequest
 from deployments.fish_speech.config import FishSpeechConfig
 from deployments.fish_speech.types import (
     Audio,
@@ -29,6 +29,7 @@ from deployments.fish_speech.types import (
     VoiceChange,
 )
 from deployments.fish_speech.voices.library import VoiceLibrary
+from deployments.fish_speech.wishes import check_text, paired, sampling_of, voice_of
 from deployments.labelling import TextLabels
 from deployments.model_host import Family, LoadedModel, ModelHost
 from deployments.model_state import ModelState
@@ -70,9 +71,7 @@ class FishSpeechReplica:
         self._admission = Admission(config.queue_chars, config.queue_requests, usual_rate=CHARS_PER_S)
         self._helpers = ThreadPoolExecutor(HELPERS, "speech-helper", initializer=step_back)
         self._library = VoiceLibrary(config.voices)
-        family = Family(
-            MODEL_FILES, self._engine, self._synthesizer, lambda engine: {"detail": engine.description}
-        )
+        family = Family(MODEL_FILES, self._engine, self._synthesizer, lambda _: {})
         self._models: ModelHost[FishSpeechEngine, Synthesizer] = ModelHost(
             name, config, family, states, self._with_load
         )
@@ -89,9 +88,9 @@ class FishSpeechReplica:
         Raises Overloaded at once if the queue is full, and any error of the tree later on, most of them before the
         first event.
         """
-        self._check_text(request.text)
+        check_text(request.text, self._config.max_text_chars)
         with self._admission.admit(len(request.text)) as ticket:
-            events = self._events(request, [audio.tobytes() for audio in references], ticket)
+            events = self._events(request, references, ticket)
             async with contextlib.aclosing(until(request.deadline, events)) as parcels:
                 async for parcel in parcels:
                     yield parcel
@@ -100,9 +99,7 @@ class FishSpeechReplica:
         """Codes (codebooks, frames) of audio files, without a last frame that is not full."""
         with self._admission.admit(CHARS_PER_S * len(audios)):
             async with self._models.use(on_demand) as model:
-                samples = [
-                    await self._help(model.engine.references.decoded, audio.tobytes()) for audio in audios
-                ]
+                samples = [await self._help(model.engine.recordings.decoded, audio.tobytes()) for audio in audios]
                 codes = [await model.scheduler.encode(one) for one in samples]
                 full = model.engine.codec.full_frames
                 return [found[:, : full(len(one))] for found, one in zip(codes, samples, strict=True)]
@@ -125,16 +122,11 @@ class FishSpeechReplica:
 
     async def add_voice(self, on_demand: str | None, voice: NewVoice, *audios: NDArray[np.uint8]) -> Voice:
         """Keep a voice whose recordings the model can hear. Raises VoiceConflict, errors of the recordings."""
-        files = [audio.tobytes() for audio in audios]
-        if len(files) != len(voice.texts):
-            raise InvalidRequest(
-                f"There are {len(files)} recordings and {len(voice.texts)} transcripts; send one for each.",
-                param="texts",
-            )
-        with self._admission.admit(CHARS_PER_S * len(files)):
+        recordings = paired(voice.texts, audios, "texts")
+        with self._admission.admit(CHARS_PER_S * len(audios)):
             async with self._models.use(on_demand) as model:
-                await self._help(model.engine.references.of, list(zip(voice.texts, files, strict=True)))
-            return await self._help(self._library.add, voice, files)
+                await self._help(model.engine.references, recordings)
+            return await self._help(self._library.add, voice, audios)
 
     async def change_voice(self, _on_demand: str | None, voice_id: str, change: VoiceChange) -> Voice:
         """Rename or describe a voice. Raises VoiceNotFound, VoiceConflict."""
@@ -154,7 +146,7 @@ class FishSpeechReplica:
         self._helpers.shutdown(wait=False, cancel_futures=True)
 
     async def _events(
-        self, request: SpeechRequest, files: Sequence[bytes], ticket: Ticket
+        self, request: SpeechRequest, files: Sequence[NDArray[np.uint8]], ticket: Ticket
     ) -> AsyncGenerator[list[SpeechEvent]]:
         classification = await self._classified(request)
         async with self._models.use(request.model) as model:
@@ -166,7 +158,7 @@ class FishSpeechReplica:
                 )
             ) as effects:
                 pieces = utterance.pieces
-                tokens = sum(model.engine.prompts.text_tokens(piece) for piece in pieces)
+                tokens = sum(len(model.engine.prompts.text_ids(piece)) for piece in pieces)
                 first: list[SpeechEvent] = [
                     Started(effects.output_rate, utterance.seed, len(pieces), tokens, classification)
                 ]
@@ -189,31 +181,18 @@ class FishSpeechReplica:
                 last: list[SpeechEvent] = [Audio(samples, sent)] if len(samples) else []
                 yield [*first, *last, Finished(sent + len(samples), frames, cut)]
 
-    async def _utterance(self, model: Model, request: SpeechRequest, files: Sequence[bytes]) -> "Utterance":
+    async def _utterance(
+        self, model: Model, request: SpeechRequest, files: Sequence[NDArray[np.uint8]]
+    ) -> "Utterance":
         from deployments.fish_speech.synthesizer import Utterance  # the graph is built without PyTorch
 
-        given = {name: getattr(request.sampling, name) for name in request.sampling.model_fields_set}
-        sampling = self._config.sampling.model_copy(update=given)
+        sampling = sampling_of(request, self._config.sampling)
         pieces = model.engine.pieces(request.text, sampling.chunk_length)
         if not pieces:
             raise InvalidRequest("The text has nothing that can be spoken; send words.", param="text")
-        recordings = await self._recordings(request, files)
-        references = await self._help(model.engine.references.of, recordings) if recordings else ()
-        return Utterance(pieces, tuple(references), sampling, sampling.seed or 0, request.speaker)
-
-    async def _recordings(self, request: SpeechRequest, files: Sequence[bytes]) -> list[tuple[str, bytes]]:
-        """Transcripts and audio files of the voice that the request means."""
-        voice = request.voice or (None if files else self._config.default_voice)
-        if voice is not None:
-            found = await self._help(self._library.recordings, voice)
-            return [(one.text, one.audio) for one in found]
-        if len(files) != len(request.reference_texts):
-            raise InvalidRequest(
-                f"There are {len(files)} reference recordings and {len(request.reference_texts)} transcripts; "
-                "send one for each.",
-                param="references",
-            )
-        return list(zip(request.reference_texts, files, strict=True))
+        recordings = await self._help(voice_of, request, files, self._config, self._library.recordings)
+        references = await self._help(model.engine.references, recordings) if recordings else ()
+        return Utterance(pieces, references, sampling, sampling.seed or 0, request.speaker)
 
     async def _classified(self, request: SpeechRequest) -> Mapping[str, float] | None:
         """The text's probabilities by label, if there is a classifier. Raises ContentRefused."""
@@ -228,18 +207,6 @@ class FishSpeechReplica:
                     param="text",
                 )
         return scores
-
-    def _check_text(self, text: str) -> None:
-        if not text.strip():
-            raise InvalidRequest(
-                "The text is blank; send words." if text else "The text is empty; send words.", param="text"
-            )
-        if len(text) > self._config.max_text_chars:
-            raise PayloadTooLarge(
-                f"The text has {len(text)} characters, more than the {self._config.max_text_chars} that are taken; "
-                "send it in several requests.",
-                param="text",
-            )
 
     async def _help(self, work: Callable[..., Result], *args: Any) -> Result:
         """Blocking work on a thread beside the event loop."""

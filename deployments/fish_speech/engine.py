@@ -1,4 +1,4 @@
-"""A loaded speech model: text to prompts, prompts to frames, frames to sound, recordings to codes. No Ray, no queue."""
+"""A loaded speech model: text to prompts, prompts to frames, frames to sound, recordings to codes. No Ray."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from deployments.fish_speech.config import FishSpeechConfig
 from deployments.fish_speech.history import kept_items
 from deployments.fish_speech.loading import SpeechModel, load_model
 from deployments.fish_speech.rows import FrameRows
-from deployments.fish_speech.v11.vits import VitsCodec
+from deployments.fish_speech.v11.vits import VITSCodec
 from deployments.fish_speech.voices.new_voice import AudioFile
 from deployments.fish_speech.voices.reference_codes import ReferenceCodes
 from deployments.torch_device import choose_device, choose_dtype
@@ -61,8 +61,8 @@ class DecodeJob:
 
 
 class FishSpeechEngine:
-    """Load, prepare, run, close. ``frames`` belongs to the thread of its scheduler, ``run`` to that of the codec's;
-    all else may be called from several threads at once.
+    """Load, prepare, run, close. ``frames`` belongs to the thread of its scheduler; all else may be called from
+    several threads at once.
     """
 
     def __init__(self, folder: Path, config: FishSpeechConfig) -> None:
@@ -103,7 +103,7 @@ class FishSpeechEngine:
 
     def pieces(self, text: str, chunk_length: int) -> tuple[str, ...]:
         """The segments that a text is spoken in; none if there is nothing to be said."""
-        return tuple(self._model.split(text, chunk_length))
+        return tuple(self._model.pieces(text, chunk_length))
 
     def references(self, recordings: Sequence[tuple[str, AudioFile]]) -> tuple[Reference, ...]:
         """Transcripts with what the model hears in their audio files. Raises errors of the recordings."""
@@ -118,7 +118,7 @@ class FishSpeechEngine:
 
     def condition(self, seed: int, text: str, references: Sequence[Reference]) -> Condition:
         """What a segment's codes are decoded with."""
-        if not isinstance(self.codec, VitsCodec):
+        if not isinstance(self.codec, VITSCodec):
             return Condition(seed)
         speaker: Tensor | None = None
         if references:
@@ -128,7 +128,9 @@ class FishSpeechEngine:
 
     def codes(self, chunk: Frames, *, first: bool) -> NDArray[np.int32]:
         """The codes (codebooks, frames) to be heard of a segment's next frames."""
-        return self._model.heard(chunk.columns, first=first, ended=chunk.end == "spoken", strict=self._strict)
+        return self._model.heard(
+            chunk.columns, first=first, ended=chunk.end == "spoken", last=bool(chunk.end), strict=self._strict
+        )
 
     def checked_codes(self, codes: NDArray[np.int32]) -> NDArray[np.int32]:
         """Codes from outside. Raises InvalidRequest unless they are (codebooks, frames) of the codec's entries."""
@@ -166,7 +168,7 @@ class FishSpeechEngine:
             pass
         columns = [self.frames.place(0)[0]]
         columns += [self.frames.step(1)[0][0] for _ in range(WARM_UP_FRAMES - 1)]
-        codes = self._model.heard(np.stack(columns, axis=1), first=True, ended=False, strict=False)
+        codes = self._model.heard(np.stack(columns, axis=1), first=True, ended=False, last=True, strict=False)
         (sound,) = self.run([DecodeJob(codes, self.condition(0, "Hello world.", ()))])
         if not np.isfinite(sound).all() or not self.frames.finite:
             raise ModelUnavailable("The model computes no numbers; its weights may be damaged.")

@@ -25,7 +25,7 @@ class StepGraphs:
     def record(self, on_progress: Callable[[float], None]) -> None:
         """Record all of them. Blocks, for about a second each; ``on_progress`` is told how far it is, 0 to 1."""
         pool = torch.cuda.graph_pool_handle()
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for number, (batch, length) in enumerate(self._sizes, 1):

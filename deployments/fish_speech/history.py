@@ -1,33 +1,37 @@
-"""What of a long text's past is shown to the model when it speaks the next segment."""
+"""What of a long text's past goes into the prompt of its next segment."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Columns = NDArray[np.int32]
+RESERVED = 1_024  # columns left to the speech that is to come
+BEGINNING = 2  # items that are always kept: they set the voice
 
-RESERVED = 1_024  # columns kept free for what is to be spoken
-SHORT = 1_280  # contexts up to this length keep half of them free instead
+Item = TypeVar("Item", bound=NDArray[np.generic])
 
 
-def kept_items(items: Sequence[Columns], context: int, opening: int) -> list[Columns]:
-    """Which of the items [segment, speech, segment, speech, ..., segment] stand in the prompt, after an opening.
+def kept_items(items: Sequence[Item], context: int, opening: int) -> list[Item]:
+    """Those items that go into the prompt, in order.
 
-    All of them while there is room; then the first segment with its speech, which hold the voice, and the last
-    ones. The rule is fish-speech's: it counts the length of the item that it is about to take twice. Where not even
-    the newest item fits by that rule it stands alone with the first two.
+    ``items`` are the columns, (1 + codebooks, any), of the first segment's prompt, of its frames, of the second
+    one's prompt, and so on; the last is the prompt of the segment that is next. ``context`` is how many columns
+    the model looks back at, ``opening`` how many the system prompt and the references take.
+
+    Either everything is kept, or the first two items and as many of the last as there is room for: whole segments
+    with their frames, and the next one's prompt in any case. Room is counted as the original does it, the oldest
+    kept item twice. Contexts too small to reserve room for speech as it does reserve half.
     """
-    budget = context - (RESERVED if context > SHORT else context // 2) - opening
-    count = taken = 0
-    for item in reversed(items):
-        length = item.shape[1]
-        count += length
-        if count + length > budget:
+    budget = context - opening - (RESERVED if context > RESERVED else context // 2)
+    used = last = 0
+    for last, item in enumerate(reversed(items)):  # noqa: B007
+        used += item.shape[1]
+        if used + item.shape[1] > budget:
             break
-        taken += 1
-    if taken and taken % 2 == 0:
-        taken -= 1
-    if taken == 0:  # the original would repeat the whole past
-        taken = 1
-    return [*items[:2], *items[-taken:]] if taken < len(items) - 2 else list(items)
+    if last and last % 2 == 0:
+        last -= 1
+    last = max(last, 1)  # the original repeats the whole history when not even one item fits
+    if last >= len(items) - BEGINNING:
+        return list(items)
+    return [*items[:BEGINNING], *items[-last:]]

@@ -7,7 +7,9 @@ the same bits whatever is computed beside it (see ``transformer``).
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from hashlib import sha256
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -91,8 +93,12 @@ class FrameRows:
         new = segment.rest if kept is not None else np.concatenate([segment.opening, segment.rest], axis=1)
         border = 0 if kept is not None else segment.opening.shape[1]
         columns = torch.from_numpy(new.astype(np.int64)).to(self._network.device)
-        parts = [columns[:, :border], columns[:, border:]]  # pieces end where the opening does
-        self._pieces = deque(piece for part in parts for piece in part.split(PIECE, dim=1) if piece.shape[1])
+        borders = [0, *range(PIECE, border, PIECE), border, *range(border + PIECE, columns.shape[1], PIECE)]
+        self._pieces = deque(
+            columns[:, begin:end]  # pieces end where the opening does
+            for begin, end in pairwise([*borders, columns.shape[1]])
+            if begin < end
+        )
 
     @torch.inference_mode()
     def prefill(self) -> bool:
@@ -110,10 +116,10 @@ class FrameRows:
     def place(self, row: int) -> tuple[Columns, bool]:
         """See ``FrameEngine``."""
         segment, length = self._segment, self._offset
-        settings = {"temperature": segment.temperature, "top_p": segment.top_p, "seed": segment.seed}
-        self._first.start(0, **settings, penalty=1.0, frame=segment.first_frame)
+        draws = partial(FrameState.start, temperature=segment.temperature, top_p=segment.top_p, seed=segment.seed)
+        draws(self._first, 0, penalty=1.0, frame=segment.first_frame)
         column = self._sampler(self._hidden[None], self._first)
-        self._state.start(row, **settings, penalty=segment.repetition_penalty, frame=segment.first_frame + 1)
+        draws(self._state, row, penalty=segment.repetition_penalty, frame=segment.first_frame + 1)
         self._cache.copy_row(self._stage, row, length)
         self._columns[row].copy_(column[0])
         self._positions[row].fill_(length)

@@ -35,7 +35,7 @@ class Sound:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What is to be said: ``pieces`` of cleaned text, in the voice of ``references``, by ``speaker`` (1.1 only)."""
+    """What is to be said: ``pieces`` of cleaned text, in the voice of ``references``, by a ``speaker`` of 1.1."""
 
     pieces: tuple[str, ...]
     references: tuple[Reference, ...]
@@ -83,6 +83,11 @@ class Synthesizer:
         with self._codec.request(owner):
             samples: NDArray[np.float32] = await self._codec.run(owner, DecodeJob(codes, Condition()))
             return samples
+
+    @property
+    def live(self) -> int:
+        """Segments that are spoken at the moment."""
+        return self._frames.live
 
     def check(self) -> None:
         """Raise RuntimeError if frames or sound are no longer made."""

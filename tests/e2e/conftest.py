@@ -1,7 +1,9 @@
 """One real cluster for the session: Ray, the graph with the sample model, HTTP on a free loopback port."""
 
+import atexit
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import tempfile
@@ -29,6 +31,8 @@ from serve_app.config import AppConfig
 
 ROOT = Path(__file__).parents[2]
 AUDIO = ROOT / "samples" / "asr" / "testset"
+VOICES = tempfile.mkdtemp(prefix="voices-")
+atexit.register(shutil.rmtree, VOICES, ignore_errors=True)
 ENGINE = {"device": "cpu", "compute_type": "int8", "workers": 2, "threads": 1, "max_batch_windows": 4}
 
 
@@ -44,6 +48,17 @@ def classifier(name: str, **entry: Any) -> dict[str, Any]:
     return {"id": name, "family": "text_classification", "config": config, **entry}
 
 
+def tts(name: str, **entry: Any) -> dict[str, Any]:
+    """The same for the sample voice, with a library that is empty at first."""
+    config = {
+        "source": str(ROOT / "samples/tts/model"),
+        "default_voice": "slt",
+        "voices": {"library": VOICES, "shipped": [str(ROOT / "samples/tts/voices")]},
+        **entry.pop("config", {}),
+    }
+    return {"id": name, "family": "fish_speech", "config": config, **entry}
+
+
 CONFIG = {
     "models": [
         asr("sample-asr", default=True, aliases=["ivrit-ai/whisper-large-v3-turbo-ct2"]),
@@ -52,6 +67,9 @@ CONFIG = {
         asr("pair"),
         asr("moderated", classifier="sample-classifier"),
         classifier("sample-classifier", default=True, config={"max_texts": 2_000}),
+        tts("sample-tts", default=True),
+        tts("tight-tts", config={"queue_requests": 2}),
+        tts("moderated-tts", classifier="sample-classifier", refuse={"hate": 0.5}),
     ],
     "http": {"upload_bytes": 64 * 1024**2, "request_timeout_s": 120},
     "grpc": {"message_bytes": 8 * 1024**2},
@@ -64,7 +82,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "graceful_shutdown_timeout_s": 0,
             "max_ongoing_requests": 512,
         }
-        for name in ("sample-asr", "tight", "lazy", "moderated")
+        for name in ("sample-asr", "tight", "lazy", "moderated", "sample-tts", "tight-tts", "moderated-tts")
     },
     **{
         name: {
