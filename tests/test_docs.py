@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,12 @@ TABLES = ((AUDIO, *FIELDS), SPEECH, NEW_VOICE, VOICE_CHANGE, CLASSIFICATION, MOD
 
 def field_tables() -> list[str]:
     """The tables of ``docs/http.md``. After a change of the fields: ``python -m tests.test_docs``."""
-    head = ["| Field | Value | Default | Meaning |", "|---|---|---|---|"]
-    return ["\n".join([*head, *map(_row, table)]) for table in TABLES]
+    return [field_table(table) for table in TABLES]
+
+
+def field_table(table: Iterable[FormField | JsonField]) -> str:
+    """A table of fields."""
+    return "\n".join(["| Field | Value | Default | Meaning |", "|---|---|---|---|", *map(_row, table)])
 
 
 def _row(field: FormField | JsonField) -> str:

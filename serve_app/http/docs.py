@@ -68,7 +68,7 @@ def _operation(path: str, method: str, operation: Mapping[str, Any]) -> str:
     parts = [f"<h2><span>{method.upper()}</span> {_text(path)}</h2><p>{_text(operation['summary'])} "]
     parts.append(f"{_text(operation.get('description', ''))}</p>")
     if "requestBody" in operation:
-        (content,) = operation["requestBody"]["content"].values()
+        content = next(iter(operation["requestBody"]["content"].values()))  # the same fields in every encoding
         parts.append("<table><tr><th>Field<th>Value<th>Default<th>Meaning")
         parts.extend(_field(name, schema) for name, schema in content["schema"]["properties"].items())
         parts.append("</table>")

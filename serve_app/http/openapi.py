@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from serve_app.http import openapi_speech
 from serve_app.http.classification_fields import CLASSIFICATION, MODERATION
+from serve_app.http.fish import openapi as fish_api
 from serve_app.http.jobs import openapi as job_api
 from serve_app.http.json_field import JsonField
 from serve_app.http.openapi_parts import ERRORS, HEADERS, Document, errors_of, json_answer, property_of, ref
@@ -45,10 +46,11 @@ def openapi(version: str, *, jobs: bool = False) -> Document:
             "/healthz": {"get": _open(_get("healthz", "Whether the server is alive.", "Health", []))},
             "/readyz": {"get": _open(_probe("readyz", "Whether every model is ready.", "503", "Readiness"))},
             "/ping": {"get": _open(_probe("ping", "The same for load balancers.", "204", None))},
+            **fish_api.paths(),
             **(job_api.paths() if jobs else {}),
         },
         "components": {
-            "schemas": {**SCHEMAS, **(job_api.SCHEMAS if jobs else {})},
+            "schemas": {**SCHEMAS, **fish_api.SCHEMAS, **(job_api.SCHEMAS if jobs else {})},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
             "headers": {
                 "RequestId": {"description": "Id of the request.", "schema": {"type": "string"}},

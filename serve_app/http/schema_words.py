@@ -47,7 +47,9 @@ def _words(schema: Schema) -> str:
 def _plural(items: Schema) -> str:
     if items["type"] == "object":
         return f"objects of {', '.join(items['properties'])}"
-    nouns = {"integer": "whole numbers", "number": "numbers", "string": "texts"}
+    if items.get("format") == "binary":
+        return "files"
+    nouns = {"array": "lists", "integer": "whole numbers", "number": "numbers", "string": "texts"}
     return (" or ".join(items.get("enum", ())) or nouns[items["type"]]) + _range(items)
 
 

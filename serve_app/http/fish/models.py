@@ -4,9 +4,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -39,7 +39,9 @@ class VoiceBody(FishBody):
     tags: list[str] | None = Field(None, max_length=64, description="Words to find it by.")
     languages: list[str] | None = Field(None, max_length=64, description="The languages that it speaks.")
     visibility: str | None = Field(None, description=f"{UNUSED}: whoever may use the server may use the voice.")
-    cover_image: Any = Field(None, description=f"{UNUSED}.")
+    cover_image: Annotated[Any, WithJsonSchema({"type": "string", "format": "binary"})] = Field(
+        None, description=f"{UNUSED}."
+    )
     model: str | None = Field(None, max_length=256, description="The model whose library it is.")
 
 

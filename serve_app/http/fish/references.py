@@ -27,31 +27,28 @@ LIBRARY = "The model whose library it is; the default model if absent."
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class LibraryBody(FishBody):
-    """What is to be done to the library of a model."""
-
-    model: str | None = Field(None, max_length=256, description=LIBRARY)
-
-
-class AddBody(LibraryBody):
+class AddBody(FishBody):
     """A voice to be kept, from one recording."""
 
     id: str = Field(max_length=LONGEST_ID, description=f"The voice's id: {ID}.")
     audio: AudioBytes = Field(description="The recording: a file, in JSON as base64.")
     text: str = Field(max_length=LONGEST_TRANSCRIPT, description="What is said in it.")
+    model: str | None = Field(None, max_length=256, description=LIBRARY)
 
 
-class DeleteBody(LibraryBody):
+class DeleteBody(FishBody):
     """A voice to be removed."""
 
     reference_id: str = Field(max_length=LONGEST_ID, description="The voice's id.")
+    model: str | None = Field(None, max_length=256, description=LIBRARY)
 
 
-class UpdateBody(LibraryBody):
+class UpdateBody(FishBody):
     """A voice to be renamed."""
 
     old_reference_id: str = Field(max_length=LONGEST_ID, description="The voice's id.")
     new_reference_id: str = Field(max_length=LONGEST_ID, description=f"Its new id: {ID}.")
+    model: str | None = Field(None, max_length=256, description=LIBRARY)
 
 
 def routes(backend: Backend) -> list[BaseRoute]:

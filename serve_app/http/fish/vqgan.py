@@ -1,11 +1,11 @@
 """``POST /v1/vqgan/encode`` and ``/v1/vqgan/decode``: audio into codes, codes into sound."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -23,6 +23,8 @@ from serve_app.off_loop import off_loop
 
 MAX_FILES = 64
 LARGEST_CODE = 2**31 - 1
+ROWS = {"type": "array", "items": {"type": "array", "items": {"type": "integer", "minimum": 0}}}
+TOKENS = {"type": "array", "items": ROWS, "minItems": 1, "maxItems": MAX_FILES}
 
 
 class EncodeBody(FishBody):
@@ -37,7 +39,7 @@ class EncodeBody(FishBody):
 class DecodeBody(FishBody):
     """Codes to be decoded."""
 
-    tokens: list[Any] = Field(
+    tokens: Annotated[list[Any], WithJsonSchema(TOKENS)] = Field(
         min_length=1, max_length=MAX_FILES, description="Codes: for every sound one list of numbers per codebook."
     )
     model: str | None = Field(None, max_length=256, description=SERVED_MODEL)
