@@ -1,92 +1,112 @@
-"""Cleaning text and cutting it into segments, as fish-speech 1.5 and 1.1 do."""
+"""Text as fish-speech reads it: cleaned, and in pieces of about so many bytes, cut where a speaker would pause."""
 
 import re
+import string
 from collections.abc import Callable, Iterator
+from functools import partial
 
-ASCII_PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
-EMOJI = re.compile("[\U0001f600-\U0001f64f\U0001f300-\U0001f5ff\U0001f680-\U0001f6ff\U0001f1e0-\U0001f1ff]+")
-COMMAS = re.compile(r",{2,}")
-DECIMAL_POINT = re.compile(r"\.(?=\d)")
-SENTENCES = re.compile(r"(?<=[.!?。！？])")  # the full-width ones are gone from a text that 1.1 has cleaned
-CLAUSES = re.compile(r"(?<=[,，])")
-WORDS = re.compile(r"(?<= )")
-KEPT_POINT = "\ue000"  # stands for a decimal point while sentences are looked for
+Cleaner = Callable[[str], str]
 
-OLD_SYMBOLS = str.maketrans(
+_EMOJI = re.compile("[\U0001f600-\U0001f64f\U0001f300-\U0001f5ff\U0001f680-\U0001f6ff\U0001f1e0-\U0001f1ff]+")
+_COMMAS = re.compile(",{2,}")
+_QUOTES = str.maketrans("‘’", "''")
+
+_ELLIPSIS = re.compile(r"\.{3}|…")
+_ASCII_FORMS = str.maketrans(
     {
-        **dict.fromkeys("：；;:，", ","),
-        **dict.fromkeys("。\n", "."),
-        **dict.fromkeys("“”‘’（）()《》【】[]「」『』—", "'"),
-        "！": "!",
-        "？": "?",
-        "·": ",",
-        "、": ",",
-        "…": "",
-        "～": "-",
-        "~": "-",
+        "\n": ".",
+        **dict.fromkeys("。．", "."),
+        **dict.fromkeys("！", "!"),
+        **dict.fromkeys("？", "?"),
+        **dict.fromkeys("，、·：；:;", ","),
+        **dict.fromkeys("“”‘’「」『』（）()《》〈〉【】〔〕[]［］", "'"),
+        **dict.fromkeys("—–～~・", "-"),
     }
 )
-OLD_UNKNOWN = re.compile("[^\u3040-\u309f\u30a0-\u30ff\u4e00-\u9fff\x20-\x7e]")
+_UNSPOKEN_V11 = re.compile("[^\x00-\x7f\u4e00-\u9fff\u3040-\u309f\u30a0-\u30ff]+")
+
+_DECIMAL = re.compile(r"\d+\.\d+")
+_SENTENCE_ENDS = re.compile("[.!?。！？]")
+_OTHER_ENDS = (re.compile("[,，]"), re.compile(" "))
+_SILENT = frozenset(string.punctuation + string.whitespace)
 
 
-def clean(text: str) -> str:
-    """A text as 1.5 reads it: without emoji, with straight single quotes and single commas."""
-    text = text.strip().replace("‘", "'").replace("’", "'")
-    return COMMAS.sub(",", EMOJI.sub("", text))
+def clean_v15(text: str) -> str:
+    """Without surrounding space, curly single quotes, emoji and runs of commas."""
+    return _COMMAS.sub(",", _EMOJI.sub("", text.strip().translate(_QUOTES)))
 
 
 def clean_v11(text: str) -> str:
-    """A text as 1.1 reads it: ASCII, Chinese characters and kana; other symbols become what is nearest, or go."""
-    return OLD_UNKNOWN.sub("", text.strip().translate(OLD_SYMBOLS).replace("...", ""))
-
-
-def split(text: str, length: int) -> list[str]:
-    """Segments of a cleaned text, of about ``length`` bytes of UTF-8 at most; 0 leaves it whole.
-
-    Cut after sentences if it is longer, those after commas, those after spaces, and what is still longer anywhere,
-    where a segment may have up to three bytes more. What has nothing to be spoken is left out.
+    """Without surrounding space; marks and brackets of other scripts become ASCII; then all is dropped that is
+    neither ASCII nor Chinese nor kana.
     """
-    pieces = _merged(_cut(text, length, [_sentences, CLAUSES.split, WORDS.split]), length) if length else [text]
-    return [found for piece in pieces if (found := piece.strip()) and not ASCII_PUNCTUATION.issuperset(found)]
+    return _UNSPOKEN_V11.sub("", _ELLIPSIS.sub("", text.strip()).translate(_ASCII_FORMS))
 
 
-def _sentences(text: str) -> list[str]:
-    """Cut after sentences, but not within decimal numbers."""
-    return [part.replace(KEPT_POINT, ".") for part in SENTENCES.split(DECIMAL_POINT.sub(KEPT_POINT, text))]
+def split(text: str, length: int, clean: Cleaner) -> list[str]:
+    """The pieces of a cleaned text that have something to be said, each of about ``length`` bytes of UTF-8; one
+    piece if that is 0.
+
+    What is too long is cut after sentences (but not in decimal numbers), what still is after commas, then after
+    spaces, then anywhere. Neighbours are joined again where they fit. Only a cut anywhere gives pieces that are
+    longer, by the rest of the character that fills them, which is at most three bytes.
+    """
+    text = clean(text)
+    pieces = iter([text])
+    if length > 0:
+        pieces = _cut(pieces, length, _sentences)
+        for ends in _OTHER_ENDS:
+            pieces = _cut(pieces, length, partial(_after, ends=ends))
+        pieces = _joined(_cut(pieces, length, partial(_filled, length=length)), length)
+    return [stripped for piece in pieces if (stripped := piece.strip()) and not _SILENT.issuperset(stripped)]
 
 
-def _cut(text: str, length: int, ways: list[Callable[[str], list[str]]]) -> Iterator[str]:
-    """Pieces that are short enough, each cut in no finer a way than it takes."""
-    if size(text) <= length:
-        yield text
-    elif ways:
-        for piece in ways[0](text):
-            yield from _cut(piece, length, ways[1:])
-    else:
-        yield from _anywhere(text, length)
+def _cut(pieces: Iterator[str], length: int, how: Callable[[str], Iterator[str]]) -> Iterator[str]:
+    for piece in pieces:
+        if _size(piece) <= length:
+            yield piece
+        else:
+            yield from how(piece)
 
 
-def _anywhere(text: str, length: int) -> Iterator[str]:
-    begin = held = 0
-    for end, character in enumerate(text, 1):
-        held += size(character)
-        if held >= length:
-            yield text[begin:end]
-            begin, held = end, 0
+def _sentences(text: str) -> Iterator[str]:
+    points = {match.start() + match.group().index(".") for match in _DECIMAL.finditer(text)}
+    begin = 0
+    for match in _SENTENCE_ENDS.finditer(text):
+        if match.start() not in points:
+            yield text[begin : match.end()]
+            begin = match.end()
     yield text[begin:]
 
 
-def _merged(pieces: Iterator[str], length: int) -> list[str]:
-    """Neighbours put together as long as they are short enough."""
-    found: list[str] = []
+def _after(text: str, ends: re.Pattern[str]) -> Iterator[str]:
+    begin = 0
+    for match in ends.finditer(text):
+        yield text[begin : match.end()]
+        begin = match.end()
+    yield text[begin:]
+
+
+def _filled(text: str, length: int) -> Iterator[str]:
+    begin = size = 0
+    for place, character in enumerate(text, 1):
+        size += _size(character)
+        if size >= length:
+            yield text[begin:place]
+            begin, size = place, 0
+    yield text[begin:]
+
+
+def _joined(pieces: Iterator[str], length: int) -> Iterator[str]:
+    joined, size = "", 0
     for piece in pieces:
-        if found and size(found[-1]) + size(piece) <= length:
-            found[-1] += piece
-        else:
-            found.append(piece)
-    return found
+        more = _size(piece)
+        if size + more > length:
+            yield joined
+            joined, size = "", 0
+        joined, size = joined + piece, size + more
+    yield joined
 
 
-def size(text: str) -> int:
-    """Bytes of UTF-8."""
-    return len(text.encode())
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))

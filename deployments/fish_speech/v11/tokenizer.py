@@ -1,65 +1,88 @@
-"""The tokenizer of fish-speech 1.1: one token for every byte, and seven control tokens."""
+"""The tokenizer of fish-speech 1.1: ``tokenizer.json``, or else the byte table that it was made as."""
 
 from pathlib import Path
+from typing import Protocol
 
-from tokenizers import Tokenizer as BaseTokenizer
-from tokenizers import decoders, models, pre_tokenizers, trainers
+import tokenizers
 
 from deployments.errors import ModelUnavailable
 
 FILE = "tokenizer.json"
-CONTROL = (
-    "<|begin_of_sequence|>", "<|end_of_sequence|>", "<|im_start|>", "<|im_sep|>", "<|im_end|>", "<|semantic|>",
-    "<|pad|>",
-)  # fmt: skip
+BEGIN, END = "<|begin_of_sequence|>", "<|end_of_sequence|>"
+IM_START, IM_SEP, IM_END = "<|im_start|>", "<|im_sep|>", "<|im_end|>"
+SEMANTIC, PAD = "<|semantic|>", "<|pad|>"
+
+_CONTROL = (BEGIN, END, IM_START, IM_SEP, IM_END, SEMANTIC, PAD)
+# Byte-level tokenizers write bytes as characters: those that can be printed as themselves, the others as
+# characters that come later. The table is in the order of these characters.
+_PRINTED = (*range(33, 127), *range(161, 173), *range(174, 256))
+_BYTES = (*_PRINTED, *(byte for byte in range(256) if byte not in _PRINTED))
 
 
-class Tokenizer:
-    """Text to token ids. ``begin``, ``end``, ``start``, ``separator``, ``stop``, ``semantic`` are ids of control
-    tokens.
-    """
+class Tokenizer(Protocol):
+    """Ids of text and of control tokens. ``semantic`` stands for a frame's sound, ``im_end`` and ``end`` end."""
 
-    def __init__(self, tokenizer: BaseTokenizer) -> None:
-        """Raises ValueError if a control token is missing."""
-        ids = {name: number for name in CONTROL if (number := tokenizer.token_to_id(name)) is not None}
-        if len(ids) < len(CONTROL):
-            raise ValueError(f"it lacks the token {min(set(CONTROL) - ids.keys())}")
-        self.begin, self.end, self.start, self.separator, self.stop, self.semantic, _ = ids.values()
-        tokenizer.encode_special_tokens = True  # somebody who writes <|im_end|> means these letters
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        self._tokenizer = tokenizer
+    semantic: int
+    im_end: int
+    end: int
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of plain text."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        """Ids of a text. What looks like a control token is text, too."""
+        ...
+
+    def control(self, name: str) -> list[int]:
+        """Ids of a control token, usually one."""
+        ...
+
+
+class ByteTokenizer:
+    """Seven control tokens, then one token for every byte of UTF-8."""
+
+    def __init__(self) -> None:
+        self._ids = {byte: len(_CONTROL) + place for place, byte in enumerate(_BYTES)}
+        self.semantic, self.im_end, self.end = (_CONTROL.index(name) for name in (SEMANTIC, IM_END, END))
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text, one per byte."""
+        return [self._ids[byte] for byte in text.encode("utf-8", "replace")]
+
+    def control(self, name: str) -> list[int]:
+        """The id of a control token."""
+        return [_CONTROL.index(name)]
+
+
+class FileTokenizer:
+    """A ``tokenizer.json``."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises ModelUnavailable if it is missing, broken, or lacks a control token."""
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_str(path.read_text("utf-8"))
+        except OSError as error:
+            raise ModelUnavailable(f"The model lacks the file {path.name}.") from error
+        except Exception as error:  # the library raises plain ones
+            raise ModelUnavailable(f"{path.name} is not a tokenizer: {error}.") from error
+        self._tokenizer.encode_special_tokens = True  # as text, that is
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        found = {name: self._tokenizer.token_to_id(name) for name in _CONTROL}
+        if missing := [name for name, number in found.items() if number is None]:
+            raise ModelUnavailable(f"{path.name} lacks {missing[0]}.")
+        self._control = {name: number for name, number in found.items() if number is not None}
+        self.semantic, self.im_end, self.end = (self._control[name] for name in (SEMANTIC, IM_END, END))
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text."""
+        known = text.encode("utf-8", "replace").decode("utf-8")
+        ids: list[int] = self._tokenizer.encode(known, add_special_tokens=False).ids
         return ids
+
+    def control(self, name: str) -> list[int]:
+        """The id of a control token."""
+        return [self._control[name]]
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """The tokenizer of a folder; without its file the one that the released models were made with.
-
-    Raises ModelUnavailable.
-    """
+    """The tokenizer of a model's folder. Raises ModelUnavailable if its file is broken."""
     path = folder / FILE
-    if not path.is_file():
-        return Tokenizer(released())
-    try:
-        return Tokenizer(BaseTokenizer.from_file(str(path)))
-    except Exception as error:  # the library raises bare ones
-        raise ModelUnavailable(f"{FILE} of the model cannot be used: {error}.") from error
-
-
-def released() -> BaseTokenizer:
-    """Bytes and control tokens without any merges, numbered as the library numbers them."""
-    tokenizer = BaseTokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        special_tokens=list(CONTROL),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        vocab_size=len(CONTROL) + 256,
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator([], trainer)
-    return tokenizer
+    return FileTokenizer(path) if path.is_file() else ByteTokenizer()

@@ -1,4 +1,4 @@
-"""The tokenizer of fish-speech 1.5: byte pairs by tiktoken, control tokens, and one token for each first code."""
+"""The tokenizer of fish-speech 1.5: byte pairs, and the ids of control tokens in ``special_tokens.json``."""
 
 import base64
 import binascii
@@ -9,9 +9,13 @@ import tiktoken
 
 from deployments.errors import ModelUnavailable
 
-RANKS, SPECIAL = "tokenizer.tiktoken", "special_tokens.json"
-# The seventh alternative looks for a question mark where it was meant to look ahead; models were trained with it.
-PATTERN = "|".join(
+RANKS, SPECIAL_TOKENS = "tokenizer.tiktoken", "special_tokens.json"
+IM_START, IM_END, VOICE = "<|im_start|>", "<|im_end|>", "<|voice|>"
+_SEMANTIC = "<|semantic:{}|>"
+
+# Where a text is cut before byte pairs are merged. The last but one has a mistake of the original, which the
+# models were trained with: it asks for a question mark and an exclamation mark instead of looking ahead.
+_PIECES = "|".join(
     (
         r"(?i:'s|'t|'re|'ve|'m|'ll|'d)",
         r"\p{P}",
@@ -23,47 +27,62 @@ PATTERN = "|".join(
         r"\s+",
     )
 )
-IM_START, IM_END, VOICE = "<|im_start|>", "<|im_end|>", "<|voice|>"
 
 
 class Tokenizer:
-    """Text to token ids. ``semantic`` are the ids that stand for a frame's first code; ``end`` ends a message."""
+    """Ids of text and of control tokens.
 
-    def __init__(self, ranks: dict[bytes, int], special: dict[str, int]) -> None:
-        """Raises ValueError if a control token is missing, or the semantic ones are not in a row."""
-        self._encoding = tiktoken.Encoding(
-            "fish-speech", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens=special
-        )
-        missing = [name for name in (IM_START, IM_END, VOICE) if name not in special]
-        if missing:
-            raise ValueError(f"the token {missing[0]} is missing")
-        self.start, self.end, self.voice = special[IM_START], special[IM_END], special[VOICE]
-        ids = [special[name] for number in range(len(special)) if (name := f"<|semantic:{number}|>") in special]
-        if not ids or ids != list(range(ids[0], ids[0] + len(ids))):
-            raise ValueError("the semantic tokens are not numbered in a row")
-        self.semantic = range(ids[0], ids[0] + len(ids))
+    ``semantic`` are the ids of the tokens that stand for the first codebook's entries.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Read a model's folder. Raises ModelUnavailable if a file is missing or broken."""
+        ranks, self._special = _ranks(folder / RANKS), _special_tokens(folder / SPECIAL_TOKENS)
+        try:
+            self._encoding = tiktoken.Encoding(
+                folder.name, pat_str=_PIECES, mergeable_ranks=ranks, special_tokens=self._special
+            )
+        except ValueError as error:
+            raise ModelUnavailable(f"{RANKS} and {SPECIAL_TOKENS} do not fit together: {error}.") from error
+        self.im_start, self.im_end, self.voice = map(self._control, (IM_START, IM_END, VOICE))
+        first = self._control(_SEMANTIC.format(0))
+        count = 0
+        while self._special.get(_SEMANTIC.format(count)) == first + count:
+            count += 1
+        if _SEMANTIC.format(count) in self._special:
+            raise ModelUnavailable(f"{SPECIAL_TOKENS} has semantic tokens without consecutive ids.")
+        self.semantic = range(first, first + count)
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of plain text. What looks like a control token is spelt out, so that nobody types one."""
+        """Ids of a text. What looks like a control token is text, too."""
         return self._encoding.encode_ordinary(text)
 
+    def _control(self, name: str) -> int:
+        if name not in self._special:
+            raise ModelUnavailable(f"{SPECIAL_TOKENS} lacks {name}.")
+        return self._special[name]
 
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """The tokenizer in a model's folder. Raises ModelUnavailable that names the file at fault."""
+
+def _ranks(path: Path) -> dict[bytes, int]:
     try:
-        lines = (folder / RANKS).read_bytes().split(b"\n")
-        ranks = {
-            base64.b64decode(token, validate=True): int(rank)
-            for token, rank in map(bytes.split, filter(None, lines))
-        }
-    except (OSError, ValueError, binascii.Error) as error:
-        raise ModelUnavailable(
-            f"{RANKS} of the model cannot be read; it lists tokens in base64 with ranks."
-        ) from error
+        lines = [line.split() for line in path.read_bytes().splitlines()]
+        ranks = {base64.b64decode(token, validate=True): int(rank) for token, rank in filter(None, lines)}
+    except OSError as error:
+        raise ModelUnavailable(f"The model lacks the file {path.name}.") from error
+    except (ValueError, binascii.Error) as error:
+        raise ModelUnavailable(f"{path.name} has lines that are not a token in Base64 and its rank.") from error
+    if missing := [byte for byte in range(256) if bytes([byte]) not in ranks]:
+        raise ModelUnavailable(f"{path.name} has no token for the byte {missing[0]}.")
+    return ranks
+
+
+def _special_tokens(path: Path) -> dict[str, int]:
     try:
-        special = json.loads((folder / SPECIAL).read_bytes())
-        if not isinstance(special, dict) or not all(isinstance(number, int) for number in special.values()):
-            raise ValueError("it maps no names to numbers")
-        return Tokenizer(ranks, special)
-    except (OSError, ValueError) as error:
-        raise ModelUnavailable(f"{SPECIAL} of the model does not fit: {error}.") from error
+        found = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ModelUnavailable(f"The model lacks the file {path.name}.") from error
+    except ValueError as error:
+        raise ModelUnavailable(f"{path.name} is not JSON.") from error
+    if not isinstance(found, dict) or not all(type(number) is int and number >= 0 for number in found.values()):
+        raise ModelUnavailable(f"{path.name} does not say the ids of tokens by their names.")
+    return found
