@@ -136,7 +136,7 @@ class BodyLimit:
 def _log(scope: Scope, status: int, seconds: float, request_id: str) -> None:
     path = quote(scope["path"], safe="/:@%")[:LONGEST_LOGGED_PATH]
     level = logging.DEBUG if path in QUIET_PATHS else logging.INFO
-    method = scope.get("method", "WEBSOCKET")
+    method = "WEBSOCKET" if scope["type"] == "websocket" else scope["method"]
     logger.log(
         level,
         "%s %s %d %.1f ms",

@@ -10,6 +10,7 @@ from functools import partial
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from deployments.errors import AntiphonError, DeadlineExceeded, InvalidRequest, ModelUnavailable, PayloadTooLarge
+from deployments.fish_speech.config import FishSpeechConfig
 from deployments.fish_speech.types import LARGEST_SEED, Audio, Finished, SpeechEvent, SpeechRequest, Started
 from serve_app.backend import Backend
 from serve_app.failures import as_told
@@ -27,7 +28,7 @@ from serve_app.http.fish.live_messages import (
     finish_message,
     read_event,
 )
-from serve_app.http.fish.live_text import TextBuffer
+from serve_app.http.fish.live_text import LONGEST_PIECE, TextBuffer
 from serve_app.http.fish.speech_order import SpeechOrder, order_of
 from serve_app.http.request_id import request_id_of
 from serve_app.off_loop import off_loop
@@ -89,8 +90,10 @@ class LiveSession:
             raise InvalidRequest("The first message has to be the event `start`.", param="event")
         body = event.request
         order = order_of(body, request_id=self._id, model=self._websocket.headers.get("model"))
-        self._backend.models.resolve("speech", order.request.model)
-        self._buffer = TextBuffer(body.min_chunk_length, body.chunk_length)
+        model = self._backend.models.resolve("speech", order.request.model).entry.config
+        assert isinstance(model, FishSpeechConfig)
+        longest = min(LONGEST_PIECE, model.max_text_chars)
+        self._buffer = TextBuffer(body.min_chunk_length, body.chunk_length, longest)
         self._add(body.text)
         return order
 

@@ -2,7 +2,7 @@
 
 import re
 
-LONGEST_PIECE = 4_000  # characters that are spoken at once
+LONGEST_PIECE = 4_000
 _CLOSING = "\"'”’»)]"
 # A sentence ends in a sign of its end, perhaps quoted, before a blank; signs of scripts without blanks need none.
 # At the end of what is there a full stop after a digit may be a decimal point.
@@ -17,11 +17,11 @@ class TextBuffer:
 
     Whole sentences are ready once they have ``least`` characters together. A text without an end of a sentence is
     cut at a blank when it has more than ``most`` bytes of UTF-8; 0 waits for the end. After :meth:`flush` all of
-    it is ready.
+    it is ready. No piece has more than ``longest`` characters.
     """
 
-    def __init__(self, least: int, most: int) -> None:
-        self._least, self._most = least, most
+    def __init__(self, least: int, most: int, longest: int = LONGEST_PIECE) -> None:
+        self._least, self._most, self._longest = least, most, longest
         self._parts: list[str] = []
         self._flushed = 0
         self.waiting = 0
@@ -51,14 +51,14 @@ class TextBuffer:
         text = "".join(self._parts)
         self._parts = [text] if text else []
         if self._flushed:
-            return self._flushed if self._flushed <= LONGEST_PIECE else _cut(text, LONGEST_PIECE)
-        sentences = [found.end() for found in _SENTENCE_END.finditer(text, 0, LONGEST_PIECE)]
+            return self._flushed if self._flushed <= self._longest else _cut(text, self._longest)
+        sentences = [found.end() for found in _SENTENCE_END.finditer(text, 0, self._longest)]
         if sentences and sentences[-1] >= self._least:
             return sentences[-1]
-        if len(text) > LONGEST_PIECE:
-            return _cut(text, LONGEST_PIECE)
+        if len(text) > self._longest:
+            return _cut(text, self._longest)
         if self._most and len(text.encode("utf-8", "replace")) > self._most:
-            return _cut(text, self._most)
+            return _cut(text, min(self._most, self._longest))
         return 0
 
 

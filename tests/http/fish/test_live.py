@@ -1,6 +1,7 @@
 """``/v1/tts/live`` message by message, without a server."""
 
 import asyncio
+import json
 from typing import Any
 
 import ormsgpack
@@ -9,9 +10,11 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from deployments.errors import ModelUnavailable, Overloaded
+from serve_app.config import FishSpeechEntry
 from serve_app.http.fish import live
 from serve_app.http.fish.live_session import LiveLimits
 from serve_app.http.middleware import RequestContext
+from serve_app.models import ModelIndex
 from tests.http.asgi_call import AsgiCall
 from tests.http.fish.support import WAV, backend_with, voice
 from tests.http.speaking import SpeakingBackend
@@ -313,6 +316,31 @@ async def test_text_that_is_not_spoken_in_time_is_bounded() -> None:
     session.text(SPOKEN, SPOKEN)
     _, last, _ = await session.finished()
     assert last["message"].startswith("More than 100 characters wait to be spoken; send text more slowly.")
+
+
+async def test_pieces_are_no_longer_than_the_model_takes() -> None:
+    backend = backend_with()
+    config = {"source": "samples/tts/model", "max_text_chars": 10}
+    backend.models = ModelIndex([FishSpeechEntry(id="short", family="fish_speech", config=config)])
+    await Live(backend).start().text("one two three four").stop().finished()
+    assert [one.text for one in backend.speech_requests] == ["one two", "three four"]
+
+
+async def test_the_log_and_the_id(caplog: pytest.LogCaptureFixture) -> None:
+    backend = backend_with()
+    with caplog.at_level("INFO", "ray.serve"):
+        await Live(backend, **{"x-request-id": "r-1"}).start().text("a").stop().finished()
+    assert backend.spoken.request_id == "r-1"
+    (line,) = [record for record in caplog.records if getattr(record, "path", "") == PATH]
+    assert (line.method, line.status, line.request_id) == ("WEBSOCKET", 1000, "r-1")  # type: ignore[attr-defined]
+
+
+async def test_strangers_where_the_handshake_can_be_answered() -> None:
+    app = app_of(backend_with(), keys=["k"])
+    call = AsgiCall(app, PATH, type="websocket", extensions={"websocket.http.response": {}}).start()
+    start, body = await call.finished()
+    assert (start["type"], start["status"]) == ("websocket.http.response.start", 401)
+    assert json.loads(body["body"])["statusCode"] == 401
 
 
 async def test_strangers() -> None:
