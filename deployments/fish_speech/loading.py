@@ -1,6 +1,5 @@
 """A folder of fish-speech -> everything that speaks: which version it is, is told by its files."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,21 +12,23 @@ from deployments.errors import ModelUnavailable
 from deployments.fish_speech.codec import Codec
 from deployments.fish_speech.dual_ar import DualAR
 from deployments.fish_speech.frame_rules import FrameRules
-from deployments.fish_speech.language_model import Prompts
-from deployments.fish_speech.text import clean, clean_v11, split
-from deployments.fish_speech.v11.checkpoint import load_language_model as load_v11
+from deployments.fish_speech.prompts import Prompts
+from deployments.fish_speech.text import Cleaner, clean_v11, clean_v15, split
+from deployments.fish_speech.v11 import checkpoint as v11
+from deployments.fish_speech.v11 import tokenizer as v11_tokenizer
+from deployments.fish_speech.v11.prompt import PromptsV11
 from deployments.fish_speech.v11.vits import load_vits
 from deployments.fish_speech.v11.vqgan import load_vqgan
-from deployments.fish_speech.v15.checkpoint import CONFIG
-from deployments.fish_speech.v15.checkpoint import load_language_model as load_v15
+from deployments.fish_speech.v15 import checkpoint as v15
 from deployments.fish_speech.v15.firefly import load_firefly
-from deployments.fish_speech.v15.tokenizer import RANKS
+from deployments.fish_speech.v15.prompt import PromptsV15
+from deployments.fish_speech.v15.tokenizer import RANKS, Tokenizer
 
 Columns = NDArray[np.int32]
 Decoder = Literal["auto", "vits", "vqgan"]
 
 FIREFLY = "firefly*.pth"
-LANGUAGE_MODEL, VQGAN, VITS, VOCODER = "text2semantic*.pth", "vq-gan*.pth", "vits*.ckpt", "firefly*.ckpt"
+OLD_MODEL, VQGAN, VITS, VOCODER = "text2semantic*.pth", "vq-gan*.pth", "vits*.ckpt", "firefly*.ckpt"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,11 +40,11 @@ class SpeechModel:
     rules: FrameRules
     prompts: Prompts
     codec: Codec
-    clean: Callable[[str], str]
+    clean: Cleaner
 
     def pieces(self, text: str, length: int) -> list[str]:
         """Segments of about ``length`` bytes; 0 is one."""
-        return split(self.clean(text), length)
+        return split(text, length, self.clean)
 
     def heard(self, columns: Columns, *, first: bool, ended: bool, last: bool, strict: bool) -> NDArray[np.int32]:
         """Codes (codebooks, frames) to be made sound of, of a part of a segment's frames; see ``FrameRules``."""
@@ -58,29 +59,54 @@ def load_model(
     folder: Path, *, decoder: Decoder, device: torch.device, dtype: torch.dtype, speech_tokens_only: bool
 ) -> SpeechModel:
     """The model in a folder. Raises ModelUnavailable if it is none, or one of its files is damaged."""
-    if (folder / RANKS).is_file() or (folder / CONFIG).is_file():
-        model = load_v15(folder, device, dtype, speech_tokens_only=speech_tokens_only)
+    if (folder / RANKS).is_file():
         codec: Codec = load_firefly(_one(folder, FIREFLY), device)
-        return SpeechModel("1.5", model.network, model.rules, model.prompts, _matching(codec, model.rules), clean)
-    if not list(folder.glob(LANGUAGE_MODEL)):
-        raise ModelUnavailable(
-            f"The folder is no model of fish-speech: it has neither {RANKS} (1.5) nor {LANGUAGE_MODEL} (1.1)."
-        )
-    old = load_v11(_one(folder, LANGUAGE_MODEL), device, dtype, speech_tokens_only=speech_tokens_only)
-    if decoder == "vits" or (decoder == "auto" and list(folder.glob(VITS))):
-        codec = load_vits(_one(folder, VITS), device)
-    else:
-        codec = load_vqgan(_one(folder, VQGAN), _one(folder, VOCODER), device)
-    return SpeechModel("1.1", old.network, old.rules, old.prompts, _matching(codec, old.rules), clean_v11)
+        return _matching(load_v15(folder, codec, device, dtype, speech_tokens_only))
+    if list(folder.glob(OLD_MODEL)):
+        if decoder == "vits" or (decoder == "auto" and list(folder.glob(VITS))):
+            codec = load_vits(_one(folder, VITS), device)
+        else:
+            codec = load_vqgan(_one(folder, VQGAN), _one(folder, VOCODER), device)
+        return _matching(load_v11(folder, codec, device, dtype, speech_tokens_only))
+    raise ModelUnavailable(
+        f"The folder is no model of fish-speech: it has neither {RANKS} (1.5) nor {OLD_MODEL} (1.1)."
+    )
 
 
-def _matching(codec: Codec, rules: FrameRules) -> Codec:
-    if codec.codebooks != rules.num_codebooks:
+def load_v15(
+    folder: Path, codec: Codec, device: torch.device, dtype: torch.dtype, speech_tokens_only: bool
+) -> SpeechModel:
+    """A folder's language model of 1.5, with a codec. Raises ModelUnavailable."""
+    tokenizer = Tokenizer(folder)
+    network = v15.load_network(folder, tokenizer, dtype=dtype, device=device)
+    rules = v15.frame_rules(network.config, tokenizer, speech_only=speech_tokens_only)
+    prompts = PromptsV15(tokenizer, rules.num_codebooks, rules.codebook_size)
+    return SpeechModel("1.5", network, rules, prompts, codec, clean_v15)
+
+
+def load_v11(
+    folder: Path,
+    codec: Codec,
+    device: torch.device,
+    dtype: torch.dtype,
+    speech_tokens_only: bool,
+    name: str | None = None,
+) -> SpeechModel:
+    """The same of 1.1; ``name`` is the original's name of its size, if the weights do not tell it."""
+    tokenizer = v11_tokenizer.load_tokenizer(folder)
+    network = v11.load_network(folder, name=name, dtype=dtype, device=device)
+    rules = v11.frame_rules(network.config, tokenizer, speech_only=speech_tokens_only)
+    prompts = PromptsV11(tokenizer, rules.num_codebooks, rules.codebook_size)
+    return SpeechModel("1.1", network, rules, prompts, codec, clean_v11)
+
+
+def _matching(model: SpeechModel) -> SpeechModel:
+    if model.codec.codebooks != model.rules.num_codebooks:
         raise ModelUnavailable(
-            f"The codec has {codec.codebooks} codebooks and the language model {rules.num_codebooks}; "
+            f"The codec has {model.codec.codebooks} codebooks and the language model {model.rules.num_codebooks}; "
             "they do not belong together."
         )
-    return codec
+    return model
 
 
 def _one(folder: Path, pattern: str) -> Path:

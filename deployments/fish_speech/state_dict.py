@@ -45,7 +45,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     if not isinstance(found, Mapping):
         raise ModelUnavailable(f"{path.name} holds no state dict.")
     state = {str(name): tensor for name, tensor in found.items() if isinstance(tensor, Tensor)}
-    return _beneath(state, "generator.") or state
+    return beneath(state, "generator.") or state
 
 
 def build(
@@ -72,7 +72,7 @@ def build(
     if odd := [name for name in wanted if not folded[name].is_floating_point()]:
         raise ModelUnavailable(f"{source.name} has integers or others for {_some(odd)}.")
     copies = {name: folded[name].detach().to(torch.float32, copy=True).contiguous() for name in wanted}
-    network.load_state_dict(_beneath(copies, prefix), assign=True)
+    network.load_state_dict(beneath(copies, prefix), assign=True)
     return network.eval().requires_grad_(False)
 
 
@@ -94,7 +94,8 @@ def read_size(folder: Path, name: str, size: type[SizeT]) -> SizeT:
         raise ModelUnavailable(f"{name} cannot be read: {error.strerror}.") from error
 
 
-def _beneath(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def beneath(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors below a prefix, by the rest of their names."""
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
