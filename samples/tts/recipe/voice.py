@@ -24,7 +24,7 @@ class SampleVoice:
         self._config = FishSpeechConfig(source=str(folder))
         self._engine = FishSpeechEngine(folder, self._config)
         self._loop = asyncio.new_event_loop()
-        self._synthesizer = Synthesizer(self._engine, self._config.engine)
+        self._synthesizer = self._loop.run_until_complete(self._start())
 
     def __enter__(self) -> Self:
         return self
@@ -62,6 +62,9 @@ class SampleVoice:
         """A recording (samples,) encoded and decoded."""
         codes = self._engine.codec.encode(torch.from_numpy(sound))
         return self._engine.codec.decode(codes[None])[0].cpu().numpy()
+
+    async def _start(self) -> Synthesizer:
+        return Synthesizer(self._engine, self._config.engine)  # takes the loop that runs
 
     def _references(self) -> tuple[Reference, ...]:
         recordings = [
