@@ -53,8 +53,8 @@ def checked_codes(codes: NDArray[np.integer[Any]], codebooks: int, entries: int)
     codes = codes[:codebooks]
     if codes.size and (codes.min() < 0 or codes.max() >= entries):
         raise InvalidRequest(
-            f"Codes of a reference have to be 0 to {entries - 1}; there are {codes.min()} to {codes.max()}. Encode "
-            "it with this model's own codec.",
+            f"Codes of a reference have to be 0 to {entries - 1}; there are {codes.min()} to {codes.max()}. "
+            "Encode it with this model's own codec.",
             param="references",
         )
     return codes.astype(np.int32)

@@ -34,7 +34,8 @@ _CONTEXTS = {True: 4_096, False: 2_048}  # of files whose name says 4k, and of o
 class TensorsDoNotSay(BaseModel):
     """What a state dict cannot tell, as ``config.json`` may have it.
 
-    Without ``n_head``, heads are 64 wide; without ``max_seq_len``, the file's name says whether it is 4,096 or 2,048.
+    Without ``n_head``, heads are 64 wide; without ``max_seq_len``, the file's name says whether it is 4,096 or
+    2,048.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
@@ -46,7 +47,7 @@ class TensorsDoNotSay(BaseModel):
 
 
 def weights_file(path: Path) -> Path:
-    """The file of the language model, which ``path`` is, or has in it. Raises ModelUnavailable if there is none."""
+    """The language model's file, which ``path`` is, or has in it. Raises ModelUnavailable if there is none."""
     if path.is_file():
         return path
     for pattern in FILES:
