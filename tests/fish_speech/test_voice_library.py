@@ -113,7 +113,7 @@ def hostile_ids() -> Callable[[Any], Any]:
         test = given(voice_id=ids)(test)
         for voice_id in HOSTILE:
             test = example(voice_id=voice_id)(test)
-        return settings(max_examples=150, deadline=None)(test)
+        return settings(max_examples=60, deadline=None)(test)
 
     return decorate
 
@@ -328,7 +328,7 @@ def test_a_voice_with_too_much_is_listed_but_not_spoken_with(
 
 def test_odd_things_in_the_folder_are_passed_over(tmp_path: Path) -> None:
     place = Folder(tmp_path)
-    for name in ("good", "bad\nname", "with space ", "\u202elatot"):
+    for name in ("good", "bad\nname", "with space", "spaces ", "\u202elatot"):
         place.put(f"{name}/a.wav", SOUND)
         place.put(f"{name}/a.lab", b"hello")
     os.mkfifo(tmp_path / "good/b.wav")
@@ -342,9 +342,9 @@ def test_odd_things_in_the_folder_are_passed_over(tmp_path: Path) -> None:
     place.put("good/deep/a/b/c/d/e/f/g/h/x.wav", SOUND)
     place.put("good/deep/a/b/c/d/e/f/g/h/x.lab", b"too deep")
     ours = library(place)
-    assert [voice.id for voice in ours.list()] == ["good", "with space "]
+    assert [voice.id for voice in ours.list()] == ["good", "with space"]
     assert [one.text for one in ours.recordings("good")] == ["hello"]
-    assert ours.get("with space ").texts == ("hello",)
+    assert ours.get("with space").texts == ("hello",)
 
 
 def test_a_folder_that_is_closed_to_us_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

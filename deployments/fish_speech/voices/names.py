@@ -20,7 +20,12 @@ def is_id(voice_id: str) -> bool:
 def is_name(name: str) -> bool:
     """Whether this is a name of a folder that can be shown and typed. Names with a leading dot are our own."""
     return bool(
-        name and name.isprintable() and name[0] != "." and "\\" not in name and len(name.encode()) <= _LONGEST_NAME
+        name
+        and name.isprintable()
+        and name == name.strip()
+        and name[0] != "."
+        and "\\" not in name
+        and len(name.encode()) <= _LONGEST_NAME
     )
 
 
