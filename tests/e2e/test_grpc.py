@@ -74,6 +74,7 @@ def test_servers_describe_themselves(server: Server) -> None:
             "service.runsync",
             "antiphon.v1.Classification",
             "antiphon.v1.Transcription",
+            "antiphon.v1.Speech",
             "grpc.reflection.v1alpha.ServerReflection",
         }
         service = DescriptorPool(described).FindServiceByName("antiphon.v1.Transcription")

@@ -10,10 +10,14 @@ import httpx
 import numpy as np
 import pytest
 
+from serve_app.config import BUILT_IN_ENDPOINTS
+from serve_app.grpc.protos import speech_pb2
 from serve_app.grpc.protos.classification_pb2 import ClassifyRequest
 from serve_app.grpc.protos.classification_pb2_grpc import ClassificationStub
+from serve_app.grpc.protos.speech_pb2_grpc import SpeechStub
 from serve_app.grpc.protos.transcription_pb2 import TranscribeRequest
 from serve_app.grpc.protos.transcription_pb2_grpc import TranscriptionStub
+from serve_app.jobs.contracts import choose
 from tests.e2e.conftest import AUDIO, Server
 from tests.runpod_worker.job_source import JobSource
 from tests.runpod_worker.jobs import ivrit_job
@@ -21,11 +25,20 @@ from tests.runpod_worker.running import wait_for, worker
 
 pytestmark = pytest.mark.slow
 
+ROUTES = {
+    "/v1/moderations": "classification",
+    "/v1/audio/transcriptions": "transcription",
+    "/v1/audio/speech": "speech",
+}
 TEXTS = ("Good morning.", "The Zorites are vermin, all of them.", "ünïcödé 😀 \u2028 @anna", "two words " * 300)
 WAV = (AUDIO / "utt09.wav").read_bytes()
 BLOB = base64.b64encode(WAV).decode()
 FIELDS = {"language": "en", "response_format": "verbose_json", "timestamp_granularities[]": ["segment", "word"]}
 FILE = {"name": "utt09.wav", "content_type": "audio/wav", "data": BLOB}
+SPEECH = "/v1/audio/speech"
+WORDS = "seven two green window. stop the water."
+SPOKEN = {"text": WORDS, "format": "wav", "seed": 7, "temperature": 0.6, "chunk_length": 30}
+ASKED = {"input": WORDS, "seed": 7, "temperature": 0.6, "chunk_length": 30, "stream": False}
 JOBS: dict[str, Any] = {
     "one text": {"prompt": TEXTS[0]},
     "texts": {"text": list(TEXTS)},
@@ -39,6 +52,14 @@ JOBS: dict[str, Any] = {
         "openai_route": "/v1/audio/transcriptions",
         "openai_input": {"language": "en", "stream": True, "file": FILE},
     },
+    "a voice": SPOKEN,
+    "a voice, streamed": {**SPOKEN, "format": "pcm", "streaming": True},
+    "openai, a voice": {"openai_route": SPEECH, "openai_input": {**ASKED, "response_format": "wav"}},
+    "openai, a voice in events": {
+        "openai_route": SPEECH,
+        "openai_input": {**ASKED, "response_format": "wav", "stream_format": "sse"},
+    },
+    "no text": {"text": " ", "format": "wav"},
     "a mistake": {"audio_base64": "AAAA", "model": "sample-asr"},
     "another": {"prompt": 7},
 }
@@ -63,9 +84,8 @@ def dumped(value: Any) -> bytes:
 
 def by_job(server: Server, job_input: Any) -> dict[str, Any]:
     """The same from the job API; the endpoint is found by the shape of the input."""
-    endpoint = "classify" if {"prompt", "text"} & job_input.keys() else "transcribe"
-    if job_input.get("openai_route") == "/v1/moderations":
-        endpoint = "classify"
+    task = ROUTES.get(job_input.get("openai_route", "")) or choose(job_input, None, None).task
+    (endpoint,) = (name for name, does in BUILT_IN_ENDPOINTS.items() if does == task)
     answer = httpx.post(f"{server.url}/v2/{endpoint}/runsync", json={"input": job_input}, timeout=60).json()
     return {key: answer[key] for key in ("output", "error") if key in answer}
 
@@ -125,3 +145,35 @@ def test_speech_at_every_entrance(server: Server, by_worker: dict[str, dict[str,
         for word in segment.words
     ]
     assert words == whole["words"]
+
+
+def test_a_voice_at_every_entrance(server: Server, by_worker: dict[str, dict[str, Any]]) -> None:
+    """One text with one seed: the same file, and the same samples in every stream."""
+
+    def over_http(path: str, body: dict[str, Any]) -> bytes:
+        return httpx.post(f"{server.url}{path}", json=body, timeout=60).raise_for_status().content
+
+    wav = over_http("/v1/tts", SPOKEN)
+    assert wav[:4] == b"RIFF"
+    openai = {**ASKED, "response_format": "wav"}
+    assert over_http(SPEECH, openai) == over_http(f"/v2/speech/openai{SPEECH}", openai) == wav
+    for name, key in (("a voice", "audio"), ("openai, a voice", "data")):
+        assert base64.b64decode(by_job(server, JOBS[name])["output"][key]) == wav
+        assert base64.b64decode(by_worker[name]["output"][key]) == wav
+    events = "".join(by_worker["openai, a voice in events"]["output"]).split("\n\n")[:-3]
+    sound = b"".join(base64.b64decode(json.loads(event.removeprefix("data: "))["audio"]) for event in events)
+    assert sound[44:] == wav[44:]
+
+    pcm = over_http("/v1/tts", {**SPOKEN, "format": "pcm", "streaming": True})
+    assert pcm == wav[44:]
+    for chunks in (by_job(server, JOBS["a voice, streamed"]), by_worker["a voice, streamed"]):
+        assert len(chunks["output"]) > 2
+        assert b"".join(base64.b64decode(chunk["audio_chunk"]) for chunk in chunks["output"]) == pcm
+    with grpc.insecure_channel(server.grpc) as channel:
+        stub, request = SpeechStub(channel), speech_pb2.SpeakRequest(text=WORDS, seed=7)
+        request.temperature, request.chunk_length = 0.6, 30
+        whole = stub.Speak(request)
+        assert whole.audio == wav
+        assert len(pcm) == round(2 * whole.sample_rate * whole.duration)
+        request.format = speech_pb2.AUDIO_FORMAT_PCM
+        assert b"".join(event.audio for event in stub.StreamSpeech(request)) == pcm

@@ -25,7 +25,8 @@ def config_without_classifier(folder: Path) -> Path:
     config = yaml.safe_load(CONFIG.read_text())
     (app,) = config["applications"]
     app["args"]["models"] = [entry for entry in app["args"]["models"] if entry["id"] == "sample-asr"]
-    app["deployments"] = [entry for entry in app["deployments"] if entry["name"] != "sample-classifier"]
+    others = ("sample-classifier", "sample-tts")
+    app["deployments"] = [entry for entry in app["deployments"] if entry["name"] not in others]
     app["args"]["models"][0]["config"]["source"] = str(ROOT / "samples" / "asr" / "model")
     path = folder / "one.yaml"
     path.write_text(yaml.safe_dump(config))

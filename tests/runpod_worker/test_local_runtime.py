@@ -1,5 +1,6 @@
 """The worker without Ray's processes: the same answers, its end, and test inputs."""
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,9 @@ def test_it_answers_drains_and_ends(source: JobSource) -> None:
         quick = source.job("ivrit", ivrit_job())
         assert text_of(quick.output()) == WORDS
         assert "hate" in source.job("hate", {"prompt": "Hello World"}).output()
+        spoken = source.job("speech", {"text": "seven two", "format": "wav"}).output()
+        assert base64.b64decode(spoken["audio"])[:4] == b"RIFF"
+        assert spoken["seconds"] > 0.3
         assert len(running.family()) == 2  # itself and the SDK's pings
 
         arguments = {"language": "en", "blob": [blob("utt12_long.wav")] * 4}
