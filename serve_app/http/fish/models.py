@@ -22,7 +22,7 @@ from serve_app.http.fish.cloud_voices import VoiceQuery, entity, page_of
 from serve_app.http.fish.errors import Unprocessable
 from serve_app.http.fish.form_body import read_any
 from serve_app.http.fish.speech_order import validated
-from serve_app.http.fish.tts_body import UNUSED, FishBody
+from serve_app.http.fish.tts_body import LONGEST_TRANSCRIPT, UNUSED, FishBody
 from serve_app.http.request_id import request_id_of
 from serve_app.upload import Upload
 
@@ -52,7 +52,7 @@ class NewVoiceBody(VoiceBody):
     voices: list[AudioBytes] = Field(
         min_length=1, max_length=MAX_RECORDINGS, description="Recordings of it: files."
     )
-    texts: list[str] = Field(
+    texts: list[Annotated[str, Field(max_length=LONGEST_TRANSCRIPT)]] = Field(
         [], max_length=MAX_RECORDINGS, description="What is said in each; transcribed here if absent."
     )
     type: str = Field("tts", pattern="^tts$", description="Only `tts` is made here.")

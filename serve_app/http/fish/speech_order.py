@@ -24,7 +24,7 @@ LARGEST_MAX_NEW_TOKENS = 32_768
 LEAST_TOP_P = 1e-6  # takes the most probable code, as 0 does
 LONGEST_VOICE = 512
 # Models of the hosted service that `serve_app.models` does not list: the default model answers for them.
-OTHER_CLOUD_MODELS = frozenset({"agent-x0", "s1-mini", "s2", "s2-mini", "s2.1-pro"})
+OTHER_CLOUD_MODELS = frozenset({"agent-x0", "s1-mini", "s2.1-pro"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ async def test_recordings_that_nobody_transcribes() -> None:
         ({"title": "a", "train_mode": "full"}, 422, "train_mode: String should match pattern '^fast$'"),
         ({"title": "a", "texts": ["a", "b"]}, 400, "There are 1 `voices` and 2 `texts`; send one text for each"),
         ({"title": "a", "tags": ["x" * 65], "texts": ["b"]}, 422, "tags.0: String should have at most 64"),
+        ({"title": "a", "texts": ["x" * 10_001]}, 422, "texts.0: String should have at most 10000 characters"),
         ({"title": "a", "description": "x" * 5_000}, 422, "description: String should have at most 4096"),
     ],
 )
@@ -93,6 +94,13 @@ async def test_voices_that_cannot_be_made(data: Any, status: int, words: str) ->
     assert response.status_code == status
     assert cloud_sentence(response).startswith(words)
     assert backend.library == {}
+
+
+async def test_texts_that_are_no_unicode() -> None:
+    audio = base64.b64encode(WAV).decode()
+    body = f'{{"title": "a", "voices": ["{audio}"], "texts": ["\\ud800"]}}'.encode()
+    response = await send(backend_with(), body, "/model")
+    assert (response.status_code, cloud_sentence(response)[:25]) == (422, "texts.0: Input should be ")
 
 
 async def test_voices_in_msgpack() -> None:
