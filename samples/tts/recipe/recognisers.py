@@ -1,5 +1,6 @@
 """Two recognisers of different kinds: the sample recogniser, and PocketSphinx with a closed grammar."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -47,15 +48,15 @@ class SampleRecogniser:
 
 
 class PocketSphinx:
-    """PocketSphinx with its English model, which was trained on people; any words of the vocabulary may follow."""
+    """PocketSphinx with its English model, which was trained on people; any of ``words`` may follow each other."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, words: Collection[str] = WORDS) -> None:
         """Writes a dictionary and a grammar into ``folder``."""
         model = Path(get_model_path()) / "en-us"
         dictionary, grammar = folder / "words.dict", folder / "words.gram"
         every = (model / "cmudict-en-us.dict").read_text().splitlines(keepends=True)
-        dictionary.write_text("".join(line for line in every if line.split()[0].partition("(")[0] in WORDS))
-        grammar.write_text(f"#JSGF V1.0;\ngrammar words;\npublic <text> = ({' | '.join(WORDS)})+;\n")
+        dictionary.write_text("".join(line for line in every if line.split()[0].partition("(")[0] in words))
+        grammar.write_text(f"#JSGF V1.0;\ngrammar words;\npublic <text> = ({' | '.join(words)})+;\n")
         self._decoder = Decoder(
             hmm=str(model / "en-us"),
             dict=str(dictionary),

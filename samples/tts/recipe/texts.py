@@ -14,6 +14,7 @@ NEW_WORDS = (
     *("go", "turn", "the", "light", "on", "off", "up", "down", "pause", "next", "back", "help", "volume", "call"),
     *("message", "time", "house", "big", "small", "hot", "cold", "and", "my", "new"),
 )
+FIRST_WORDS = tuple(word for word in WORDS if word not in NEW_WORDS)
 LENGTHS, WEIGHTS = (1, 2, 3, 4, 5, 6, 7, 8), (3, 18, 20, 19, 16, 11, 7, 7)
 
 
