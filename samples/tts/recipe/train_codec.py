@@ -16,6 +16,7 @@ from deployments.fish_speech.mel import LogMelSpectrogram
 from .codec import FRAME_SAMPLES, SIZE, build_codec, freeze_codes, pass_through_codes
 from .spectra import spectral_distance
 from .utterances import Utterance
+from .vocoder import sound_of
 
 PRINT_EVERY = 100
 ENCODER_RATE, HEAD_RATE = 2e-3, 1.5e-3
@@ -92,7 +93,7 @@ def train_head(bank: list[Utterance], stored: Path, target: Path, minutes: float
         starts = rng.integers(0, codes.shape[1] - window, HEAD_BATCH)
         sounds = [audio[(s + HEAD_CONTEXT) * FRAME_SAMPLES : (s + window) * FRAME_SAMPLES] for s in starts]
         meant = torch.from_numpy(np.stack(sounds).astype(np.float32) / np.float32(32_768))
-        made = network.decode(torch.stack([codes[:, s : s + window] for s in starts]))
+        made = sound_of(network, torch.stack([codes[:, s : s + window] for s in starts]))
         return spectral_distance(made[:, HEAD_CONTEXT * FRAME_SAMPLES :], meant)
 
     _run(parameters, minutes, rate, 0.8, loss)
