@@ -52,6 +52,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--repetition-penalty", type=float, help="Above 1 punishes codes of the last frames.")
 @click.option("--max-new-tokens", type=int, help="Most frames of one segment; 0: as many as there is room for.")
 @click.option("--chunk-length", type=int, help="Longest segment in bytes; 0 speaks the text in one.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell the pace and the seed also if nobody is at a terminal.")
 def speak(
     text: str,
     output: Path | None,
@@ -63,11 +64,12 @@ def speak(
     reference_audio: tuple[Path, ...],
     reference_text: tuple[str, ...],
     bit_rate: int | None,
+    verbose: bool,
     **fields: Any,
 ) -> None:
     """Speak a text, or standard input (-), into a file.
 
-    The format is that of the file's ending. Standard error tells the pace, and the seed that repeats the speech.
+    The format is that of the file's ending. At a terminal you are told the pace, and the seed that repeats it all.
     The API key for a server comes from ANTIPHON_API_KEY.
     """
     target = _target(output)
@@ -75,7 +77,7 @@ def speak(
     body |= {name: value for name, value in fields.items() if value is not None}
     if reference_audio or reference_text:
         body["references"] = _references(reference_audio, reference_text)
-    job = Job(body, target, format_of(target, kind), bit_rate)
+    job = Job(body, target, format_of(target, kind), bit_rate, verbose)
     run(speak_text(choose_way(server, local=local, config=config, model=model), job))
 
 

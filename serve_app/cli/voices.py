@@ -80,7 +80,7 @@ def add(
     server: str,
     model: str | None,
 ) -> None:
-    """Keep a voice, made of recordings of ten to thirty seconds in all."""
+    """Keep a voice, made of recordings of ten to thirty seconds in all. Prints what the server wrote down."""
     if texts and len(texts) != len(recordings):
         raise click.UsageError(
             f"There are {len(recordings)} recordings and {len(texts)} --text; give one for each."
@@ -89,7 +89,8 @@ def add(
     given = {"id": voice_id, "description": description, "languages": list(languages), "tags": list(tags)}
     fields = {"name": name, **{key: value for key, value in given.items() if value}}
     made = _ask(server, model, lambda client: client.add(recordings, said, fields))
-    click.echo(f"{made['id']}: {' '.join(made['texts'])}")
+    if not said:  # somebody should read it
+        click.echo("\n".join(made["texts"]))
 
 
 @voices.command()

@@ -69,7 +69,7 @@ def test_a_server_and_the_process_itself_say_the_same(tmp_path: Path) -> None:
 
 
 def test_without_a_server_the_configured_voice_speaks(tmp_path: Path) -> None:
-    found = antiphon("speak", TEXT, "-o", tmp_path / "a.flac", "--seed", "5", "--volume", "-20")
+    found = antiphon("speak", TEXT, "-o", tmp_path / "a.flac", "--seed", "5", "--volume", "-20", "-v")
     assert found.exit_code == 0, found.stderr
     assert "the model runs in this process" in found.stderr
     assert found.stderr.endswith("seed 5\n")
