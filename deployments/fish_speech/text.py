@@ -25,9 +25,11 @@ _ASCII_FORMS = str.maketrans(
 )
 _UNSPOKEN_V11 = re.compile("[^\x00-\x7f\u4e00-\u9fff\u3040-\u309f\u30a0-\u30ff]+")
 
-_DECIMAL = re.compile(r"\d+\.\d+")
-_SENTENCE_ENDS = re.compile("[.!?。！？]")
-_OTHER_ENDS = (re.compile("[,，]"), re.compile(" "))
+_ENDS = (
+    re.compile(r"[!?。！？]|\.(?<!\d\.(?=\d))"),  # of sentences; a point between digits is none
+    re.compile("[,，]"),
+    re.compile(" "),
+)
 _SILENT = frozenset(string.punctuation + string.whitespace)
 
 
@@ -47,15 +49,14 @@ def split(text: str, length: int, clean: Cleaner) -> list[str]:
     """The pieces of a cleaned text that have something to be said, each of about ``length`` bytes of UTF-8; one
     piece if that is 0.
 
-    What is too long is cut after sentences (but not in decimal numbers), what still is after commas, then after
+    What is too long is cut after sentences (but not in numbers), what still is after commas, then after
     spaces, then anywhere. Neighbours are joined again where they fit. Only a cut anywhere gives pieces that are
     longer, by the rest of the character that fills them, which is at most three bytes.
     """
     text = clean(text)
     pieces = iter([text])
     if length > 0:
-        pieces = _cut(pieces, length, _sentences)
-        for ends in _OTHER_ENDS:
+        for ends in _ENDS:
             pieces = _cut(pieces, length, partial(_after, ends=ends))
         pieces = _joined(_cut(pieces, length, partial(_filled, length=length)), length)
     return [stripped for piece in pieces if (stripped := piece.strip()) and not _SILENT.issuperset(stripped)]
@@ -67,16 +68,6 @@ def _cut(pieces: Iterator[str], length: int, how: Callable[[str], Iterator[str]]
             yield piece
         else:
             yield from how(piece)
-
-
-def _sentences(text: str) -> Iterator[str]:
-    points = {match.start() + match.group().index(".") for match in _DECIMAL.finditer(text)}
-    begin = 0
-    for match in _SENTENCE_ENDS.finditer(text):
-        if match.start() not in points:
-            yield text[begin : match.end()]
-            begin = match.end()
-    yield text[begin:]
 
 
 def _after(text: str, ends: re.Pattern[str]) -> Iterator[str]:
