@@ -33,8 +33,8 @@ class Codec(Protocol):
     ``sample_rate`` is in Hz, ``frame_samples`` how many samples a frame of ``codebooks`` codes stands for. Codes
     are below ``codebook_entries``. ``shortest_samples`` is the shortest recording that ``encode`` takes.
 
-    ``left_context`` tells how a stream is decoded exactly: decode that many frames before the new ones along with
-    them, and drop their samples. None: what is spoken in one has to be decoded in one.
+    ``left_context`` tells how a stream is decoded exactly: with that many frames before the new ones as
+    ``context``. None: what is spoken in one has to be decoded in one.
     """
 
     @property
@@ -70,12 +70,13 @@ class Codec(Protocol):
         """How many of ``encode``'s frames lie wholly within a recording of so many samples."""
         ...
 
-    def decode(self, codes: Tensor, conditions: Sequence[Condition] | None = None) -> Tensor:
-        """Float32 sound (batch, frames * frame_samples) in [-1, 1] of int codes (batch, codebooks, frames).
+    def decode(self, codes: Tensor, conditions: Sequence[Condition] | None = None, *, context: int = 0) -> Tensor:
+        """Float32 sound (batch, (frames - context) * frame_samples) in [-1, 1].
 
-        Codes outside the codebook are taken as its first or last entry. ``conditions`` has one for each of the
-        batch; None is ``Condition()`` for all. Raises ValueError for codes of another shape or type, or conditions
-        that do not fit.
+        ``codes`` are integers (batch, codebooks, frames); those outside the codebook are taken as its first or
+        last entry. The first ``context`` frames are not made sound of, and cost little where ``left_context`` is
+        not None. ``conditions`` has one for each of the batch; None is ``Condition()`` for all. Raises ValueError
+        for codes of another shape or type, for conditions that do not fit, or for more context than frames.
         """
         ...
 
@@ -90,12 +91,16 @@ def check_audio(audio: Tensor, shortest: int) -> None:
         raise ValueError("Audio has values that are no samples: NaN, infinite, or far beyond full scale.")
 
 
-def check_codes(codes: Tensor, codebooks: int, conditions: Sequence[Condition] | None) -> Sequence[Condition]:
-    """Raise ValueError unless ``codes`` are what ``Codec.decode`` takes. Returns one condition for each item."""
+def check_codes(
+    codes: Tensor, codebooks: int, conditions: Sequence[Condition] | None, context: int
+) -> Sequence[Condition]:
+    """Raise ValueError unless these are what ``Codec.decode`` takes. Returns one condition for each item."""
     if codes.dim() != 3 or codes.shape[1] != codebooks:
         raise ValueError(f"Codes have to be of shape (batch, {codebooks}, frames), not {tuple(codes.shape)}.")
     if codes.is_floating_point() or codes.is_complex() or codes.dtype == torch.bool:
         raise ValueError(f"Codes have to be integers, not {codes.dtype}.")
+    if not 0 <= context <= codes.shape[2]:
+        raise ValueError(f"The context cannot be {context} of {codes.shape[2]} frames.")
     if conditions is None:
         return [Condition()] * codes.shape[0]
     if len(conditions) != codes.shape[0]:

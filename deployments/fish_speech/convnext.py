@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deployments.fish_speech.codec_config import ConvNeXtSize
-from deployments.fish_speech.convolution import Padding, conv1d
+from deployments.fish_speech.convolution import Conv1d, Padding, conv1d
 
 EPSILON = 1e-6
 BLOCK_KERNEL = 7
@@ -50,7 +50,7 @@ class ConvNeXtEncoder(nn.Module):
             [nn.Sequential(conv1d(padding, size.input_channels, first, size.kernel_size), ChannelNorm(first))]
         )
         for narrow, wide in zip(size.dims, size.dims[1:], strict=False):
-            self.downsample_layers.append(nn.Sequential(ChannelNorm(narrow), nn.Conv1d(narrow, wide, 1)))
+            self.downsample_layers.append(nn.Sequential(ChannelNorm(narrow), Conv1d(narrow, wide, 1)))
         self.stages = nn.ModuleList(
             nn.Sequential(*(ConvNeXtBlock(channels, padding, size.kernel_size) for _ in range(depth)))
             for channels, depth in zip(size.dims, size.depths, strict=True)

@@ -84,8 +84,8 @@ class GroupedFSQ(nn.Module):
         weight = torch.stack([group.project_out.weight for group in self._groups()])
         bias = torch.stack([group.project_out.bias for group in self._groups()])
         values = self.levels.values(codes, weight.dtype)
-        latents = torch.einsum("bgtd,gcd->bgct", values, weight) + bias[..., None]
-        return latents.flatten(1, 2)
+        latents = torch.einsum("bgtd,gcd->btgc", values, weight) + bias
+        return latents.flatten(2).transpose(1, 2)
 
     def cast_decoder(self, dtype: torch.dtype) -> None:
         """Let ``decode`` compute in ``dtype``."""

@@ -54,6 +54,12 @@ def test_a_batch_sounds_like_each_alone(codec: VQGANCodec) -> None:
         assert difference(alone[0], together[item]) < 1e-6
 
 
+def test_context_is_left_out_of_the_sound(codec: VQGANCodec) -> None:
+    codes = golden(VQGAN)["rand_codes"]
+    assert torch.equal(codec.decode(codes, context=5), codec.decode(codes)[:, 5 * FRAME :])
+    assert codec.decode(codes, context=12).shape == (1, 0)
+
+
 def test_a_seed_is_a_sound(codec: VQGANCodec) -> None:
     codes = golden(VQGAN)["rand_codes"]
     first, again, other = (codec.decode(codes, [Condition(seed=seed)]) for seed in (1, 1, 2))

@@ -102,16 +102,21 @@ class VITSCodec:
 
     @torch.inference_mode()
     def decode(
-        self, codes: Tensor, conditions: Sequence[Condition] | None = None, *, noise: Tensor | None = None
+        self,
+        codes: Tensor,
+        conditions: Sequence[Condition] | None = None,
+        *,
+        context: int = 0,
+        noise: Tensor | None = None,
     ) -> Tensor:
         """See ``Codec.decode``; every condition has to have a text.
 
         ``noise`` (batch, inter_channels, frames * 4) takes the place of what the conditions' seeds would draw.
         """
-        conditions = check_codes(codes, self.codebooks, conditions)
+        conditions = check_codes(codes, self.codebooks, conditions, context)
         batch, _, frames = codes.shape
-        if not codes.numel():
-            return torch.zeros(batch, frames * self.frame_samples, device=self._device)
+        if not batch or context == frames:
+            return torch.zeros(batch, (frames - context) * self.frame_samples, device=self._device)
         text, seen = self._texts(conditions)
         if noise is None:
             noise = gaussian_noise((self._size.inter_channels, frames * self._factor), conditions)
@@ -122,7 +127,7 @@ class VITSCodec:
             self._speakers(conditions),
             noise.to(self._device, self._dtype),
         )
-        return sound.float()
+        return sound[:, context * self.frame_samples :].float()
 
     def _texts(self, conditions: Sequence[Condition]) -> tuple[Tensor, Tensor]:
         """Token ids (batch, tokens), padded with zeros, and where they are none of it (batch, 1, tokens)."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from deployments.fish_speech.codec import Condition, check_codes, gaussian_noise
 from deployments.fish_speech.codec_config import ConvNeXtSize, HiFiGanSize
+from deployments.fish_speech.convolution import set_layout
 from deployments.fish_speech.state_dict import build, read_size, read_state_dict
 from deployments.fish_speech.v11.encoder import EncoderSize, RecordingEncoder, VectorQuantizer
 from deployments.fish_speech.v11.vocoder import Vocoder
@@ -92,6 +93,8 @@ class VQGANCodec:
         self._device = torch.device(device)
         self.recordings.to(self._device)
         self.vocoder.to(self._device)
+        for network in (self.network, self.vocoder):
+            set_layout(network, self._device)
         self.network.cast_decoder(dtype)
         self.vocoder.cast_decoder(dtype)
         return self
@@ -106,21 +109,26 @@ class VQGANCodec:
 
     @torch.inference_mode()
     def decode(
-        self, codes: Tensor, conditions: Sequence[Condition] | None = None, *, noise: Tensor | None = None
+        self,
+        codes: Tensor,
+        conditions: Sequence[Condition] | None = None,
+        *,
+        context: int = 0,
+        noise: Tensor | None = None,
     ) -> Tensor:
         """See ``Codec.decode``; the noise is drawn with each condition's seed.
 
         ``noise`` (batch, decoder.residual_channels, frames * 4) takes the place of what would be drawn.
         """
-        conditions = check_codes(codes, self.codebooks, conditions)
+        conditions = check_codes(codes, self.codebooks, conditions, context)
         batch, _, frames = codes.shape
-        if not codes.numel():
-            return torch.zeros(batch, frames * self.frame_samples, device=self._device)
+        if not batch or context == frames:
+            return torch.zeros(batch, (frames - context) * self.frame_samples, device=self._device)
         if noise is None:
             noise = gaussian_noise((self._noise_channels, frames * self._factor), conditions)
         mel = self.network.decode(codes.to(self._device), noise.to(self._device))
         sound: Tensor = self.vocoder(mel)
-        return sound.float()
+        return sound[:, context * self.frame_samples :].float()
 
 
 def load_vqgan(vqgan_path: Path, vocoder_path: Path, device: torch.device | str) -> VQGANCodec:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from deployments.fish_speech.codec import Condition, check_audio, check_codes
 from deployments.fish_speech.codec_config import ConvNeXtSize, HiFiGanSize, MelSize, QuantizerSize, Size
 from deployments.fish_speech.convnext import ConvNeXtEncoder
+from deployments.fish_speech.convolution import set_layout
 from deployments.fish_speech.hifigan import HiFiGanGenerator
 from deployments.fish_speech.mel import LogMelSpectrogram
 from deployments.fish_speech.quantizer import DownsampleQuantizer
@@ -55,6 +56,7 @@ class Firefly(nn.Module):
         self.backbone = ConvNeXtEncoder(size.backbone, "causal")
         self.quantizer = DownsampleQuantizer(size.quantizer, "causal")
         self.head = HiFiGanGenerator(size.head, "causal")
+        self._factor = size.quantizer.factor
 
     def encode(self, mel: Tensor, frames: Tensor | None = None) -> Tensor:
         """Int32 codes (batch, codebooks, time) of a log-mel spectrogram (batch, mels, frames), float32.
@@ -66,9 +68,10 @@ class Firefly(nn.Module):
         own = torch.arange(mel.shape[-1], device=mel.device) < frames[:, None, None]
         return self.quantizer.encode(self.backbone(mel * own) * own)
 
-    def decode(self, codes: Tensor) -> Tensor:
-        """Sound (batch, samples) of codes (batch, codebooks, time)."""
-        sound: Tensor = self.head(self.quantizer.decode(codes))
+    def decode(self, codes: Tensor, context: int = 0) -> Tensor:
+        """Sound (batch, samples) of codes (batch, codebooks, time) without the first ``context`` frames."""
+        features = self.quantizer.decode(codes)
+        sound: Tensor = self.head(features, context * self._factor)
         return sound
 
 
@@ -91,6 +94,7 @@ class FireflyCodec:
         """See ``Codec.to``."""
         self._device = torch.device(device)
         self.network.to(self._device)
+        set_layout(self.network, self._device)
         self.spectrogram.to(self._device)
         self.network.quantizer.cast_decoder(dtype)
         self.network.head.cast_decoder(dtype)
@@ -108,12 +112,13 @@ class FireflyCodec:
         return samples // self.spectrogram.hop_length // self._factor
 
     @torch.inference_mode()
-    def decode(self, codes: Tensor, conditions: Sequence[Condition] | None = None) -> Tensor:
+    def decode(self, codes: Tensor, conditions: Sequence[Condition] | None = None, *, context: int = 0) -> Tensor:
         """See ``Codec.decode``; ``conditions`` make no difference."""
-        check_codes(codes, self.codebooks, conditions)
-        if not codes.numel():
-            return torch.zeros(codes.shape[0], codes.shape[2] * self.frame_samples, device=self._device)
-        return self.network.decode(codes.to(self._device)).float()
+        check_codes(codes, self.codebooks, conditions, context)
+        batch, _, frames = codes.shape
+        if not batch or context == frames:
+            return torch.zeros(batch, (frames - context) * self.frame_samples, device=self._device)
+        return self.network.decode(codes.to(self._device), context).float()
 
 
 def load_firefly(path: Path, device: torch.device | str) -> FireflyCodec:
