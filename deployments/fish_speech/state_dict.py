@@ -2,14 +2,16 @@
 
 import logging
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from deployments.errors import ModelUnavailable
 from deployments.fish_speech.weight_norm import fold_weight_norm
@@ -48,6 +50,27 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return beneath(state, "generator.") or state
 
 
+@contextmanager
+def shapes_only() -> Iterator[None]:
+    """Modules made within have parameters without memory, and without the random values they would begin with."""
+    with torch.device("meta"), _NotRandom():
+        yield
+
+
+class _NotRandom(TorchFunctionMode):
+    """Leaves tensors as they are. Drawing numbers for a tensor without memory makes torch load its compiler, which
+    takes seconds.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        if func in (nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_):
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
+
+
 def build(
     module: type[ModuleT], *arguments: object, state: Mapping[str, Tensor], source: Path, prefix: str = ""
 ) -> ModuleT:
@@ -56,7 +79,7 @@ def build(
     Weight normalisation is folded. Tensors that the module does not have are left out. Raises ModelUnavailable if
     one is missing or has another shape or type; ``source`` is the file that the sentence names.
     """
-    with torch.device("meta"):
+    with shapes_only():
         network = module(*arguments)
     folded = fold_weight_norm(state)
     wanted = {prefix + name: tensor for name, tensor in network.state_dict().items()}

@@ -4,13 +4,15 @@ import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from deployments.errors import ModelUnavailable
-from deployments.fish_speech.state_dict import read_state_dict
+from deployments.fish_speech.state_dict import read_state_dict, shapes_only
 from deployments.fish_speech.v11.vits import load_vits
 from deployments.fish_speech.v11.vqgan import load_vqgan
 from deployments.fish_speech.v15.firefly import load_firefly
@@ -80,6 +82,25 @@ def test_folded_weights_are_those_of_torch() -> None:
         folded = fold_weight_norm(torch.nn.Sequential(normed).state_dict())
         assert set(folded) == {"0.weight", "0.bias"}
         assert torch.allclose(folded["0.weight"], normed.weight, atol=1e-7)
+
+
+class _Calls(TorchFunctionMode):
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def __torch_function__(
+        self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        self.names.add(func.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def test_nothing_is_drawn_for_weights_that_are_read() -> None:
+    with _Calls() as calls, shapes_only():
+        made = [nn.Embedding(3, 4), nn.Linear(3, 4), nn.Conv1d(3, 4, 5), nn.ConvTranspose1d(3, 4, 5)]
+    assert not calls.names & {"normal_", "uniform_", "kaiming_uniform_"}
+    assert "empty" in calls.names
+    assert all(parameter.is_meta for module in made for parameter in module.parameters())
 
 
 def without(name: str) -> Callable[[State], State]:
