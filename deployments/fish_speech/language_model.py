@@ -9,7 +9,7 @@ from torch import Tensor
 from deployments.errors import ModelUnavailable
 from deployments.fish_speech.dual_ar import DualAR
 from deployments.fish_speech.dual_ar_config import DualARConfig
-from deployments.fish_speech.state_dict import read_state_dict
+from deployments.fish_speech.state_dict import read_state_dict, shapes_only
 
 _PREFIX = "model."  # in files that training wrote
 _LEGACY = ("wq", "wk", "wv")
@@ -42,7 +42,7 @@ def build_language_model(
     Raises ModelUnavailable if one is missing, or has another shape or no floating-point numbers; ``source`` is the
     file that the sentence names.
     """
-    with torch.device("meta"):
+    with shapes_only():
         network = DualAR(config, semantic)
     wanted = {name: shape for parameter in network.state_dict().items() for name, shape in _parts(*parameter)}
     if missing := [name for name in wanted if name not in state]:

@@ -214,7 +214,8 @@ def test_a_released_size_of_1_1_has_the_released_heads(tmp_path: Path) -> None:
     dim, vocab, codes, width = 768, 264, 1_032, 256
     layer = {
         "attention.wqkv": (3 * dim, dim), "attention.wo": (dim, dim), "feed_forward.w1": (width, dim),
-        "feed_forward.w2": (dim, width), "feed_forward.w3": (width, dim), "attention_norm": (dim,), "ffn_norm": (dim,),
+        "feed_forward.w2": (dim, width), "feed_forward.w3": (width, dim), "attention_norm": (dim,),
+        "ffn_norm": (dim,),
     }  # fmt: skip
     shapes = {
         **{f"{stack}layers.0.{name}": shape for stack in ("", "fast_") for name, shape in layer.items()},
