@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from deployments.fish_speech.convolution import Conv1d, ConvTranspose1d
 from deployments.fish_speech.v11.vits_size import SynthesizerSize
 
 KERNEL = 7
@@ -16,9 +17,9 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
         self.convs1 = nn.ModuleList(
-            nn.Conv1d(channels, channels, kernel, dilation=d, padding=(kernel - 1) * d // 2) for d in dilations
+            Conv1d(channels, channels, kernel, dilation=d, padding=(kernel - 1) * d // 2) for d in dilations
         )
-        self.convs2 = nn.ModuleList(nn.Conv1d(channels, channels, kernel, padding=kernel // 2) for _ in dilations)
+        self.convs2 = nn.ModuleList(Conv1d(channels, channels, kernel, padding=kernel // 2) for _ in dilations)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, time) to the same."""
@@ -35,10 +36,10 @@ class Generator(nn.Module):
         super().__init__()
         first = size.upsample_initial_channel
         widths = [first >> stage for stage in range(len(size.upsample_rates) + 1)]
-        self.conv_pre = nn.Conv1d(size.inter_channels, first, KERNEL, padding=KERNEL // 2)
-        self.cond = nn.Conv1d(size.gin_channels, first, 1)
+        self.conv_pre = Conv1d(size.inter_channels, first, KERNEL, padding=KERNEL // 2)
+        self.cond = Conv1d(size.gin_channels, first, 1)
         self.ups = nn.ModuleList(
-            nn.ConvTranspose1d(wide, narrow, kernel, stride=rate, padding=(kernel - rate) // 2)
+            ConvTranspose1d(wide, narrow, kernel, stride=rate, padding=(kernel - rate) // 2)
             for wide, narrow, kernel, rate in zip(
                 widths, widths[1:], size.upsample_kernel_sizes, size.upsample_rates, strict=False
             )
@@ -48,7 +49,7 @@ class Generator(nn.Module):
             for channels in widths[1:]
             for kernel, dilations in zip(size.resblock_kernel_sizes, size.resblock_dilation_sizes, strict=True)
         )
-        self.conv_post = nn.Conv1d(widths[-1], 1, KERNEL, padding=KERNEL // 2, bias=False)
+        self.conv_post = Conv1d(widths[-1], 1, KERNEL, padding=KERNEL // 2, bias=False)
         self._kernels = len(size.resblock_kernel_sizes)
 
     def forward(self, z: Tensor, speaker: Tensor) -> Tensor:

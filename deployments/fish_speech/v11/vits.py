@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from deployments.fish_speech.codec import Condition, check_audio, check_codes, gaussian_noise
+from deployments.fish_speech.convolution import set_layout
 from deployments.fish_speech.mel import Spectrogram
 from deployments.fish_speech.state_dict import build, read_size, read_state_dict
 from deployments.fish_speech.v11.encoder import RecordingEncoder, VectorQuantizer
@@ -77,6 +78,8 @@ class VITSCodec:
         self.recordings.to(self._device)
         self.spectrogram.to(self._device)
         self.synthesizer.to(self._device)
+        for network in (self.vq, self.synthesizer):
+            set_layout(network, self._device)
         self.vq.quantizer.cast_decoder(dtype)
         self.synthesizer.cast_decoder(dtype)
         return self

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deployments.fish_speech.codec_config import Count, Size
+from deployments.fish_speech.convolution import Conv1d
 
 KERNEL = 3
 HALVING = sqrt(0.5)  # keeps the variance of a sum of two
@@ -30,7 +31,7 @@ class Convolution(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 1, dilation: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv1d(inputs, outputs, kernel, padding=(kernel - 1) * dilation // 2, dilation=dilation)
+        self.conv = Conv1d(inputs, outputs, kernel, padding=(kernel - 1) * dilation // 2, dilation=dilation)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, inputs, time) to (batch, outputs, time)."""
