@@ -9,6 +9,7 @@ Rows of a batch are rows of one KV cache. See ``transformer.py`` for why a row's
 """
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from torch.nn import functional
 
 from deployments.fish_speech.dual_ar_config import DualARConfig
 from deployments.fish_speech.kv_cache import KVCache, PrefillEntries, ShortEntries, StepEntries
-from deployments.fish_speech.transformer import ROW_MULTIPLE, Entries, Layer, RMSNorm
+from deployments.fish_speech.transformer import Entries, Layer, RMSNorm, row_multiple
 
 
 class DualAR(nn.Module):
@@ -64,9 +65,18 @@ class DualAR(nn.Module):
             config.n_fast_layer, rows, config.num_codebooks, config.fast, config.rope_base, self.dtype, self.device
         )
 
+    @cached_property
+    def row_multiple(self) -> int:
+        """Batches are computed with a multiple of so many rows, so that no row's result depends on the others."""
+        if self.device.type != "cpu" or self.dtype != torch.float32:
+            return 1
+        ends = (*self.layers[:1], *self.fast_layers[:1])
+        inner = [module.weight for layer in ends for module in layer.modules() if isinstance(module, nn.Linear)]
+        return row_multiple([*inner, self.fast_output.weight])
+
     def padded(self, rows: int) -> int:
         """The number of rows that a batch of ``rows`` is computed with."""
-        return rows if self.device.type == "cuda" else -(-rows // ROW_MULTIPLE) * ROW_MULTIPLE
+        return -(-rows // self.row_multiple) * self.row_multiple
 
     def pad(self, tensor: Tensor) -> Tensor:
         """Rows of zeros below a tensor of any shape, up to the number that a batch is computed with."""

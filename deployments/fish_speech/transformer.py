@@ -5,16 +5,18 @@ grouped query heads of Ainslie et al., "GQA". Linear maps that read the same inp
 and ``w13``.
 
 **A row's result does not depend on its neighbours**, bit for bit, in float32 on a CPU, if a batch has a multiple
-of ``ROW_MULTIPLE`` rows. That holds because
+of ``row_multiple`` rows. That holds because
 
 * a matrix product of so many rows is computed in full register tiles, each of whose rows is summed in one order,
-  whatever the number of tiles and threads; fewer rows, or a rest, would take another kernel;
+  whatever the number of tiles and threads; fewer rows, or a rest, would take another kernel. How many rows a tile
+  has is the processor's and the library's business, and found out by trying;
 * attention is a batched product over all cached entries up to a length, a softmax, and another batched product.
   What lies beyond a row's position gets the weight 0, adds exactly nothing, and stands behind all that counts, so
   that more of it changes no sum. The fused attention kernels split long inputs by their length, and are not used;
 * everything else works element by element, or sums within a row.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,7 +24,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-ROW_MULTIPLE = 4
+ROW_MULTIPLES = (4, 8, 12, 16, 24)  # register tiles of matrix products have so many rows
+MOST_ROWS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,24 @@ def rotary_table(length: int, head_dim: int, base: float, device: torch.device |
     angles = torch.outer(torch.arange(length, dtype=torch.float32), 1.0 / base**exponents)
     parts = torch.stack((angles.cos(), angles.sin()), dim=-1).to(torch.bfloat16).float()
     return torch.view_as_complex(parts).to(device)
+
+
+def row_multiple(matrices: Sequence[Tensor]) -> int:
+    """The smallest n such that a row of a product with each of the matrices, (outputs, inputs), is the same bits
+    anywhere in any batch of n, 2 n, 3 n, ... rows, up to 48.
+    """
+    generator = torch.Generator().manual_seed(0)
+    rows = [torch.randn(MOST_ROWS, matrix.shape[1], generator=generator) for matrix in matrices]
+    products = [functional.linear(some, matrix) for some, matrix in zip(rows, matrices, strict=True)]
+
+    def holds(multiple: int) -> bool:
+        return all(
+            torch.equal(functional.linear(some[:count].roll(1, 0), matrix), product[:count].roll(1, 0))
+            for some, matrix, product in zip(rows, matrices, products, strict=True)
+            for count in range(multiple, MOST_ROWS + 1, multiple)
+        )
+
+    return next(filter(holds, ROW_MULTIPLES), MOST_ROWS)
 
 
 class RMSNorm(nn.Module):

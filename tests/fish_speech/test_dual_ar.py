@@ -8,7 +8,7 @@ from deployments.fish_speech import kv_cache
 from deployments.fish_speech.dual_ar import DualAR
 from deployments.fish_speech.dual_ar_config import DualARConfig
 from deployments.fish_speech.state_dict import shapes_only
-from deployments.fish_speech.transformer import rotary_table
+from deployments.fish_speech.transformer import rotary_table, row_multiple
 from tests.fish_speech.codec_support import difference, golden
 from tests.fish_speech.lm_support import LENGTH, V11, V15, network, random_columns, random_network
 
@@ -263,3 +263,24 @@ def test_the_released_network_has_the_released_number_of_parameters() -> None:
             range(101_024, 102_048),
         )  # fmt: skip
     assert sum(parameter.numel() for parameter in model.parameters()) == 637_921_280
+
+
+def test_batches_are_padded_to_what_keeps_rows_apart() -> None:
+    model = network("v15")
+    multiple = row_multiple([model.layers[0].attention.wqkv.weight])
+    assert 1 < multiple <= model.row_multiple <= 48
+    assert [model.padded(rows) for rows in (1, model.row_multiple, 2 * model.row_multiple - 1)] == [
+        model.row_multiple, model.row_multiple, 2 * model.row_multiple,
+    ]  # fmt: skip
+    assert model.pad(torch.ones(1, 2, 3)).sum() == 6
+    assert network("v15", torch.bfloat16).row_multiple == 1
+
+
+def test_a_product_that_mixes_rows_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tiled(rows: Tensor, matrix: Tensor) -> Tensor:
+        product = rows @ matrix.t()
+        product[len(rows) // 8 * 8 :] += 1e-6  # as if a rest took another kernel
+        return product
+
+    monkeypatch.setattr("torch.nn.functional.linear", tiled)
+    assert row_multiple([torch.eye(16)]) == 8
