@@ -49,15 +49,16 @@ class EncodeJob:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodeJob:
-    """Codes of shape (codebooks, frames) whose sound is wanted."""
+    """Codes of shape (codebooks, frames) whose sound is wanted, but for that of the first ``context`` frames."""
 
     codes: NDArray[np.int32]
     condition: Condition
+    context: int = 0
 
     @property
     def key(self) -> object:
         """Codes of one length may be decoded together."""
-        return self.codes.shape[1]
+        return self.codes.shape[1], self.context
 
 
 class FishSpeechEngine:
@@ -72,6 +73,7 @@ class FishSpeechEngine:
         if device.type == "cpu":
             reuse_freed_memory()
         self.on_gpu = device.type == "cuda"
+        torch.backends.cudnn.allow_tf32 = False  # its short mantissa changes the codes of recordings
         self._threads = settings.threads
         self._strict = settings.strict_upstream
         model = load_model(
@@ -155,8 +157,8 @@ class FishSpeechEngine:
             return [self.codec.encode(torch.from_numpy(first.samples)).cpu().numpy()]
         decodes = [job for job in jobs if isinstance(job, DecodeJob)]
         codes = torch.from_numpy(np.stack([job.codes for job in decodes]))
-        sound = self.codec.decode(codes, [job.condition for job in decodes]).cpu().numpy()
-        return list(sound)
+        conditions = [job.condition for job in decodes]
+        return list(self.codec.decode(codes, conditions, context=decodes[0].context).cpu().numpy())
 
     def warm_up(self, on_progress: Callable[[float], None] = lambda _: None) -> None:
         """Speak a word, and record the graphs of a GPU. Raises ModelUnavailable if no numbers come out."""

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from deployments.batching.scheduler import Scheduler
 from deployments.errors import InvalidRequest
 from deployments.fish_speech.batcher import Columns, End, Segment
-from deployments.fish_speech.codec import Condition
 from deployments.fish_speech.config import EngineConfig
 from deployments.fish_speech.engine import DecodeJob, EncodeJob, FishSpeechEngine, Reference
 from deployments.fish_speech.scheduler import FrameScheduler
 from deployments.fish_speech.types import SamplingOptions
 
 FRAMES_OF_A_SEGMENT = 1 << 16  # numbers of frames set aside for the random draws of one segment
+UNKNOWN_TEXT = "-"  # stands for the words behind codes that come alone
 GPU_CHUNKS = 8  # chunks of sound made at once; on a CPU one, so that no request's sound depends on others
 
 
@@ -81,7 +81,8 @@ class Synthesizer:
         """The sound of codes (codebooks, frames), which did not come out of this model's frames."""
         owner = object()
         with self._codec.request(owner):
-            samples: NDArray[np.float32] = await self._codec.run(owner, DecodeJob(codes, Condition()))
+            job = DecodeJob(codes, self._engine.condition(0, UNKNOWN_TEXT, ()))
+            samples: NDArray[np.float32] = await self._codec.run(owner, job)
             return samples
 
     @property
@@ -143,6 +144,6 @@ class Synthesizer:
                     samples = np.zeros(0, np.float32)
                     if new.shape[1]:
                         window = np.concatenate([known, new], axis=1)
-                        decoded = await self._codec.run(owner, DecodeJob(window, condition))
-                        samples = decoded[known.shape[1] * engine.codec.frame_samples :]
+                        job = DecodeJob(window, condition, context=known.shape[1])
+                        samples = await self._codec.run(owner, job)
                     yield Sound(samples, new.shape[1], number, chunk.end)
