@@ -13,7 +13,9 @@ of ``row_multiple`` rows. That holds because
 * attention is a batched product over all cached entries up to a length, a softmax, and another batched product.
   What lies beyond a row's position gets the weight 0, adds exactly nothing, and stands behind all that counts, so
   that more of it changes no sum. The fused attention kernels split long inputs by their length, and are not used;
-* everything else works element by element, or sums within a row.
+* everything else sums within a row, or works element by element. Of that, what is not exact (``silu``, products of
+  complex numbers) may differ in the last bit between vector units and the rest that they leave. Rows leave the
+  same rest everywhere, as long as no thread begins within one: ``in_parts`` sees to that.
 """
 
 from collections.abc import Sequence
@@ -26,6 +28,8 @@ from torch.nn import functional
 
 ROW_MULTIPLES = (4, 8, 12, 16, 24)  # register tiles of matrix products have so many rows
 MOST_ROWS = 48
+ONE_THREAD = 32_767  # elements that torch does not share out among threads, on a CPU
+WHOLE = [slice(None)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +128,22 @@ class Attention(nn.Module):
         return torch.addmm(hidden, mixed, self.wo.weight.t())
 
 
+def in_parts(tensor: Tensor) -> list[slice]:
+    """Rows of a tensor, in parts on each of which one thread works, with element-wise functions of a CPU."""
+    if tensor.is_cuda or tensor.numel() <= ONE_THREAD:
+        return WHOLE
+    rows = max(1, ONE_THREAD * tensor.shape[0] // tensor.numel())
+    return [slice(begin, begin + rows) for begin in range(0, tensor.shape[0], rows)]
+
+
 def rotate(heads: Tensor, angles: Tensor) -> Tensor:
     """Turn each pair (x0, x1), (x2, x3), ... of (n, heads, head_dim), in place, by complex (n, 1, head_dim / 2).
 
     Computed in float32. Returns ``heads``.
     """
     pairs = torch.view_as_complex(heads.float().view(*heads.shape[:-1], -1, 2))
-    pairs.mul_(angles)
+    for part in in_parts(pairs):
+        pairs[part].mul_(angles if angles.shape[0] == 1 else angles[part])
     if heads.dtype != torch.float32:
         heads.copy_(torch.view_as_real(pairs).flatten(-2))
     return heads
@@ -147,7 +160,9 @@ class FeedForward(nn.Module):
     def forward(self, hidden: Tensor, normed: Tensor) -> Tensor:
         """``hidden`` + feed-forward of ``normed``, both (n, dim)."""
         gate, up = self.w13(normed).chunk(2, dim=-1)
-        return torch.addmm(hidden, functional.silu(gate).mul_(up), self.w2.weight.t())
+        for part in in_parts(gate):
+            functional.silu(gate[part], inplace=True)
+        return torch.addmm(hidden, gate.mul_(up), self.w2.weight.t())
 
 
 class Layer(nn.Module):

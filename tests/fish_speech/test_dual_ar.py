@@ -1,14 +1,17 @@
 """The language model's networks beside the original's arrays, alone and in a batch, with and without a cache."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from deployments.fish_speech import kv_cache
 from deployments.fish_speech.dual_ar import DualAR
 from deployments.fish_speech.dual_ar_config import DualARConfig
 from deployments.fish_speech.state_dict import shapes_only
-from deployments.fish_speech.transformer import rotary_table, row_multiple
+from deployments.fish_speech.transformer import FeedForward, LayerSize, rotary_table, rotate, row_multiple
 from tests.fish_speech.codec_support import difference, golden
 from tests.fish_speech.lm_support import LENGTH, V11, V15, network, random_columns, random_network
 
@@ -19,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("_inference")
 
 
 @pytest.fixture
-def _inference():  # type: ignore[no-untyped-def]
+def _inference() -> Iterator[None]:
     with torch.inference_mode():
         yield
 
@@ -284,3 +287,30 @@ def test_a_product_that_mixes_rows_is_found_out(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr("torch.nn.functional.linear", tiled)
     assert row_multiple([torch.eye(16)]) == 8
+
+
+@pytest.fixture
+def _three_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("_three_threads")
+def test_threads_begin_no_work_within_a_row() -> None:
+    """Large batches, whose element-wise functions torch shares out among threads."""
+    values = torch.randn(4_096)
+    alone = torch.cat([functional.silu(value[None]) for value in values])
+    odd = values[functional.silu(values) != alone]  # where vector units and the rest disagree
+    if len(odd):
+        forward = FeedForward(LayerSize(dim=16, n_head=1, n_local_heads=1, intermediate_size=2_821, norm_eps=1e-5))
+        hidden = torch.eye(16)[torch.zeros(44, dtype=torch.int64)]
+        forward.w13.weight[:, 0] = odd[0]
+        together = forward(hidden, hidden)
+        assert all(torch.equal(row, together[0]) for row in together)
+    heads, angles = torch.randn(45, 61, 38), torch.polar(torch.ones(45, 1, 19), torch.randn(45, 1, 19))
+    turned = rotate(heads.clone(), angles)
+    for row in range(45):
+        assert torch.equal(rotate(heads[row : row + 1].clone(), angles[row : row + 1])[0], turned[row])
+    assert torch.equal(rotate(heads.clone(), angles[:1])[5:6], rotate(heads[5:6].clone(), angles[:1]))
