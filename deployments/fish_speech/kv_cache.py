@@ -77,11 +77,10 @@ class StepEntries:
 
     def __init__(self, cache: KVCache, positions: Tensor, rows: int, length: int) -> None:
         self.rotary = cache.rotary[positions]
-        self._cache = cache
-        self._length = length
-        self._queries = positions.shape[0]
+        self._queries, self._rows, self._scale = positions.shape[0], rows, cache.scale
         self._where = (cache.row_numbers[:rows], slice(None), slice(None), positions[:rows])
-        self._rows = rows
+        self._layers = cache.data.unbind()
+        self._keys, self._values = _seen(cache.data[:, : self._queries, :, :, :length])
         kv_heads = cache.data.shape[2]
         hidden = cache.positions[:length] > positions[:, None]
         mask = torch.zeros(hidden.shape, dtype=cache.data.dtype, device=hidden.device).masked_fill_(
@@ -91,13 +90,11 @@ class StepEntries:
 
     def attend(self, layer: int, query: Tensor, key_value: Tensor) -> Tensor:
         """Store (n, 2, kv heads, head_dim), look up (n, heads, head_dim), return (n, dim)."""
-        data = self._cache.data[layer]
-        data[self._where] = key_value[: self._rows].transpose(1, 2)
-        seen = data[: self._queries, :, :, : self._length]
-        keys, values = seen[:, :, 0].flatten(0, 1), seen[:, :, 1].flatten(0, 1)
+        self._layers[layer][self._where] = key_value[: self._rows].transpose(1, 2)
+        keys = self._keys[layer]
         grouped = query.reshape(keys.shape[0], -1, query.shape[-1])
-        scores = torch.baddbmm(self._mask, grouped, keys.transpose(1, 2), alpha=self._cache.scale)
-        return torch.bmm(scores.softmax(-1), values).view(self._queries, -1)
+        scores = torch.baddbmm(self._mask, grouped, keys, alpha=self._scale)
+        return torch.bmm(scores.softmax(-1), self._values[layer]).view(self._queries, -1)
 
 
 class PrefillEntries:
@@ -128,16 +125,22 @@ class ShortEntries:
 
     def __init__(self, cache: KVCache, rows: int, position: int) -> None:
         self.rotary = cache.rotary[position : position + 1]
-        self._entries = cache.data[:, :rows]
-        self._position = position
+        self._new = cache.data[:, :rows, :, :, position].unbind()
+        self._keys, self._values = _seen(cache.data[:, :rows, :, :, : position + 1])
         self._scale = cache.scale
 
     def attend(self, layer: int, query: Tensor, key_value: Tensor) -> Tensor:
         """Store (n, 2, kv heads, head_dim), look up (n, heads, head_dim), return (n, dim)."""
-        entries = self._entries[layer]
-        entries[:, :, :, self._position] = key_value.transpose(1, 2)
-        seen = entries[:, :, :, : self._position + 1]
-        keys, values = seen[:, :, 0].flatten(0, 1), seen[:, :, 1].flatten(0, 1)
+        self._new[layer].copy_(key_value.transpose(1, 2))
+        keys = self._keys[layer]
         grouped = query.reshape(keys.shape[0], -1, query.shape[-1])
-        scores = torch.bmm(grouped, keys.transpose(1, 2)).mul_(self._scale)
-        return torch.bmm(scores.softmax(-1), values).view(query.shape[0], -1)
+        scores = torch.bmm(grouped, keys).mul_(self._scale)
+        return torch.bmm(scores.softmax(-1), self._values[layer]).view(query.shape[0], -1)
+
+
+def _seen(data: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Views of entries (layers, rows, kv heads, 2, length, head_dim): of each layer the keys, (rows * kv heads,
+    head_dim, length), and the values, (rows * kv heads, length, head_dim).
+    """
+    keys, values = data.flatten(1, 2).unbind(2)
+    return keys.transpose(2, 3).unbind(), values.unbind()

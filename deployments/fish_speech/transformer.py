@@ -105,7 +105,10 @@ class RMSNorm(nn.Module):
         whole = hidden.float()
         norm = torch.linalg.vector_norm(whole, dim=-1, keepdim=True)
         scale = norm.square_().mul_(1.0 / hidden.shape[-1]).add_(self._eps).rsqrt_()
-        return torch.mul((whole * scale).to(hidden.dtype), self.weight)
+        normed: Tensor = whole * scale
+        if normed.dtype != hidden.dtype:
+            normed = normed.to(hidden.dtype)
+        return normed.mul_(self.weight)
 
 
 class Attention(nn.Module):

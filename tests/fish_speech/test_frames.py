@@ -1,10 +1,12 @@
 """Whole frames beside the original's: greedy and with its noise, with its window, in a batch and alone."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from deployments.fish_speech.dual_ar import DualAR
 from deployments.fish_speech.frame_rules import FrameRules
@@ -96,6 +98,44 @@ def together(model: DualAR, drawn_by: FrameRules, asked: list[tuple[Tensor, Samp
         found.append(columns)
         positions = positions + 1
     return list(torch.stack(found, 2))
+
+
+class Operations(TorchDispatchMode):
+    """Names of what is computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.append(func._schema.name.removeprefix("aten::"))
+        for mask in args[1] if self.names[-1] in ("index", "index_put_") else ():
+            assert mask is None or mask.dtype == torch.int64, (
+                "how many are chosen is only known when it is computed"
+            )
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("speech_only", [False, True])
+@pytest.mark.parametrize("version", ["v15", "v11"])
+def test_a_step_waits_for_no_number_and_is_always_the_same(version: str, speech_only: bool) -> None:
+    """As CUDA graphs need it."""
+    model, drawn_by = network(version), rules(version, speech_only=speech_only)
+    cache, sampler = model.new_cache(4, 64), FrameSampler(model, drawn_by, 4)
+    state, columns = FrameState.empty(4, drawn_by), torch.zeros(4, 1 + drawn_by.num_codebooks, dtype=torch.int64)
+    seen = []
+    for number in range(3):
+        with torch.no_grad(), Operations() as operations:
+            drawn = sampler(model.step(columns, cache, torch.full((4,), number), 64), state)
+            state.push(drawn)
+            drawn_by.ended(drawn)
+        columns = drawn
+        start(state, 0, Sampling(0.5 * number, 0.5, 1.5, number), number)
+        seen.append(operations.names)
+    assert seen[0] == seen[1] == seen[2]
+    assert {"bmm", "sort", "index_put_"} <= set(seen[0])
+    waiting = {"_local_scalar_dense", "nonzero", "is_nonzero", "equal", "masked_select", "unique", "item"}
+    assert not waiting & set(seen[0])
 
 
 def test_the_window_has_sixteen_frames_and_starts_as_zeros() -> None:
