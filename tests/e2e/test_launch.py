@@ -79,7 +79,7 @@ def test_antiphon_serve_says_when_it_is_ready(tmp_path: Path) -> None:
         wait_until(lambda: "gRPC listens" in log.read_text() or process.poll() is not None, 10)
         assert process.poll() is None, log.read_text()
         ready = re.findall(r"^(\S+) +ready ", log.read_text(), re.MULTILINE)
-        assert sorted(ready) == ["sample-asr", "sample-classifier"]
+        assert sorted(ready) == ["sample-asr", "sample-classifier", "sample-tts"]
         assert answers(url)
         assert heard(url) == "two two three seven five"
         assert classified(log.read_text()) == "neutral"
