@@ -104,7 +104,7 @@ class DualAR(nn.Module):
         which only the first B are written. Never waits for the device.
         """
         rows = columns.shape[0]
-        entries = StepEntries(cache, self.pad(positions), rows, length)
+        entries = StepEntries(cache, self.pad(positions), rows, cache.agreeing(length))
         return _through(self.layers, self.embed(self.pad(columns)), entries)[:rows]
 
     def embed(self, columns: Tensor) -> Tensor:

@@ -1,7 +1,10 @@
 """Keys and values of what was computed before: one row per request, all of one fixed length."""
 
 import math
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -9,6 +12,7 @@ from torch.nn import functional
 
 from deployments.fish_speech.transformer import LayerSize, rotary_table
 
+TRIED_ROWS = 4
 LENGTH_MULTIPLE = 64  # keeps every row on a whole cache line, and with it the order of sums in it
 
 
@@ -49,6 +53,21 @@ class KVCache:
         self.row_numbers = torch.arange(rows, device=device)
         self.positions = torch.arange(self.length, device=device)
         self.scale = 1.0 / math.sqrt(size.head_dim)
+        self._size = size
+
+    @cached_property
+    def lengths(self) -> list[int]:
+        """Numbers of entries to look at, in rising order, such that a row's attention is the same bits with any
+        of them that reaches its position.
+        """
+        every = list(range(LENGTH_MULTIPLE, self.length + 1, LENGTH_MULTIPLE))
+        if self.data.device.type != "cpu" or self.data.dtype != torch.float32:
+            return every
+        return [length for length, agrees in zip(every, _agreeing(every, self._size), strict=True) if agrees]
+
+    def agreeing(self, length: int) -> int:
+        """The smallest of ``lengths`` that is at least so long."""
+        return self.lengths[bisect_left(self.lengths, length)]
 
     @property
     def bytes(self) -> int:
@@ -72,7 +91,8 @@ class StepEntries:
     """One new position in each of the first rows.
 
     The pass has one query for each of ``positions``, int64 (padded rows,); only the first ``rows`` of them write.
-    Everybody sees the first ``length`` entries up to their own position.
+    Everybody sees the first ``length`` entries up to their own position; bits depend on ``length`` unless it is
+    one of the cache's ``lengths``.
     """
 
     def __init__(self, cache: KVCache, positions: Tensor, rows: int, length: int) -> None:
@@ -136,6 +156,26 @@ class ShortEntries:
         grouped = query.reshape(keys.shape[0], -1, query.shape[-1])
         scores = torch.bmm(grouped, keys).mul_(self._scale)
         return torch.bmm(scores.softmax(-1), self._values[layer]).view(query.shape[0], -1)
+
+
+def _agreeing(lengths: Sequence[int], size: LayerSize) -> list[bool]:
+    """Which lengths give the last one's attention to a row that sees all that is within the length.
+
+    A matrix product sums its terms in blocks, which it makes of another size if there are few terms.
+    """
+    group = size.n_head // size.n_local_heads
+    narrow = LayerSize(group * size.head_dim, group, 1, 1, 1.0)
+    cache = KVCache(1, TRIED_ROWS, lengths[-1], narrow, 1.0)
+    generator = torch.Generator().manual_seed(0)
+    cache.data.normal_(generator=generator)
+    query = torch.randn(TRIED_ROWS, group, size.head_dim, generator=generator)
+    new = torch.randn(TRIED_ROWS, 2, 1, size.head_dim, generator=generator)
+
+    def attention(position: int, length: int) -> Tensor:
+        positions = torch.full((TRIED_ROWS,), position)
+        return StepEntries(cache, positions, TRIED_ROWS, length).attend(0, query, new)
+
+    return [torch.equal(attention(length - 1, length), attention(length - 1, lengths[-1])) for length in lengths]
 
 
 def _seen(data: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:

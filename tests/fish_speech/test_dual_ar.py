@@ -10,10 +10,11 @@ from torch.nn import functional
 from deployments.fish_speech import kv_cache
 from deployments.fish_speech.dual_ar import DualAR
 from deployments.fish_speech.dual_ar_config import DualARConfig
+from deployments.fish_speech.kv_cache import KVCache, StepEntries
 from deployments.fish_speech.state_dict import shapes_only
 from deployments.fish_speech.transformer import FeedForward, LayerSize, rotary_table, rotate, row_multiple
 from tests.fish_speech.codec_support import difference, golden
-from tests.fish_speech.lm_support import LENGTH, V11, V15, network, random_columns, random_network
+from tests.fish_speech.lm_support import LENGTH, V11, V15, network, random_columns, random_network, up_to
 
 FOLDERS = {"v15": V15, "v11": V11}
 CACHED = 512
@@ -207,6 +208,29 @@ def test_neighbours_and_cache_lengths_change_no_bit(size: str) -> None:
     ]:
         together = spoken_by(model, columns, batch, row, generator)
         assert all(map(torch.equal, alone, together)), f"row {row} of {batch}"
+
+
+@pytest.mark.parametrize(("heads", "kv_heads", "head_dim"), [(4, 2, 40), (16, 2, 64), (4, 4, 12), (8, 1, 8)])
+def test_what_lies_beyond_a_position_changes_no_bit(heads: int, kv_heads: int, head_dim: int) -> None:
+    generator = torch.Generator().manual_seed(5)
+    size = LayerSize(heads * head_dim, heads, kv_heads, 1, 1e-5)
+    cache = KVCache(1, 8, 1_024, size, 1e4)
+    assert cache.lengths[-1] == cache.agreeing(1_024) == 1_024
+    cache.data.uniform_(-1, 1, generator=generator)
+    query = torch.randn(8, heads, head_dim, generator=generator)
+    new = torch.randn(8, 2, kv_heads, head_dim, generator=generator)
+    for position in (3, 100, 150, 191, 192, 250, 300, 383, 400, 700):
+        others = torch.randint(0, position + 1, (8,), generator=generator)
+        seen = []
+        for length in range(up_to(position), 1_025, LENGTH):
+            agreed = cache.agreeing(length)
+            assert length <= agreed == cache.agreeing(agreed)
+            for rows in (4, 8):
+                positions = others[:rows].clone()
+                positions[2] = position
+                entries = StepEntries(cache, positions, rows, agreed)
+                seen.append(entries.attend(0, query[:rows], new[:rows])[2])
+        assert all(torch.equal(one, seen[0]) for one in seen), position
 
 
 def test_a_step_writes_its_own_rows_only() -> None:
