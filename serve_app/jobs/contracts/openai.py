@@ -4,6 +4,7 @@ import codecs
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
+from http import HTTPStatus
 
 from starlette.datastructures import Headers
 
@@ -36,7 +37,8 @@ STATUSES = {
 
 
 class OpenAiRefusal(AntiphonError):
-    """An answer that is an error. The message is the JSON of its body, the status the answer's.
+    """An answer that is an error. The message is the JSON of its body (a sentence if it has none), the status the
+    answer's.
 
     What others may want to try again is told as Overloaded, ModelUnavailable or DeadlineExceeded instead.
     """
@@ -145,6 +147,7 @@ def _refusal(body: bytes, status: int | None, headers: Headers) -> AntiphonError
     message = body.decode(errors="replace").strip()
     if status is None:
         status = _status_of(message)
+    message = message or f"The route answered {status} {HTTPStatus(status).phrase}."
     match status:
         case 429:
             wait = headers.get("retry-after", "")

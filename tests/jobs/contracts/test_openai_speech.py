@@ -62,6 +62,12 @@ async def test_fish_speechs_own_route() -> None:
     assert base64.b64decode(found["data"]) == await direct(body, "/v1/tts")
 
 
+async def test_an_error_without_a_body() -> None:
+    with pytest.raises(OpenAiMistake, match="answered 405 Method Not Allowed") as caught:
+        await output_of({"openai_route": "/v1/tts"}, context_of(SpeakingBackend()))
+    assert caught.value.status == 405
+
+
 async def test_errors() -> None:
     backend = SpeakingBackend()
     with pytest.raises(OpenAiMistake, match="`input` is empty"):
