@@ -36,7 +36,9 @@ class Codec:
 CODECS: Mapping[str, Codec] = {
     "flac": Codec("flac", "flac", "s16"),
     "mp3": Codec("mp3", "libmp3lame", "flt", (128_000, 8_000, 320_000), {"id3v2_version": "0"}),
-    "opus": Codec("ogg", "libopus", "flt", (64_000, 6_000, 256_000), {"page_duration": "100000"}),
+    "opus": Codec(
+        "ogg", "libopus", "flt", (64_000, 6_000, 256_000), {"page_duration": "100000", "fflags": "+bitexact"}
+    ),
     "aac": Codec("adts", "aac", "flt", (96_000, 8_000, 256_000)),
 }
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from deployments.fish_speech.types import Audio, Finished, SpeechEvent, Started
@@ -38,8 +38,8 @@ async def encoded(events: AsyncGenerator[SpeechEvent], container: Container) -> 
     Raises what the events raise, ClientError for a bit rate that the format does not have. Closing it closes the
     events.
     """
-    loop = asyncio.get_running_loop()
     encoder: AudioEncoder | None = None
+    work: Future[bytes] | None = None
     async with contextlib.aclosing(events):
         try:
             async for event in events:
@@ -54,13 +54,17 @@ async def encoded(events: AsyncGenerator[SpeechEvent], container: Container) -> 
                         )
                     case Audio():
                         assert encoder is not None
-                        data = await loop.run_in_executor(_threads, encoder.write, event.samples)
+                        work = _threads.submit(encoder.write, event.samples)
+                        data = await asyncio.wrap_future(work)
                     case Finished():
                         assert encoder is not None
-                        data = await loop.run_in_executor(_threads, encoder.finish)
+                        work = _threads.submit(encoder.finish)
+                        data = await asyncio.wrap_future(work)
                 yield EncodedPart(data, event)
         finally:
-            if encoder is not None:
+            if encoder is not None and work is not None:  # whoever left may have left a thread in the encoder
+                work.add_done_callback(lambda _: encoder.close())
+            elif encoder is not None:
                 encoder.close()
 
 
