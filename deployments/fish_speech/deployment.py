@@ -158,7 +158,7 @@ class FishSpeechReplica:
                 )
             ) as effects:
                 pieces = utterance.pieces
-                tokens = sum(len(model.engine.prompts.text_ids(piece)) for piece in pieces)
+                tokens = sum(map(model.engine.prompts.text_tokens, pieces))
                 first: list[SpeechEvent] = [
                     Started(effects.output_rate, utterance.seed, len(pieces), tokens, classification)
                 ]

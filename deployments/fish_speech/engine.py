@@ -11,10 +11,9 @@ from torch import Tensor
 
 from deployments.allocator import reuse_freed_memory
 from deployments.errors import InvalidRequest, ModelUnavailable
-from deployments.fish_speech.batcher import Columns, Frames, Segment
+from deployments.fish_speech.batcher import Frames, Segment
 from deployments.fish_speech.codec import Codec, Condition
 from deployments.fish_speech.config import FishSpeechConfig
-from deployments.fish_speech.history import kept_items
 from deployments.fish_speech.loading import SpeechModel, load_model
 from deployments.fish_speech.rows import FrameRows
 from deployments.fish_speech.v11.vits import VITSCodec
@@ -113,10 +112,6 @@ class FishSpeechEngine:
         return tuple(
             Reference(text, codes, audio) for (text, codes), (_, audio) in zip(heard, recordings, strict=True)
         )
-
-    def kept(self, past: Sequence[Columns], opening: int) -> list[Columns]:
-        """What of a text's past fits into the context beside an opening of so many columns."""
-        return kept_items(past, self.context, opening)
 
     def condition(self, seed: int, text: str, references: Sequence[Reference]) -> Condition:
         """What a segment's codes are decoded with."""

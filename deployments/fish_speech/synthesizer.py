@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.batching.scheduler import Scheduler
-from deployments.errors import InvalidRequest
 from deployments.fish_speech.batcher import Columns, End, Segment
 from deployments.fish_speech.config import EngineConfig
 from deployments.fish_speech.engine import DecodeJob, EncodeJob, FishSpeechEngine, Reference
 from deployments.fish_speech.scheduler import FrameScheduler
+from deployments.fish_speech.segments import next_segment
 from deployments.fish_speech.types import SamplingOptions
 
-FRAMES_OF_A_SEGMENT = 1 << 16  # numbers of frames set aside for the random draws of one segment
 UNKNOWN_TEXT = "-"  # stands for the words behind codes that come alone
 GPU_CHUNKS = 8  # chunks of sound made at once; on a CPU one, so that no request's sound depends on others
 
@@ -63,7 +62,7 @@ class Synthesizer:
         past: list[Columns] = []
         for number, piece in enumerate(utterance.pieces):
             past.append(prompts.segment(piece, utterance.speaker))
-            segment = self._segment(utterance, opening, past, number)
+            segment = self._segment(utterance, opening, past)
             said: list[Columns] = []
             async with contextlib.aclosing(self._sound(utterance, piece, segment, number, said)) as sounds:
                 async for sound in sounds:
@@ -100,30 +99,20 @@ class Synthesizer:
         await self._frames.close()
         await self._codec.close()
 
-    def _segment(self, utterance: Utterance, opening: Columns, past: Sequence[Columns], number: int) -> Segment:
-        context = self._engine.context
-        rest = np.concatenate(self._engine.kept(past, opening.shape[1]), axis=1)
-        room = context - opening.shape[1] - rest.shape[1]
-        if room < 1:
-            raise InvalidRequest(
-                f"The references and the text take {context - room} tokens and frames, but the model has room for "
-                f"{context}, speech included; send shorter references or a smaller chunk_length.",
-                param="text",
-            )
-        sampling, settings = utterance.sampling, self._settings
-        streams = self._engine.codec.left_context is not None
-        first = settings.first_chunk_frames if number == 0 else settings.chunk_frames
-        return Segment(
+    def _segment(self, utterance: Utterance, opening: Columns, past: Sequence[Columns]) -> Segment:
+        first, chunk = self._settings.first_chunk_frames, self._settings.chunk_frames
+        if self._engine.codec.left_context is None:
+            first = chunk = 0
+        elif len(past) > 1:
+            first = chunk
+        return next_segment(
             opening,
-            rest,
+            past,
+            context=self._engine.context,
             seed=utterance.seed,
-            first_frame=number * FRAMES_OF_A_SEGMENT,
-            most_frames=min(sampling.max_new_tokens or room, room),
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            repetition_penalty=sampling.repetition_penalty,
-            first_chunk=min(first, settings.chunk_frames) if streams else 0,
-            chunk=settings.chunk_frames if streams else 0,
+            sampling=utterance.sampling,
+            first_chunk=min(first, chunk),
+            chunk=chunk,
         )
 
     async def _sound(

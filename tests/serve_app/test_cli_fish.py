@@ -246,7 +246,7 @@ def test_what_cannot_be_done_is_a_sentence_and_1(voice: Path, old_model: Path, t
         "Codes of a reference have to be": [
             "generate", "--text", "a", *prompts, tmp_path / "large.npy", "--checkpoint-path", MODEL,
         ],
-        "there is room for 64": [
+        "the model has room for 64": [
             "generate", "--text", LONG, "--chunk-length", "0", "--max-length", "64", "--checkpoint-path", MODEL,
         ],
         "There is no configuration 'x'": [

@@ -7,10 +7,9 @@ import numpy as np
 import torch
 
 from deployments.errors import InvalidRequest
-from deployments.fish_speech.batcher import Batcher, Columns, Entry, Frames, Segment
-from deployments.fish_speech.history import kept_items
+from deployments.fish_speech.batcher import Batcher, Columns, Entry, Frames
 from deployments.fish_speech.rows import FrameRows
-from deployments.fish_speech.synthesizer import FRAMES_OF_A_SEGMENT
+from deployments.fish_speech.segments import next_segment
 from deployments.fish_speech.text import split
 from deployments.fish_speech.types import SamplingOptions
 from serve_app.cli._fish.checkpoints import LanguageModel
@@ -94,28 +93,15 @@ class Generation:
     def _queued(self, sample: _Sample) -> Entry:
         """The sample's next segment."""
         sample.past.append(self._prompts.segment(self._pieces[sample.segments], self._order.speaker))
-        rest = np.concatenate(kept_items(sample.past, self._order.context, self._opening.shape[1]), axis=1)
-        room = self._order.context - self._opening.shape[1] - rest.shape[1]
-        if room < 1:
-            raise InvalidRequest(
-                f"The prompts and the text take {self._order.context - room} tokens and frames, but there is room "
-                f"for {self._order.context}, speech included; use shorter prompts, a smaller --chunk-length or a "
-                "larger --max-length."
-            )
-        sampling = self._order.sampling
-        entry = Entry(
-            Segment(
-                self._opening,
-                rest,
-                seed=sample.seed,
-                first_frame=sample.segments * FRAMES_OF_A_SEGMENT,
-                most_frames=min(sampling.max_new_tokens or room, room),
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                repetition_penalty=sampling.repetition_penalty,
-                chunk=CHUNK,
-            )
+        segment = next_segment(
+            self._opening,
+            sample.past,
+            context=self._order.context,
+            seed=sample.seed,
+            sampling=self._order.sampling,
+            chunk=CHUNK,
         )
+        entry = Entry(segment)
         sample.segments += 1
         self._batcher.add(entry)
         return entry
