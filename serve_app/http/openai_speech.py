@@ -14,10 +14,10 @@ from deployments.errors import AntiphonError
 from deployments.fish_speech.types import Finished, SpeechEvent, Started
 from serve_app.backend import Backend
 from serve_app.http.disconnect import while_connected
-from serve_app.http.fish.audio_response import speech_response
 from serve_app.http.json_body import read_json
 from serve_app.http.request_id import request_id_of
 from serve_app.http.speech_form import parse_speech, with_known_voice
+from serve_app.http.speech_response import speech_response
 from serve_app.http.sse import EventStream
 from serve_app.spoken import Container, encoded
 

@@ -10,10 +10,10 @@ from media.codec_writer import CODECS
 from media.encode import AudioFormat
 from serve_app.http import speech_fields as field
 from serve_app.http.audio_field import audio_of
-from serve_app.http.fish.speech_order import SpeechOrder, check_text
 from serve_app.http.form_values import as_form_text, wrong_value
 from serve_app.http.ignored_fields import ignored_header
 from serve_app.http.json_field import MODEL, JsonField, JsonFields, sort_fields
+from serve_app.http.speech_order import SpeechOrder, check_text
 from serve_app.spoken import Container
 from serve_app.upload import Upload
 

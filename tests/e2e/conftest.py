@@ -1,13 +1,9 @@
-"""One real cluster for the session: Ray, the graph with the sample model, HTTP on a free loopback port."""
+"""One real cluster for this folder: Ray, the graph with the sample model, HTTP on a free loopback port."""
 
-import atexit
 import contextlib
 import os
-import shutil
 import signal
-import socket
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,36 +24,7 @@ from ray import serve
 
 from serve_app.app import build_graph
 from serve_app.config import AppConfig
-
-ROOT = Path(__file__).parents[2]
-AUDIO = ROOT / "samples" / "asr" / "testset"
-VOICES = tempfile.mkdtemp(prefix="voices-")
-atexit.register(shutil.rmtree, VOICES, ignore_errors=True)
-ENGINE = {"device": "cpu", "compute_type": "int8", "workers": 2, "threads": 1, "max_batch_windows": 4}
-
-
-def asr(name: str, **entry: Any) -> dict[str, Any]:
-    """A model entry with the sample model; ``config`` keys given besides are merged in."""
-    config = {"source": str(ROOT / "samples/asr/model"), "engine": ENGINE, **entry.pop("config", {})}
-    return {"id": name, "config": config, **entry}
-
-
-def classifier(name: str, **entry: Any) -> dict[str, Any]:
-    """The same for the sample classifier."""
-    config = {"source": str(ROOT / "samples/classifier/model"), **entry.pop("config", {})}
-    return {"id": name, "family": "text_classification", "config": config, **entry}
-
-
-def tts(name: str, **entry: Any) -> dict[str, Any]:
-    """The same for the sample voice, with a library that is empty at first."""
-    config = {
-        "source": str(ROOT / "samples/tts/model"),
-        "default_voice": "slt",
-        "voices": {"library": VOICES, "shipped": [str(ROOT / "samples/tts/voices")]},
-        **entry.pop("config", {}),
-    }
-    return {"id": name, "family": "fish_speech", "config": config, **entry}
-
+from tests.serving import AUDIO, asr, classifier, free_port, jobs, tts, wait_until
 
 CONFIG = {
     "models": [
@@ -97,12 +64,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def jobs(folder: str, **settings: Any) -> dict[str, Any]:
-    """The section ``jobs`` for a job service in a folder."""
-    webhooks = {"allowed_networks": ["127.0.0.0/8"]}
-    return {"folder": folder, "lease_s": 2, "webhooks": webhooks, **settings}
-
-
 @dataclass(frozen=True)
 class Server:
     """A running server: its URL, and the address of its gRPC."""
@@ -125,23 +86,7 @@ class Server:
         os.kill(pid, signal.SIGKILL)
 
 
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 60) -> None:
-    """Poll until the condition holds; fail after the given time."""
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, "the condition did not come true"
-        time.sleep(0.05)
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[None]:
     """Ray in its smallest form."""
     with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
@@ -159,7 +104,7 @@ def cluster() -> Iterator[None]:
         ray.shutdown()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Server:
     """The graph, ready."""
     port, grpc_port = free_port(), free_port()

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.conftest import AUDIO
+from tests.serving import AUDIO
 
 TEXTS = {"Good morning.": "neutral", "The Zorites are vermin, all of them.": "hate"}
 AUDIO_BASE64 = base64.b64encode((AUDIO / "utt01.wav").read_bytes()).decode()

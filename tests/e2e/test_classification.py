@@ -10,7 +10,8 @@ import httpx
 import pytest
 from openai import BadRequestError, OpenAI
 
-from tests.e2e.conftest import AUDIO, ROOT, Server, wait_until
+from tests.e2e.conftest import Server
+from tests.serving import AUDIO, ROOT, wait_until
 
 LABELS = ["hate", "abusing", "neutral", "spam"]
 TESTSET = [json.loads(line) for line in (ROOT / "samples/classifier/testset.jsonl").read_text().splitlines()]

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.conftest import AUDIO, Server, wait_until
+from tests.e2e.conftest import Server
+from tests.serving import AUDIO, wait_until
 
 LONG = (AUDIO / "utt12_long.wav").read_bytes()
 SHORT = (AUDIO / "utt01.wav").read_bytes()

@@ -18,7 +18,8 @@ from fishaudio.exceptions import APIError, NotFoundError, WebSocketError
 from fishaudio.types import FlushEvent, Prosody
 
 from media.decode import probe
-from tests.e2e.conftest import ROOT, Server, wait_until
+from tests.e2e.conftest import Server
+from tests.serving import ROOT, wait_until
 
 HELLO = "hello yellow water"
 TEXTS = (HELLO, "seven two nine", "window water winter", "open table red", "four zero eight")

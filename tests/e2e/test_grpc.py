@@ -22,7 +22,8 @@ from serve_app.grpc.protos.classification_pb2 import ClassifyRequest
 from serve_app.grpc.protos.classification_pb2_grpc import ClassificationStub
 from serve_app.grpc.protos.transcription_pb2 import TranscribeRequest
 from serve_app.grpc.protos.transcription_pb2_grpc import TranscriptionStub
-from tests.e2e.conftest import AUDIO, Server, classifier
+from tests.e2e.conftest import Server
+from tests.serving import AUDIO, classifier
 
 SHORT = (AUDIO / "utt09.wav").read_bytes()
 LONG = (AUDIO / "utt12_long.wav").read_bytes()

@@ -17,7 +17,8 @@ import pytest
 import yaml
 
 from serve_app.config import AppConfig
-from tests.e2e.conftest import AUDIO, ROOT, Server
+from tests.e2e.conftest import Server
+from tests.serving import AUDIO, ROOT
 
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 NOT_RUN = {"sh", "mermaid"}  # installation and starting have tests of their own

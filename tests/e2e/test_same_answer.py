@@ -18,10 +18,11 @@ from serve_app.grpc.protos.speech_pb2_grpc import SpeechStub
 from serve_app.grpc.protos.transcription_pb2 import TranscribeRequest
 from serve_app.grpc.protos.transcription_pb2_grpc import TranscriptionStub
 from serve_app.jobs.contracts import choose
-from tests.e2e.conftest import AUDIO, Server
+from tests.e2e.conftest import Server
 from tests.runpod_worker.job_source import JobSource
 from tests.runpod_worker.jobs import ivrit_job
 from tests.runpod_worker.running import wait_for, worker
+from tests.serving import AUDIO
 
 pytestmark = pytest.mark.slow
 

@@ -15,8 +15,9 @@ import pytest
 
 from media.decode import RawPcm
 from media.encode import FORMATS, AudioFormat
-from tests.e2e.conftest import ROOT, Server, wait_until
+from tests.e2e.conftest import Server
 from tests.media.sound import Signal, correlation, decoded, delay_of
+from tests.serving import ROOT, wait_until
 
 RATE = 16_000  # the sample voice's
 VOICE = ROOT / "samples" / "tts" / "voices" / "slt" / "hello.wav"

@@ -18,7 +18,8 @@ import pytest
 from numpy.typing import NDArray
 
 from media.decode import AudioDecoder
-from tests.e2e.conftest import AUDIO, Server
+from tests.e2e.conftest import Server
+from tests.serving import AUDIO
 
 ROUTE = "/v1/audio/transcriptions"
 RATE = 16_000

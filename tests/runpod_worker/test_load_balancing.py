@@ -6,9 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.conftest import free_port
 from tests.runpod_worker.jobs import WORDS
 from tests.runpod_worker.running import AUDIO, config_without_classifier, wait_for, worker
+from tests.serving import free_port
 
 pytestmark = pytest.mark.slow
 

@@ -9,6 +9,7 @@ from deployments.text_classification.checkpoint import CheckpointConfig, write_c
 from deployments.text_classification.network import NetworkSize, TweetClassifier
 
 LABELS = ("hate", "abusing", "neutral", "spam")
+ROUNDING = 1e-5  # of probabilities: processors add the numbers of a product in different orders
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 SENTENCES = (
     "hello",

@@ -30,7 +30,7 @@ from deployments.text_classification.deployment import (
     portions,
 )
 from deployments.text_classification.types import ClassificationRequest, TextScores
-from tests.text_classification.support import LABELS, SENTENCES, random_checkpoint
+from tests.text_classification.support import LABELS, ROUNDING, SENTENCES, random_checkpoint
 
 
 class Board:
@@ -107,7 +107,7 @@ async def test_scores_of_many_texts_are_those_of_each_alone(folder: Path) -> Non
         together = await found.classify(request(*SENTENCES))
         for text, scores in zip(SENTENCES, together, strict=True):
             (alone,) = await found.classify(request(text))
-            assert alone.scores == pytest.approx(scores.scores, abs=1e-6)
+            assert alone.scores == pytest.approx(scores.scores, abs=ROUNDING)
             assert list(alone.scores) == list(LABELS)
             assert alone.tokens == scores.tokens
             assert alone.label == max(alone.scores, key=lambda label: alone.scores[label])
@@ -121,7 +121,7 @@ async def test_requests_share_batches(folder: Path) -> None:
         gate.open.set()
         answers = await asyncio.gather(*calls)
         for (scores,) in answers:
-            assert scores.scores == pytest.approx(answers[0][0].scores, abs=1e-6)
+            assert scores.scores == pytest.approx(answers[0][0].scores, abs=ROUNDING)
         assert len(gate.batches) == 2, "the first one, and all others together"
         assert sum(gate.batches) == 20
 
@@ -219,7 +219,7 @@ async def test_other_families_are_told_in_plain_types(folder: Path) -> None:
     async with replica(folder) as found:
         (scores,) = await found.classify(request("hello"))
         assert isinstance(scores, TextScores)
-        assert await found.label_texts(["hello"]) == [pytest.approx(dict(scores.scores), abs=1e-6)]
+        assert await found.label_texts(["hello"]) == [pytest.approx(dict(scores.scores), abs=ROUNDING)]
 
 
 async def test_labels_that_somebody_relies_on(folder: Path) -> None:

@@ -16,7 +16,7 @@ from deployments.text_classification.config import TextClassificationConfig
 from deployments.text_classification.cores import Cores
 from deployments.text_classification.engine import ClassifierEngine, length_class
 from deployments.text_classification.types import ClassificationRequest
-from tests.text_classification.support import LABELS, SENTENCES, random_checkpoint
+from tests.text_classification.support import LABELS, ROUNDING, SENTENCES, random_checkpoint
 
 
 def engine(folder: Path, **config: Any) -> ClassifierEngine:
@@ -48,7 +48,7 @@ def test_padding_and_company_change_nothing(loaded: ClassifierEngine, texts: lis
     alone = {text: loaded.run(loaded.encode([text]))[0] for text in set(texts)}
     dice.shuffle(texts)
     for text, row in zip(texts, loaded.run(loaded.encode(texts)), strict=True):
-        assert max(abs(a - b) for a, b in zip(row, alone[text], strict=True)) < 1e-6
+        assert max(abs(a - b) for a, b in zip(row, alone[text], strict=True)) < ROUNDING
 
 
 def test_threads_do_not_disturb_each_other(loaded: ClassifierEngine) -> None:
@@ -57,7 +57,7 @@ def test_threads_do_not_disturb_each_other(loaded: ClassifierEngine) -> None:
         for text, (row,) in zip(
             SENTENCES * 8, pool.map(lambda text: loaded.run(loaded.encode([text])), SENTENCES * 8), strict=True
         ):
-            assert row == pytest.approx(expected[text], abs=1e-6)
+            assert row == pytest.approx(expected[text], abs=ROUNDING)
 
 
 def test_long_texts_are_cut_and_said_to_be(loaded: ClassifierEngine) -> None:

@@ -25,7 +25,7 @@ from deployments.errors import ModelUnavailable
 from deployments.text_classification.config import TextClassificationConfig
 from deployments.text_classification.engine import ClassifierEngine
 from deployments.text_classification.loading import MASKED
-from tests.text_classification.support import SENTENCES, byte_tokenizer
+from tests.text_classification.support import ROUNDING, SENTENCES, byte_tokenizer
 
 SMALL = {
     "vocab_size": 261,
@@ -200,7 +200,7 @@ def test_padding_changes_nothing_for_the_kinds_that_are_batched_with_it(kind: st
     texts = loaded.encode(["hello", "a text that is somewhat longer than the first", "middling text"])
     together = loaded.run(texts)
     for text, row in zip(texts, together, strict=True):
-        assert row == pytest.approx(loaded.run([text])[0], abs=1e-6)
+        assert row == pytest.approx(loaded.run([text])[0], abs=ROUNDING)
     assert together[0] != pytest.approx(together[1], abs=1e-4), "the answers should differ"
 
 

@@ -1,7 +1,7 @@
 """Voices in a folder of this machine, or of one that several machines mount.
 
 Writers hold a lock file. What they write is collected in a hidden folder and renamed when it is whole; what they
-remove is renamed first. Readers take no lock: every file's version is checked as it is read.
+remove is renamed first. Readers take no lock, see ``folder_tree``.
 """
 
 import contextlib
@@ -9,58 +9,52 @@ import errno
 import logging
 import os
 import shutil
-import stat
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from deployments.errors import ModelUnavailable, Overloaded, VoiceConflict
+from deployments.fish_speech.voices.folder_tree import FolderTree
 from deployments.fish_speech.voices.metadata import METADATA
-from deployments.fish_speech.voices.names import is_name, shown
+from deployments.fish_speech.voices.names import shown
 from deployments.fish_speech.voices.store import StoredFile
 
 logger = logging.getLogger(__name__)
 
 _LOCK_S = 30.0
-_DEEPEST = 8
-_MOST_FILES = 10_000  # of one voice; the rest is not looked at
 _UNFINISHED, _REMOVED = ".new-", ".old-"
-_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EINVAL)
 
 
 class FolderStore:
-    """A ``VoiceStore`` in ``root``, which is made when the first voice comes.
-
-    Hidden files, links to folders, and links to files outside are not seen.
-    """
+    """A ``VoiceStore`` in ``root``, which is made when the first voice comes."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._tree = FolderTree(root)
 
     def tree(self) -> Mapping[str, Sequence[StoredFile]]:
         """All files by the first part of their path. Raises ModelUnavailable."""
         with self._told("read"):
-            return {name: self._below(self._root / name) for name in self._folders(self._root)}
+            return {name: self._tree.files(self._root / name) for name in self._tree.folders(self._root)}
 
     def files(self, folder: str) -> Sequence[StoredFile]:
         """All files in a folder and below it. Raises ModelUnavailable."""
         with self._told("read"):
-            place = self._find(folder)
-            return [] if place is None else self._below(place)
+            place = self._tree.find(folder)
+            return [] if place is None else self._tree.files(place)
 
     def read(self, files: Sequence[StoredFile]) -> list[bytes | None]:
         """Contents in order; None for a file that is no longer what was listed. Raises ModelUnavailable."""
         with self._told("read"):
-            return [self._content(file) for file in files]
+            return [self._tree.content(file) for file in files]
 
     def create(self, folder: str, contents: Mapping[str, bytes], most: int) -> None:
         """Keep a new voice. Raises VoiceConflict, ModelUnavailable, Overloaded."""
         with self._told("written"), self._alone():
-            if len(self._folders(self._root)) >= most:
+            if len(self._tree.folders(self._root)) >= most:
                 raise VoiceConflict(f"There are {most} voices already, and no more are kept; delete one first.")
             unfinished = self._root / f"{_UNFINISHED}{uuid.uuid4().hex}"
             unfinished.mkdir()
@@ -76,7 +70,7 @@ class FolderStore:
     def write(self, folder: str, name: str, content: bytes) -> bool:
         """Put one file into a voice's folder, or replace it. Raises ModelUnavailable, Overloaded."""
         with self._told("written"), self._alone():
-            place = self._find(folder)
+            place = self._tree.find(folder)
             if place is not None:
                 self._replace(place / name, content)
             return place is not None
@@ -84,7 +78,7 @@ class FolderStore:
     def rename(self, folder: str, new: str, metadata: bytes) -> bool:
         """Give a voice another folder and new metadata. Raises VoiceConflict, ModelUnavailable, Overloaded."""
         with self._told("written"), self._alone():
-            place = self._find(folder)
+            place = self._tree.find(folder)
             if place is None:
                 return False
             described = place / METADATA
@@ -104,7 +98,7 @@ class FolderStore:
     def delete(self, folder: str) -> bool:
         """Remove a folder. Raises ModelUnavailable, Overloaded."""
         with self._told("written"), self._alone():
-            place = self._find(folder)
+            place = self._tree.find(folder)
             if place is None:
                 return False
             removed = self._root / f"{_REMOVED}{uuid.uuid4().hex}"
@@ -145,68 +139,6 @@ class FolderStore:
                     why = "the log says why"
             raise ModelUnavailable(f"The voices cannot be {done}: {why}.") from error
 
-    def _find(self, folder: str) -> Path | None:
-        """The folder with exactly this name, letter for letter, whatever the file system takes for equal.
-
-        A path is only ever made of names that its folder has listed.
-        """
-        place = self._root
-        for part in folder.split("/"):
-            if part not in self._folders(place):
-                return None
-            place /= part
-        return place
-
-    def _folders(self, place: Path) -> set[str]:
-        return {e.name for e in self._entries(place) if is_name(e.name) and e.is_dir(follow_symlinks=False)}
-
-    def _entries(self, place: Path) -> list[os.DirEntry[str]]:
-        """What is in a folder and not hidden; nothing if it has gone, or is closed to us as ``lost+found`` is."""
-        try:
-            with os.scandir(place) as entries:
-                return [entry for entry in entries if not entry.name.startswith(".") and _is_unicode(entry.name)]
-        except OSError as error:
-            if error.errno in _GONE:
-                return []
-            if error.errno == errno.EACCES and place != self._root:
-                logger.warning("%s is not looked at: %s", place, error.strerror)
-                return []
-            raise
-
-    def _below(self, place: Path) -> list[StoredFile]:
-        return list(islice(self._walk(place, _DEEPEST), _MOST_FILES))
-
-    def _walk(self, place: Path, depth: int) -> Iterator[StoredFile]:
-        for entry in self._entries(place):
-            if entry.is_dir(follow_symlinks=False):
-                if depth:
-                    yield from self._walk(Path(entry.path), depth - 1)
-            elif not entry.is_symlink() or self._is_inside(Path(entry.path)):
-                with contextlib.suppress(FileNotFoundError):
-                    status = entry.stat()
-                    if stat.S_ISREG(status.st_mode):
-                        path = entry.path.removeprefix(f"{self._root}{os.sep}")
-                        yield StoredFile(path, status.st_size, status.st_mtime, _version(status))
-
-    def _is_inside(self, link: Path) -> bool:
-        try:
-            target = link.resolve(strict=True)
-        except (OSError, RuntimeError):  # it leads nowhere, or round in circles
-            return False
-        return target.is_relative_to(self._root.resolve())
-
-    def _content(self, file: StoredFile) -> bytes | None:
-        try:
-            with (self._root / file.path).open("rb") as opened:
-                if _version(os.fstat(opened.fileno())) != file.version:
-                    return None
-                content = opened.read(file.size)
-        except OSError as error:
-            if error.errno in _GONE:
-                return None
-            raise
-        return content if len(content) == file.size else None
-
     def _replace(self, path: Path, content: bytes) -> None:
         unfinished = self._root / f"{_UNFINISHED}{uuid.uuid4().hex}"
         try:
@@ -234,14 +166,6 @@ class FolderStore:
         if place.parent != self._root:
             with contextlib.suppress(OSError):
                 place.parent.rmdir()
-
-
-def _is_unicode(name: str) -> bool:
-    return name.isprintable() or not any("\ud800" <= letter <= "\udfff" for letter in name)
-
-
-def _version(status: os.stat_result) -> str:
-    return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
 
 
 def _write(path: Path, content: bytes) -> None:

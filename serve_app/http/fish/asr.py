@@ -20,8 +20,8 @@ from serve_app.http.errors import Json
 from serve_app.http.fish.audio_bytes import AudioBytes, uploads_of
 from serve_app.http.fish.form_body import read_any
 from serve_app.http.fish.replies import reply
-from serve_app.http.fish.speech_order import validated
 from serve_app.http.fish.tts_body import FishBody
+from serve_app.http.fish.validation import validated
 from serve_app.http.request_id import request_id_of
 from serve_app.languages import language_code
 from serve_app.upload import Upload

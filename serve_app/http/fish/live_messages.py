@@ -8,8 +8,8 @@ from pydantic import Field
 
 from deployments.errors import AntiphonError, InvalidRequest, ModelUnavailable, Overloaded
 from serve_app.http.fish.bodies import parse_msgpack
-from serve_app.http.fish.speech_order import validated
 from serve_app.http.fish.tts_body import FishBody, LiveBody
+from serve_app.http.fish.validation import validated
 
 AUDIO_BYTES = 32 * 1024  # clients take messages of up to 64 KiB
 LONGEST_REASON = 123  # bytes, by the protocol of WebSockets

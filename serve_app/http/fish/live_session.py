@@ -29,8 +29,9 @@ from serve_app.http.fish.live_messages import (
     read_event,
 )
 from serve_app.http.fish.live_text import LONGEST_PIECE, TextBuffer
-from serve_app.http.fish.speech_order import SpeechOrder, order_of
+from serve_app.http.fish.tts_order import order_of
 from serve_app.http.request_id import request_id_of
+from serve_app.http.speech_order import SpeechOrder
 from serve_app.off_loop import off_loop
 from serve_app.spoken import encoded
 

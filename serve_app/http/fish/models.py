@@ -21,8 +21,8 @@ from serve_app.http.fish.audio_bytes import AudioBytes, uploads_of
 from serve_app.http.fish.cloud_voices import VoiceQuery, entity, page_of
 from serve_app.http.fish.errors import Unprocessable
 from serve_app.http.fish.form_body import read_any
-from serve_app.http.fish.speech_order import validated
 from serve_app.http.fish.tts_body import LONGEST_TRANSCRIPT, UNUSED, FishBody
+from serve_app.http.fish.validation import validated
 from serve_app.http.request_id import request_id_of
 from serve_app.upload import Upload
 

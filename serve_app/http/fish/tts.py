@@ -7,11 +7,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from serve_app.backend import Backend
-from serve_app.http.fish.audio_response import speech_response
 from serve_app.http.fish.bodies import read_fields
 from serve_app.http.fish.errors import names_cloud_model
-from serve_app.http.fish.speech_order import read_order
+from serve_app.http.fish.tts_order import read_order
 from serve_app.http.request_id import request_id_of
+from serve_app.http.speech_response import speech_response
 
 
 def routes(backend: Backend) -> list[BaseRoute]:

@@ -17,8 +17,8 @@ from serve_app.http.disconnect import while_connected
 from serve_app.http.fish.audio_bytes import AudioBytes, uploads_of
 from serve_app.http.fish.bodies import read_fields
 from serve_app.http.fish.replies import reply
-from serve_app.http.fish.speech_order import validated
 from serve_app.http.fish.tts_body import SERVED_MODEL, FishBody
+from serve_app.http.fish.validation import validated
 from serve_app.off_loop import off_loop
 
 MAX_FILES = 64

@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import replace
 
 from deployments.errors import InvalidRequest, PayloadTooLarge
-from serve_app.http.fish.speech_order import SpeechOrder, read_order
+from serve_app.http.fish.tts_order import read_order
+from serve_app.http.speech_order import SpeechOrder
 from serve_app.jobs.contracts._options import model_name
 from serve_app.jobs.contracts.contract import JobContext, JobInput
 from serve_app.off_loop import off_loop

@@ -1,6 +1,6 @@
 """A cluster of two Ray nodes on this machine with a runner on each; run as a program, because it owns its Ray.
 
-``python -m tests.e2e.two_nodes CONFIG.json PORT``: prints ``ready`` and ends with its standard input.
+``python -m tests.launch.two_nodes CONFIG.json PORT``: prints ``ready`` and ends with its standard input.
 """
 
 import json

@@ -15,9 +15,9 @@ import psutil
 import pytest
 import yaml
 
-from tests.e2e.conftest import ROOT, asr, classifier, free_port, jobs
 from tests.e2e.flock import Flock, receiver, until
-from tests.e2e.test_launch import BIN, answers
+from tests.launch.test_launch import BIN, answers
+from tests.serving import ROOT, asr, classifier, free_port, jobs
 
 pytestmark = pytest.mark.slow
 
@@ -102,11 +102,11 @@ async def test_200_jobs_outlive_the_server(tmp_path: Path) -> None:
 
 
 def start_nodes(config: Path, port: int, database: str) -> subprocess.Popen[bytes]:
-    """Two nodes with a runner each; see ``tests.e2e.two_nodes``."""
+    """Two nodes with a runner each; see ``tests.launch.two_nodes``."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
     environment |= {"RAY_AUTH_TOKEN": "nodes-" + "0" * 32, "ANTIPHON_DATABASE_URL": database}
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.e2e.two_nodes", str(config), str(port)],
+        [sys.executable, "-m", "tests.launch.two_nodes", str(config), str(port)],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.PIPE,

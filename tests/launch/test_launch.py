@@ -17,7 +17,7 @@ import yaml
 
 from serve_app.grpc.protos.classification_pb2 import ClassifyRequest
 from serve_app.grpc.protos.classification_pb2_grpc import ClassificationStub
-from tests.e2e.conftest import AUDIO, ROOT, free_port, wait_until
+from tests.serving import AUDIO, ROOT, free_port, wait_until
 
 pytestmark = pytest.mark.slow
 BIN = Path(sys.executable).parent

@@ -1,22 +1,17 @@
 """A body of ``/v1/tts`` as what the gateway is asked for, and how the speech is sent."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
-from deployments.errors import InvalidRequest, VoiceNotFound
+from deployments.errors import VoiceNotFound
 from deployments.fish_speech.types import LARGEST_SEED, SamplingOptions, SpeechRequest
 from media.encode import AudioFormat
 from serve_app.http.fish.audio_bytes import uploads_of
-from serve_app.http.fish.errors import Unprocessable
 from serve_app.http.fish.tts_body import AUTOMATIC, CloudTtsBody, TtsBody
+from serve_app.http.fish.validation import unknown_fields, validated
 from serve_app.http.ignored_fields import ignored_header
+from serve_app.http.speech_order import SpeechOrder, check_text
 from serve_app.spoken import Container
-from serve_app.upload import Upload
-
-Model = TypeVar("Model", bound=BaseModel)
 
 SENT_AS_MADE: frozenset[AudioFormat] = frozenset({"mp3", "opus", "aac", "pcm"})  # no sizes at their beginning
 SAMPLED = ("chunk_length", "max_new_tokens", "top_p", "repetition_penalty", "temperature")
@@ -25,21 +20,6 @@ LEAST_TOP_P = 1e-6  # takes the most probable code, as 0 does
 LONGEST_VOICE = 512
 # Models of the hosted service that `serve_app.models` does not list: the default model answers for them.
 OTHER_CLOUD_MODELS = frozenset({"agent-x0", "s1-mini", "s2.1-pro"})
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechOrder:
-    """One utterance: the request with its references, how it is wrapped, whether it is sent while it is made.
-
-    ``headers`` are for the response, which says that it is ``called`` another format, if that is given.
-    """
-
-    request: SpeechRequest
-    references: tuple[Upload, ...]
-    container: Container
-    streamed: bool
-    headers: Mapping[str, str] = field(default_factory=dict)
-    called: AudioFormat | None = None
 
 
 def read_order(
@@ -87,32 +67,6 @@ def order_of(
         ignored_header(unknown),
         called=body.format,
     )
-
-
-def validated(model: type[Model], fields: Mapping[str, Any]) -> Model:
-    """A model of the fields. Raises Unprocessable."""
-    try:
-        return model.model_validate(fields)
-    except ValidationError as error:
-        raise Unprocessable.of(error) from error
-
-
-def unknown_fields(body: BaseModel, fields: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names that a body's model does not have."""
-    return tuple(name for name in fields if name not in type(body).model_fields)
-
-
-def check_text(text: str, name: str = "text") -> None:
-    """Raise InvalidRequest for a text without anything to say, or that is no Unicode."""
-    if not text.strip():
-        raise InvalidRequest(f"`{name}` is {'blank' if text else 'empty'}; send what to say.", param=name)
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidRequest(
-            f"`{name}` holds half of a surrogate pair at character {error.start + 1}; send whole characters.",
-            param=name,
-        ) from error
 
 
 def _sampling(body: TtsBody) -> SamplingOptions:

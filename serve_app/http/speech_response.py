@@ -11,8 +11,8 @@ from deployments.fish_speech.types import SpeechEvent, Started
 from media.encode import CONTENT_TYPES
 from serve_app.failures import as_told
 from serve_app.http.disconnect import while_connected
-from serve_app.http.fish.speech_order import SpeechOrder
 from serve_app.http.request_id import request_id_of
+from serve_app.http.speech_order import SpeechOrder
 from serve_app.spoken import encoded, whole
 
 
