@@ -4,6 +4,7 @@ import html
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -29,8 +30,7 @@ def routes(*, jobs: bool = False) -> list[Route]:
 
     ``jobs`` is whether there is a job service.
     """
-    document = openapi(_version(), jobs=jobs)
-    page = docs_page(document)
+    document, page = _made(jobs)
 
     async def index(request: Request) -> Response:
         return Json({"name": "Antiphon", "version": document["info"]["version"], "docs": "docs", "api": "v1"})
@@ -46,6 +46,13 @@ def routes(*, jobs: bool = False) -> list[Route]:
         Route("/openapi.json", show_openapi, methods=["GET"]),
         Route("/docs", show_docs, methods=["GET"]),
     ]
+
+
+@cache
+def _made(jobs: bool) -> tuple[Mapping[str, Any], str]:
+    """The document and its page; all applications of a process share them."""
+    document = openapi(_version(), jobs=jobs)
+    return document, docs_page(document)
 
 
 def docs_page(document: Mapping[str, Any]) -> str:

@@ -131,9 +131,9 @@ class Flock:
                 return
 
     async def ended(self) -> dict[str, dict[str, Any]]:
-        """All jobs when they are over."""
+        """All jobs when they are over; asked for one after the other, since asking is work for the server, too."""
         async with self._client() as client:
-            return dict(await asyncio.gather(*(self._ended(client, job_id) for job_id in self.sent)))
+            return dict([await self._ended(client, job_id) for job_id in self.sent])
 
     async def _ended(self, client: httpx.AsyncClient, job_id: str) -> tuple[str, dict[str, Any]]:
         endpoint, _ = self.sent[job_id]

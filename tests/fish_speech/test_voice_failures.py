@@ -12,7 +12,7 @@ import pytest
 
 from deployments.errors import ModelUnavailable, Overloaded, VoiceConflict, VoiceNotFound
 from deployments.fish_speech.types import VoiceChange, VoiceDetails
-from deployments.fish_speech.voices import folder, s3
+from deployments.fish_speech.voices import folder, folder_tree, s3
 from deployments.fish_speech.voices.s3_objects import S3Objects
 from tests.fish_speech.voice_support import Bucket, Folder, Place, library, new_voice, recording
 
@@ -185,8 +185,9 @@ def test_a_voice_that_is_replaced_while_it_is_read(
     monkeypatch.setattr(s3, "CONNECTIONS", 1)
     writer, reader = library(place), library(place)
     writer.add(new_voice("one", "low", "low"), [LOW, LOW])
-    store = folder.FolderStore if isinstance(place, Folder) else s3.S3Store
-    usual, reads = store._content, []
+    store: Any = folder_tree.FolderTree if isinstance(place, Folder) else s3.S3Store
+    name = "content" if isinstance(place, Folder) else "_content"
+    usual, reads = getattr(store, name), []
 
     def replaced(self: Any, file: Any) -> bytes | None:
         reads.append(file.path)
@@ -196,7 +197,7 @@ def test_a_voice_that_is_replaced_while_it_is_read(
         content: bytes | None = usual(self, file)
         return content
 
-    monkeypatch.setattr(store, "_content", replaced)
+    monkeypatch.setattr(store, name, replaced)
     assert [(one.text, one.audio) for one in reader.recordings("one")] == [("high", HIGH), ("high", HIGH)]
     assert len(reads) > 7, "it had to be read once more"
     (voice,) = reader.list()
@@ -266,7 +267,7 @@ def test_a_disk_that_fails_is_said(
             patch.setattr(folder, "_write", fail)
             with pytest.raises(ModelUnavailable, match=f"The voices cannot be written: {said}"):
                 ours.add(new_voice("two"), [LOW])
-            patch.setattr(folder, "_version", fail)
+            patch.setattr(folder_tree, "_version", fail)
             with pytest.raises(ModelUnavailable, match=f"The voices cannot be read: {said}"):
                 ours.get("one")
     assert len(caplog.messages) == 6

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from media.encode import encode, encode_stream
+from media.encode import FORMATS, encode, encode_stream
 from serve_app.jobs.contracts._fish_input import seed_of
 from serve_app.jobs.service_protocol import JobRequest
 from serve_app.jobs.types import JobOptions
@@ -36,7 +36,7 @@ async def test_a_file(tmp_path: Path, backend: SpeakingBackend) -> None:
         assert output["seed"] == seed_of(job.id)
 
 
-@pytest.mark.parametrize("kind", ["wav", "pcm"])
+@pytest.mark.parametrize("kind", FORMATS)
 async def test_a_dead_runners_speech_goes_on(
     tmp_path: Path, backend: SpeakingBackend, monkeypatch: pytest.MonkeyPatch, kind: Any
 ) -> None:
