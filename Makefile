@@ -9,7 +9,7 @@ serve: .venv/.has-runtime
 	$(BIN)/antiphon serve $(CONFIG) $(ARGS)
 
 test: .venv/.has-dev .venv/ivrit-0.1.8
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -X faulthandler -m pytest $(ARGS)
 
 lint: .venv/.has-dev
 	$(BIN)/ruff check .
