@@ -18,7 +18,8 @@ class EngineConfig(BaseModel):
     text tokens in the middle of speech, which it may by its design.
 
     The first ``first_chunk_frames`` of a request leave as sound as soon as they are there, then ever larger chunks
-    up to ``chunk_frames``. ``prefix_cache`` voices keep their computed prompt. ``strict_upstream`` repeats the
+    up to ``chunk_frames``. On a CPU the codec makes the sound of ``codec_workers`` chunks at the same time, each
+    with ``threads`` cores; on a GPU it makes them in batches. ``prefix_cache`` voices keep their computed prompt. ``strict_upstream`` repeats the
     original's mistake of leaving out the first frame and speaking the one that ends.
     """
 
@@ -33,6 +34,7 @@ class EngineConfig(BaseModel):
     speech_tokens_only: bool = True
     first_chunk_frames: int = Field(6, ge=1, le=512)
     chunk_frames: int = Field(24, ge=1, le=512)
+    codec_workers: int = Field(2, ge=1, le=64)
     prefix_cache: int = Field(8, ge=0, le=1_024, description="voices whose computed prompt is kept")
     strict_upstream: bool = False
 

@@ -49,7 +49,8 @@ class Synthesizer:
     def __init__(self, engine: FishSpeechEngine, settings: EngineConfig) -> None:
         self._engine, self._settings = engine, settings
         self._frames = FrameScheduler(engine.frames)
-        self._codec = Scheduler(engine, workers=1, max_batch=GPU_CHUNKS if engine.on_gpu else 1, max_wait_s=0)
+        workers, batch = (1, GPU_CHUNKS) if engine.on_gpu else (settings.codec_workers, 1)
+        self._codec = Scheduler(engine, workers=workers, max_batch=batch, max_wait_s=0)
 
     async def speak(self, utterance: Utterance) -> AsyncGenerator[Sound]:
         """The sound of all segments, as it is made. The same utterance gives the same sound, in float32 whatever

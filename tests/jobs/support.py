@@ -32,7 +32,7 @@ from serve_app.keys import ApiKeys
 from tests.http.stub import StubBackend
 
 ENDPOINT, OTHER = "sample-asr", "sample-classifier"
-LEASE_S = 1.0
+LEASE_S = 4.0  # a live runner must not lose one while the machine is busy
 
 ERRORS: dict[str, Callable[[], BaseException]] = {
     "client": lambda: InvalidRequest("The step is wrong."),
