@@ -5,6 +5,8 @@ import secrets
 
 DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray runs all its processes at 15, where the threads that compute cannot step far enough behind event loops.
+    "RAY_worker_niceness": "0",
     # A dead HTTP proxy is replaced after 4 seconds instead of 28.
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "2",

@@ -12,6 +12,7 @@ from typing import IO
 
 import grpc
 import httpx
+import psutil
 import pytest
 import yaml
 
@@ -58,6 +59,10 @@ def heard(url: str) -> str:
     return text
 
 
+def is_replica(process: psutil.Process) -> bool:
+    return "".join(process.cmdline()[:1]).startswith("ray::ServeReplica")
+
+
 def classified(log: str) -> str:
     """What the server of a log says by gRPC."""
     (port,) = re.findall(r"^gRPC listens on port (\d+), for this machine$", log, re.MULTILINE)
@@ -83,6 +88,8 @@ def test_antiphon_serve_says_when_it_is_ready(tmp_path: Path) -> None:
         assert answers(url)
         assert heard(url) == "two two three seven five"
         assert classified(log.read_text()) == "neutral"
+        replicas = [child for child in psutil.Process(process.pid).children(recursive=True) if is_replica(child)]
+        assert {child.nice() for child in replicas} == {os.nice(0)}, "only threads that compute step back"
     assert process.returncode == 0
     assert "Traceback" not in log.read_text()
 
