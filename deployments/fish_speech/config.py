@@ -20,7 +20,8 @@ class EngineConfig(BaseModel):
     The first ``first_chunk_frames`` of a request leave as sound as soon as they are there, then ever larger chunks
     up to ``chunk_frames``. On a CPU the codec makes the sound of ``codec_workers`` chunks at the same time, each
     with ``threads`` cores; on a GPU it makes them in batches. ``prefix_cache`` voices keep their computed prompt.
-    ``strict_upstream`` repeats the original's mistake of leaving out the first frame and speaking the one that ends.
+    ``strict_upstream`` repeats the original's mistake of leaving out the first frame and speaking the one that
+    ends.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
