@@ -11,6 +11,7 @@ from deployments.fish_speech.types import SpeechEvent, Started
 from media.encode import CONTENT_TYPES
 from serve_app.failures import as_told
 from serve_app.http.disconnect import while_connected
+from serve_app.http.late_response import LateResponse
 from serve_app.http.request_id import request_id_of
 from serve_app.http.speech_order import SpeechOrder
 from serve_app.spoken import encoded, whole
@@ -31,7 +32,7 @@ async def speech_response(
     return Response(file.data, headers={**headers, **_facts(file.started)}, media_type=CONTENT_TYPES[kind])
 
 
-class SpeechStream(Response):
+class SpeechStream(LateResponse):
     """Sends audio as soon as it is encoded.
 
     The response begins with the first bytes. Until then an error is raised, so that it becomes an ordinary
@@ -42,12 +43,8 @@ class SpeechStream(Response):
     def __init__(
         self, events: AsyncGenerator[SpeechEvent, None], order: SpeechOrder, headers: Mapping[str, str]
     ) -> None:
-        media_type = CONTENT_TYPES[order.called or order.container.format]
-        unbuffered = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-        super().__init__(None, headers={**headers, **unbuffered}, media_type=media_type)
-        del self.headers["content-length"]
+        super().__init__(headers, CONTENT_TYPES[order.called or order.container.format])
         self._events, self._container = events, order.container
-        self._begun = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response. Raises what the events raise before the first bytes."""
@@ -67,18 +64,8 @@ class SpeechStream(Response):
         except Exception as error:
             if not self._begun:
                 raise
-            as_told(
-                error, request_id
-            )  # a body that does not end says that something went wrong; the log says what
-
-    async def _write(self, send: Send, data: bytes, *, more: bool = True) -> None:
-        try:
-            if not self._begun:
-                self._begun = True
-                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await send({"type": "http.response.body", "body": data, "more_body": more})
-        except OSError as error:
-            raise ClientDisconnect from error
+            # A body that does not end says that something went wrong; the log says what.
+            as_told(error, request_id)
 
 
 def _facts(started: Started) -> dict[str, str]:

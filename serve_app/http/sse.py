@@ -6,13 +6,13 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from deployments.errors import ModelUnavailable
 from serve_app.failures import as_told
 from serve_app.http.disconnect import stop, while_connected
 from serve_app.http.errors import error_object
+from serve_app.http.late_response import LateResponse
 from serve_app.http.request_id import request_id_of
 
 PING_S = 15.0
@@ -21,7 +21,7 @@ DONE = b"data: [DONE]\n\n"
 _END: Any = object()
 
 
-class EventStream(Response):
+class EventStream(LateResponse):
     """Sends every message as ``data: {json}`` when it comes, then ``data: [DONE]``.
 
     The response begins with the first message. Until then an error is raised, so that it becomes an ordinary
@@ -38,11 +38,9 @@ class EventStream(Response):
         headers: Mapping[str, str] | None = None,
         ping_s: float = PING_S,
     ) -> None:
-        super().__init__(None, headers={"cache-control": "no-cache", "x-accel-buffering": "no", **(headers or {})})
-        del self.headers["content-length"]
+        super().__init__(headers or {})
         self._messages = messages
         self._ping_s = ping_s
-        self._begun = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response. Raises what the messages raise before the first of them."""
@@ -79,15 +77,6 @@ class EventStream(Response):
             if upcoming is not None:
                 await stop(upcoming)
             await self._messages.aclose()
-
-    async def _write(self, send: Send, data: bytes) -> None:
-        try:
-            if not self._begun:
-                self._begun = True
-                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-        except OSError as error:
-            raise ClientDisconnect from error
 
 
 def _data(message: Mapping[str, Any]) -> bytes:

@@ -3,18 +3,17 @@
 import contextlib
 import json
 
-from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from serve_app.http.disconnect import while_connected
 from serve_app.http.jobs.openai_answers import JOB_HEADER, answer, error_body
+from serve_app.http.late_response import LateResponse
 from serve_app.http.sse import PING, PING_S
 from serve_app.jobs.service_protocol import Jobs
 from serve_app.jobs.types import Job, JobNotFound
 
 
-class ChunkStream(Response):
+class ChunkStream(LateResponse):
     """Sends the chunks, which are text of events, when they come.
 
     The response begins with the first chunk, or a comment after ``ping_s`` of silence. A job that ends before it
@@ -25,12 +24,9 @@ class ChunkStream(Response):
     media_type = "text/event-stream"
 
     def __init__(self, jobs: Jobs, job: Job, ping_s: float = PING_S, *, abandoned: bool = True) -> None:
-        super().__init__(
-            None, headers={"cache-control": "no-cache", "x-accel-buffering": "no", JOB_HEADER: job.id}
-        )
-        del self.headers["content-length"]
+        super().__init__({JOB_HEADER: job.id})
         self._jobs, self._job, self._ping_s = jobs, job, ping_s
-        self._abandoned, self._begun = abandoned, False
+        self._abandoned = abandoned
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response. Raises ClientDisconnect."""
@@ -65,15 +61,6 @@ class ChunkStream(Response):
                 return page.job
             else:
                 await self._write(send, PING)
-
-    async def _write(self, send: Send, data: bytes) -> None:
-        try:
-            if not self._begun:
-                self._begun = True
-                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-        except OSError as error:
-            raise ClientDisconnect from error
 
 
 async def abandon(jobs: Jobs, job: Job) -> None:
