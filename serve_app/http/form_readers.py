@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deployments.errors import InvalidRequest
-from deployments.whisper.types import Clip, DecodingOptions, TranscriptionRequest, VadOptions
+from deployments.whisper.types import LONGEST_AUDIO_S, Clip, DecodingOptions, TranscriptionRequest, VadOptions
 from serve_app.http.form_field import FormField, Reader, schemas_of
 from serve_app.http.form_values import (
     ABSENT,
@@ -196,7 +196,9 @@ def _span(sent: Sent, text: str) -> tuple[float, float | None]:
 
 
 def _time(sent: Sent, text: str) -> float:
-    value: float = read_value(Sent(sent.name, [text]), {"type": "number", "minimum": 0})
+    value: float = read_value(
+        Sent(sent.name, [text]), {"type": "number", "minimum": 0, "maximum": LONGEST_AUDIO_S}
+    )
     if value is ABSENT:
         raise InvalidRequest(f"`{sent.name}` holds an empty time.", param=sent.name)
     return value
