@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from benchmarks.serving import ROOT, save
-from tests.runpod_worker.job_source import JobSource
+from tests.serve_app.runpod_worker.job_source import JobSource
 
 CONFIG = ROOT / "tests" / "runpod_worker" / "worker.yaml"
 OURS = [sys.executable, "-m", "serve_app.runpod_worker", "--config", str(CONFIG), "--runtime"]
@@ -63,10 +63,10 @@ def plain_worker() -> None:
     """The models in this process under the SDK's own loop, as its guide shows it."""
     from runpod import serverless  # type: ignore[import-untyped]
 
+    from serve_app.config.serve_yaml.load import load
+    from serve_app.graph.in_process import InProcess
     from serve_app.runpod_worker.handlers import JobHandler
-    from serve_app.runpod_worker.in_process import InProcess
     from serve_app.runpod_worker.service import Service
-    from serve_app.serve_config import load
 
     (app,) = load(CONFIG).applications
     service = Service(app.config, InProcess(app.config))

@@ -15,7 +15,7 @@ from deployments.model_config import ModelConfig
 from deployments.model_pool import ModelPool
 from deployments.model_state import ModelState, Phase
 from deployments.model_store import Progress, fetch_model, hub_source
-from deployments.priority import step_back
+from deployments.process import step_back
 from deployments.states import StateReporter
 
 logger = logging.getLogger("ray.serve")

@@ -10,7 +10,7 @@ from deployments.fish_speech.types import Decoded, NewVoice, SpeechEvent, Speech
 from deployments.model_state import ModelState
 from deployments.text_classification.types import ClassificationRequest, TextScores
 from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
-from serve_app.models import ModelIndex
+from serve_app.gateway.models import ModelIndex
 from serve_app.upload import Upload
 
 

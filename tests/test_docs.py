@@ -17,7 +17,7 @@ from deployments.text_classification.config import EngineConfig as ClassifierEng
 from deployments.text_classification.config import TextClassificationConfig
 from deployments.whisper.config import EngineConfig as WhisperEngine
 from deployments.whisper.config import WhisperConfig
-from serve_app.config import (
+from serve_app.config.app import (
     AppConfig,
     FetchConfig,
     FishSpeechEntry,
@@ -28,14 +28,14 @@ from serve_app.config import (
     TextClassificationEntry,
     WhisperEntry,
 )
-from serve_app.http.classification_fields import CLASSIFICATION, MODERATION
-from serve_app.http.form_field import FormField
-from serve_app.http.json_field import JsonField
-from serve_app.http.schema_words import expectation
-from serve_app.http.speech_fields import SPEECH
-from serve_app.http.transcription_fields import AUDIO, FIELDS
-from serve_app.http.voice_fields import NEW_VOICE, VOICE_CHANGE
-from serve_app.jobs.config import EndpointConfig, JobsConfig, PublishConfig, WebhooksConfig
+from serve_app.config.jobs import EndpointConfig, JobsConfig, PublishConfig, WebhooksConfig
+from serve_app.fields.form_field import FormField
+from serve_app.fields.json_field import JsonField
+from serve_app.fields.schema_words import expectation
+from serve_app.tasks.classification.fields import CLASSIFICATION, MODERATION
+from serve_app.tasks.speech.fields import SPEECH
+from serve_app.tasks.speech.voice_fields import NEW_VOICE, VOICE_CHANGE
+from serve_app.tasks.transcription.fields import AUDIO, FIELDS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

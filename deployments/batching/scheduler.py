@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from deployments.batching.fair_queue import FairQueue, Limit
 from deployments.errors import InternalError
-from deployments.priority import step_back
+from deployments.process import step_back
 
 STUCK_AFTER_S = 300.0
 FAILURES_IN_A_ROW = 5  # batches after which the engine is taken to be broken

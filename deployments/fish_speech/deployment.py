@@ -17,6 +17,7 @@ from deployments.calls import Calls, Handle
 from deployments.deadline import until, within
 from deployments.errors import ContentRefused, InternalError, InvalidRequest
 from deployments.fish_speech.config import FishSpeechConfig
+from deployments.fish_speech.request import check_text, paired, sampling_of, voice_of
 from deployments.fish_speech.types import (
     Audio,
     Decoded,
@@ -29,11 +30,10 @@ from deployments.fish_speech.types import (
     VoiceChange,
 )
 from deployments.fish_speech.voices.library import VoiceLibrary
-from deployments.fish_speech.wishes import check_text, paired, sampling_of, voice_of
 from deployments.labelling import TextLabels
 from deployments.model_host import Family, LoadedModel, ModelHost
 from deployments.model_state import ModelState
-from deployments.priority import step_back
+from deployments.process import step_back
 from deployments.replica_log import quiet_client_errors
 from media.effects import AudioEffects
 

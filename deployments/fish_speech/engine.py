@@ -11,11 +11,11 @@ from torch import Tensor
 
 from deployments.allocator import reuse_freed_memory
 from deployments.errors import InvalidRequest, ModelUnavailable
-from deployments.fish_speech.batcher import Frames, Segment
-from deployments.fish_speech.codec import Codec, Condition
+from deployments.fish_speech.codec.codec import Codec, Condition
 from deployments.fish_speech.config import FishSpeechConfig
+from deployments.fish_speech.language_model.batcher import Frames, Segment
+from deployments.fish_speech.language_model.rows import FrameRows
 from deployments.fish_speech.loading import SpeechModel, load_model
-from deployments.fish_speech.rows import FrameRows
 from deployments.fish_speech.v11.vits import VITSCodec
 from deployments.fish_speech.voices.new_voice import AudioFile
 from deployments.fish_speech.voices.reference_codes import ReferenceCodes

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from deployments.errors import ModelUnavailable
-from deployments.fish_speech.codec import Codec
-from deployments.fish_speech.dual_ar import DualAR
-from deployments.fish_speech.frame_rules import FrameRules
+from deployments.fish_speech.codec.codec import Codec
+from deployments.fish_speech.language_model.dual_ar import DualAR
+from deployments.fish_speech.language_model.frame_rules import FrameRules
 from deployments.fish_speech.prompts import Prompts
 from deployments.fish_speech.text import Cleaner, clean_v11, clean_v15, split
 from deployments.fish_speech.v11 import checkpoint as v11

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from deployments.errors import InvalidRequest
-from deployments.fish_speech.batcher import Columns, Segment
 from deployments.fish_speech.history import kept_items
+from deployments.fish_speech.language_model.batcher import Columns, Segment
 from deployments.fish_speech.types import SamplingOptions
 
 FRAMES_OF_A_SEGMENT = 1 << 16  # numbers of frames set aside for the random draws of one segment

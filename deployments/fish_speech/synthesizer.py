@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.batching.scheduler import Scheduler
-from deployments.fish_speech.batcher import Columns, End, Segment
 from deployments.fish_speech.config import EngineConfig
 from deployments.fish_speech.engine import DecodeJob, EncodeJob, FishSpeechEngine, Reference
-from deployments.fish_speech.scheduler import FrameScheduler
+from deployments.fish_speech.language_model.batcher import Columns, End, Segment
+from deployments.fish_speech.language_model.scheduler import FrameScheduler
 from deployments.fish_speech.segments import next_segment
 from deployments.fish_speech.types import SamplingOptions
 

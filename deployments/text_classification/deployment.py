@@ -15,7 +15,7 @@ from deployments.deadline import within
 from deployments.errors import ModelUnavailable
 from deployments.model_host import Family, ModelHost
 from deployments.model_state import ModelState
-from deployments.priority import step_back
+from deployments.process import step_back
 from deployments.replica_log import quiet_client_errors
 from deployments.text_classification.config import TextClassificationConfig
 from deployments.text_classification.types import ClassificationRequest, TextScores

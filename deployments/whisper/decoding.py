@@ -8,10 +8,10 @@ from typing import Any
 from faster_whisper.tokenizer import Tokenizer
 
 from deployments.whisper.engine import HOP, WhisperEngine
+from deployments.whisper.fallback import Attempt, Ladder, Run
 from deployments.whisper.jobs import AlignWords, Detect, Score, Window
-from deployments.whisper.ladder import Attempt, Ladder, Run
-from deployments.whisper.pieces import SHORTEST_WINDOW, Piece, split
 from deployments.whisper.spans import Span, Timeline
+from deployments.whisper.timestamps import SHORTEST_WINDOW, Piece, split
 from deployments.whisper.token_bytes import token_bytes
 from deployments.whisper.types import DecodingOptions, Segment, Task, TokenLogprob, Word
 from media.decode import SAMPLE_RATE

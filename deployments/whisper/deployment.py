@@ -17,7 +17,7 @@ from deployments.calls import Calls, Handle
 from deployments.deadline import until
 from deployments.model_host import Family, ModelHost
 from deployments.model_state import ModelState
-from deployments.priority import step_back
+from deployments.process import step_back
 from deployments.replica_log import quiet_client_errors
 from deployments.whisper.annotation import SegmentClassifier
 from deployments.whisper.audio_source import AudioSources, blaming

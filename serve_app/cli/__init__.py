@@ -1,4 +1,4 @@
-"""The command line: ``antiphon COMMAND``. Each module here is the command of its name, loaded when it is used."""
+"""The command line: ``antiphon COMMAND``. A command is the module of its name in ``commands``, loaded on use."""
 
 import importlib
 import pkgutil
@@ -6,13 +6,19 @@ from typing import Any
 
 import click
 
+from serve_app.cli import commands
+
 
 class _Commands(click.Group):
     """Finds commands by their modules, so that ``--help`` and one command do not import the others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All commands, in alphabetic order."""
-        names = (module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+        names = (
+            module.name
+            for module in pkgutil.iter_modules([f"{__path__[0]}/commands"])
+            if not module.name.startswith("_")
+        )
         return sorted(name.replace("_", "-") for name in names)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -20,7 +26,7 @@ class _Commands(click.Group):
         if cmd_name not in self.list_commands(ctx):
             return None
         name = cmd_name.replace("-", "_")
-        found: Any = getattr(importlib.import_module(f"{__name__}.{name}"), name)
+        found: Any = getattr(importlib.import_module(f"{commands.__name__}.{name}"), name)
         return found if isinstance(found, click.Command) else None
 
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from deployments.errors import InvalidRequest, PayloadTooLarge
-from serve_app.config import GrpcConfig
+from serve_app.config.app import GrpcConfig
 from serve_app.grpc.call import Call
 from serve_app.grpc.errors import RemoteClient
 from serve_app.keys import ApiKeys

@@ -7,14 +7,14 @@ from deployments.fish_speech.types import SpeechEvent
 from deployments.text_classification.types import ClassificationRequest
 from deployments.whisper.types import Task, TranscriptionEvent, collect
 from serve_app.backend import Backend
-from serve_app.config import GrpcConfig, ModelTask
+from serve_app.config.app import GrpcConfig, ModelTask
 from serve_app.grpc import classification, speech, transcription
 from serve_app.grpc.call import Call, CallContext
 from serve_app.grpc.gate import LARGE, Gate, Request
 from serve_app.grpc.protos import classification_pb2, hate_speech_pb2, speech_pb2, transcription_pb2
 from serve_app.keys import ApiKeys
 from serve_app.off_loop import off_loop
-from serve_app.spoken import encoded, whole
+from serve_app.tasks.speech.encoding import encoded, whole
 
 MOST_TEXT_BYTES = 8 * 1024**2  # as over HTTP
 

@@ -17,8 +17,8 @@ from deployments.whisper.types import (
     Word,
 )
 from serve_app.grpc.protos import transcription_pb2 as protocol
-from serve_app.http.forms import MAX_FIELDS, MAX_TEXT_BYTES
-from serve_app.http.transcription_form import TranscriptionForm, parse_form
+from serve_app.http.bodies.form import MAX_FIELDS, MAX_TEXT_BYTES
+from serve_app.tasks.transcription.parse import TranscriptionForm, parse_form
 from serve_app.upload import Upload
 
 TASKS: dict[int, Task] = {

@@ -6,24 +6,20 @@ from starlette.middleware import Middleware
 
 from deployments.errors import AntiphonError
 from serve_app.backend import Backend
-from serve_app.config import HttpConfig
-from serve_app.http import (
-    classify,
-    docs,
-    health,
-    models,
-    openai_moderations,
-    openai_speech,
-    openai_transcriptions,
-    openai_voices,
-)
+from serve_app.config.app import HttpConfig
+from serve_app.config.jobs import JobsConfig
+from serve_app.http import classify, docs, health
 from serve_app.http.error_shapes import on_error, on_refusal
 from serve_app.http.fish.routes import fish_routes
 from serve_app.http.jobs import routes as jobs_routes
 from serve_app.http.keys import KeyCheck
 from serve_app.http.middleware import BodyLimit, RequestContext
-from serve_app.jobs.config import JobsConfig
-from serve_app.jobs.service_protocol import Jobs
+from serve_app.http.openai import models
+from serve_app.http.openai import moderations as openai_moderations
+from serve_app.http.openai import speech as openai_speech
+from serve_app.http.openai import transcriptions as openai_transcriptions
+from serve_app.http.openai import voices as openai_voices
+from serve_app.jobs.protocol import Jobs
 from serve_app.keys import ApiKeys
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from deployments.errors import InvalidRequest
-from serve_app.http.fish.audio_bytes import AudioBytes, uploads_of
+from serve_app.fields.audio import AudioBytes, uploads_of
 from serve_app.upload import Upload
 
 _BYTES: TypeAdapter[bytes] = TypeAdapter(AudioBytes)

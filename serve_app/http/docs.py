@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from serve_app.fields.schema_words import expectation
 from serve_app.http.errors import Json
 from serve_app.http.openapi import openapi
-from serve_app.http.schema_words import expectation
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from deployments.model_state import ModelState
 from serve_app.backend import Backend
-from serve_app.config import ModelTask
+from serve_app.config.app import ModelTask
 from serve_app.http.errors import Json
 
 Readiness = Literal["ready", "starting", "failed"]

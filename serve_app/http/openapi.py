@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
-from serve_app.http import openapi_speech
-from serve_app.http.classification_fields import CLASSIFICATION, MODERATION
+from serve_app.fields.json_field import JsonField
 from serve_app.http.fish import openapi as fish_api
 from serve_app.http.jobs import openapi as job_api
-from serve_app.http.json_field import JsonField
+from serve_app.http.openai import openapi as openapi_speech
+from serve_app.http.openai.schemas import SCHEMAS
 from serve_app.http.openapi_parts import ERRORS, HEADERS, Document, errors_of, json_answer, property_of, ref
-from serve_app.http.openapi_schemas import SCHEMAS
-from serve_app.http.transcription_fields import AUDIO, FIELDS
+from serve_app.tasks.classification.fields import CLASSIFICATION, MODERATION
+from serve_app.tasks.transcription.fields import AUDIO, FIELDS
 
 
 def openapi(version: str, *, jobs: bool = False) -> Document:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from serve_app.http.form_field import FormField
-from serve_app.http.json_field import JsonField
+from serve_app.fields.form_field import FormField
+from serve_app.fields.json_field import JsonField
 
 Document = dict[str, Any]
 

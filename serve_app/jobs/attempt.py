@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deployments.errors import AntiphonError, ClientError, DeadlineExceeded, InternalError, Overloaded
+from serve_app.contracts import choose
+from serve_app.contracts.contract import Chunk, Contract, Item, JobContext, Notice, Progress, Result
 from serve_app.failures import as_told
-from serve_app.jobs.contracts import choose
-from serve_app.jobs.contracts.contract import Chunk, Contract, Item, JobContext, Notice, Progress, Result
 from serve_app.jobs.endpoints import Endpoint
-from serve_app.jobs.leases import Ending
 from serve_app.jobs.record import LeaseLost, Record
 from serve_app.jobs.room import wait_for_room_s
+from serve_app.jobs.storage.leases import Ending
 
 logger = logging.getLogger("ray.serve")
 

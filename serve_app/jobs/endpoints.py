@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from serve_app.config import BUILT_IN_ENDPOINTS, ModelEntry, ModelTask
-from serve_app.jobs.config import ContractName, EndpointConfig
+from serve_app.config.app import BUILT_IN_ENDPOINTS, ModelEntry, ModelTask
+from serve_app.config.jobs import ContractName, EndpointConfig
+from serve_app.gateway.models import ModelIndex
 from serve_app.jobs.types import EndpointNotFound
-from serve_app.models import ModelIndex
 
 LEGACY = "-legacy"
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from serve_app.jobs.contracts.contract import Notice
+from serve_app.contracts.contract import Notice
 from serve_app.jobs.types import Job
 
 JOB_EVENT = "job"

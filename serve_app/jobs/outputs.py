@@ -7,9 +7,9 @@ from typing import Any
 
 from media.publish import Publisher
 from media.upload import PublishPolicy
-from serve_app.jobs.config import PublishConfig
-from serve_app.jobs.contracts.contract import Result
-from serve_app.jobs.payloads import to_json
+from serve_app.config.jobs import PublishConfig
+from serve_app.contracts.contract import Result
+from serve_app.jobs.storage.payloads import to_json
 from serve_app.jobs.types import Job, S3Target
 from serve_app.off_loop import off_loop
 

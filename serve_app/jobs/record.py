@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from serve_app.jobs import job_rows, leases
-from serve_app.jobs.contracts.contract import Chunk, Notice, Result
-from serve_app.jobs.database import Database
+from serve_app.contracts.contract import Chunk, Notice, Result
 from serve_app.jobs.envelope import job_notice
-from serve_app.jobs.leases import ChunkRow, Ending, Lease
 from serve_app.jobs.outputs import Outputs
-from serve_app.jobs.payloads import Payloads, size_of
+from serve_app.jobs.storage import job_rows, leases
+from serve_app.jobs.storage.database import Database
+from serve_app.jobs.storage.leases import ChunkRow, Ending, Lease
+from serve_app.jobs.storage.payloads import Payloads, size_of
 from serve_app.jobs.types import Job
 from serve_app.jobs.webhooks import queue
 from serve_app.jobs.webhooks.webhook import Row, rows_of

@@ -14,15 +14,15 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from serve_app.backend import Backend
-from serve_app.jobs import job_rows, leases
+from serve_app.config.jobs import JobsConfig
+from serve_app.contracts.contract import JobContext
 from serve_app.jobs.attempt import Attempt
-from serve_app.jobs.config import JobsConfig
-from serve_app.jobs.contracts.contract import JobContext
 from serve_app.jobs.endpoints import Endpoints
-from serve_app.jobs.leases import Lease
 from serve_app.jobs.outputs import Outputs
 from serve_app.jobs.record import LeaseLost, Record
-from serve_app.jobs.store import JobStore
+from serve_app.jobs.storage import job_rows, leases
+from serve_app.jobs.storage.leases import Lease
+from serve_app.jobs.storage.store import JobStore
 from serve_app.jobs.webhooks.sender import Sender
 
 logger = logging.getLogger("ray.serve")

@@ -13,18 +13,19 @@ from sqlalchemy.exc import IntegrityError
 
 from deployments.errors import InternalError
 from serve_app.backend import Backend
-from serve_app.jobs import job_rows, tallies
+from serve_app.config.jobs import JobsConfig
 from serve_app.jobs.batches import Batches
-from serve_app.jobs.config import JobsConfig
 from serve_app.jobs.endpoints import Endpoints
 from serve_app.jobs.envelope import job_notice
-from serve_app.jobs.job_rows import CHUNKS, Found
-from serve_app.jobs.service_protocol import JobRequest
-from serve_app.jobs.store import JobStore
+from serve_app.jobs.protocol import JobRequest
+from serve_app.jobs.runner_client import NoWaker, Waker
+from serve_app.jobs.storage import counts as tallies
+from serve_app.jobs.storage import job_rows
+from serve_app.jobs.storage.job_rows import CHUNKS, Found
+from serve_app.jobs.storage.store import JobStore
+from serve_app.jobs.storage.watch import Watch
 from serve_app.jobs.types import EndpointHealth, Job, StreamPage
 from serve_app.jobs.uninterrupted import uninterrupted
-from serve_app.jobs.waking import NoWaker, Waker
-from serve_app.jobs.watch import Watch
 from serve_app.jobs.webhooks import queue
 from serve_app.jobs.webhooks.webhook import rows_of
 

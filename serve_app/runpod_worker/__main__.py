@@ -6,17 +6,17 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from serve_app import environment
+from serve_app.launch import environment
+from serve_app.runpod_worker import machine as resources
 from serve_app.runpod_worker import options as command_line
-from serve_app.runpod_worker import resources
-from serve_app.runpod_worker.front import Front, ports
 from serve_app.runpod_worker.limits import concurrency
 from serve_app.runpod_worker.options import WorkerOptions
+from serve_app.runpod_worker.startup_proxy import Front, ports
 from serve_app.runpod_worker.volume import use_hub_cache
 
 if TYPE_CHECKING:
+    from serve_app.config.serve_yaml.load import ServeConfig
     from serve_app.runpod_worker.service import Runtime
-    from serve_app.serve_config import ServeConfig
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - RunPod's load balancer comes from outside
 
@@ -46,8 +46,8 @@ def main() -> int:
         "RUNPOD_SKIP_GPU_CHECK", "true"
     )  # it would load the GPU beside the models, which are a check
 
-    from serve_app.readiness import StartFailed
-    from serve_app.serve_config import ConfigProblems, load
+    from serve_app.config.serve_yaml.load import ConfigProblems, load
+    from serve_app.launch.readiness import StartFailed
 
     try:
         config = load(options.config)
@@ -86,7 +86,7 @@ def _balance(config: "ServeConfig", options: WorkerOptions, front: Front) -> Non
         http: load_balancing.HttpServer = load_balancing.InProcessServer(config.applications[0].config)
         runtime = _runtime(config, options, None)
     else:
-        from serve_app.server import free_port
+        from serve_app.launch.server import free_port
 
         port = free_port("127.0.0.1", 0)
         http, runtime = load_balancing.ServesItself(port), _runtime(config, options, port)
@@ -95,7 +95,7 @@ def _balance(config: "ServeConfig", options: WorkerOptions, front: Front) -> Non
 
 def _runtime(config: "ServeConfig", options: WorkerOptions, port: int | None) -> "Runtime":
     if options.runtime == "local":
-        from serve_app.runpod_worker.in_process import InProcess
+        from serve_app.graph.in_process import InProcess
 
         return InProcess(config.applications[0].config)
     from serve_app.runpod_worker.cluster import Cluster

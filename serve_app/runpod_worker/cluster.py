@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 import ray
 from ray import serve
 
-from serve_app.app import build_graph
-from serve_app.gateway import Gateway, make_gateway
-from serve_app.readiness import Say, StartFailed, Watch, last_exception
-from serve_app.runpod_worker.resources import Resources
-from serve_app.serve_config import ServeConfig
-from serve_app.server import shut_down
+from serve_app.config.serve_yaml.load import ServeConfig
+from serve_app.gateway.gateway import Gateway, make_gateway
+from serve_app.graph.app import build_graph
+from serve_app.launch.readiness import Say, StartFailed, Watch, last_exception
+from serve_app.launch.server import shut_down
+from serve_app.runpod_worker.machine import Resources
 
 T = TypeVar("T")
 

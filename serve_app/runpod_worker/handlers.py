@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from deployments.errors import AntiphonError
+from serve_app.contracts.contract import Chunk, Progress, Result
 from serve_app.failures import as_told
-from serve_app.jobs.contracts.contract import Chunk, Progress, Result
-from serve_app.readiness import StartFailed
+from serve_app.launch.readiness import StartFailed
 from serve_app.runpod_worker.progress import ProgressPosts
 from serve_app.runpod_worker.sent_job import Sent
 from serve_app.runpod_worker.service import Service

@@ -8,13 +8,13 @@ from typing import Protocol
 import httpx
 import uvicorn
 
-from serve_app.config import AppConfig
-from serve_app.gateway import Gateway
+from serve_app.config.app import AppConfig
+from serve_app.gateway.gateway import Gateway
 from serve_app.http.app import create_app
 from serve_app.keys import ApiKeys
-from serve_app.runpod_worker.background import Background
-from serve_app.runpod_worker.front import Front
+from serve_app.runpod_worker.loop_thread import Background
 from serve_app.runpod_worker.service import STOP_S, Runtime
+from serve_app.runpod_worker.startup_proxy import Front
 
 DRAIN_S = 30.0
 LOOK_S = 0.1

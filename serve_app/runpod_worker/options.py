@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from serve_app.jobs.config import ContractName
+from serve_app.config.jobs import ContractName
 
 DEFAULT_CONFIG = "configs/runpod.yaml"
 SDK_FLAGS = ("--rp_", "--test_input")

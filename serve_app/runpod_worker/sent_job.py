@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deployments.errors import InvalidRequest
-from serve_app.jobs.contracts.contract import JobInput
+from serve_app.contracts.contract import JobInput
 from serve_app.jobs.types import WEEK_S, Job, JobOptions, S3Target
 
 Sent = Mapping[str, Any]

@@ -7,16 +7,16 @@ from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import Protocol
 
-from serve_app.config import AppConfig
-from serve_app.gateway import Gateway
+from serve_app.config.app import AppConfig
+from serve_app.config.jobs import ContractName, JobsConfig
+from serve_app.contracts.contract import Chunk, Progress, Result
+from serve_app.gateway.gateway import Gateway
 from serve_app.http.app import create_app
-from serve_app.jobs.config import ContractName, JobsConfig
-from serve_app.jobs.contracts.contract import Chunk, Progress, Result
 from serve_app.jobs.outputs import Outputs
 from serve_app.keys import ApiKeys
-from serve_app.runpod_worker.background import Background
-from serve_app.runpod_worker.notices import Notices
+from serve_app.runpod_worker.loop_thread import Background
 from serve_app.runpod_worker.sent_job import Sent
+from serve_app.runpod_worker.webhooks import Notices
 from serve_app.runpod_worker.work import Tools, work
 
 STOP_S = 45.0  # for webhooks, Serve and Ray together

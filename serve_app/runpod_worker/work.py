@@ -12,17 +12,17 @@ from starlette.types import ASGIApp
 from deployments.deadline import until
 from deployments.errors import DeadlineExceeded, Overloaded
 from serve_app.backend import Backend
+from serve_app.config.jobs import ContractName, WebhooksConfig
+from serve_app.contracts import choose
+from serve_app.contracts.contract import Chunk, Contract, Item, JobContext, Notice, Progress, Result
 from serve_app.failures import as_told
-from serve_app.jobs.config import ContractName, WebhooksConfig
-from serve_app.jobs.contracts import choose
-from serve_app.jobs.contracts.contract import Chunk, Contract, Item, JobContext, Notice, Progress, Result
 from serve_app.jobs.outputs import Outputs
 from serve_app.jobs.room import wait_for_room_s
 from serve_app.jobs.types import Job
 from serve_app.runpod_worker import sent_job
 from serve_app.runpod_worker.json_safe import json_safe
-from serve_app.runpod_worker.notices import Notices
 from serve_app.runpod_worker.sent_job import Sent
+from serve_app.runpod_worker.webhooks import Notices
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from deployments.priority import step_back
+from deployments.process import step_back
 
 
 def niceness() -> int:

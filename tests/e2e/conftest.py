@@ -22,8 +22,8 @@ import pytest
 import ray
 from ray import serve
 
-from serve_app.app import build_graph
-from serve_app.config import AppConfig
+from serve_app.config.app import AppConfig
+from serve_app.graph.app import build_graph
 from tests.serving import AUDIO, asr, classifier, free_port, jobs, tts, wait_until
 
 CONFIG = {

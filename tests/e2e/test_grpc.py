@@ -15,8 +15,8 @@ from grpc.aio import AioRpcError, Channel
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from ray import serve
 
-from serve_app.app import build_graph
-from serve_app.config import AppConfig
+from serve_app.config.app import AppConfig
+from serve_app.graph.app import build_graph
 from serve_app.grpc.protos import hate_speech_pb2, hate_speech_pb2_grpc
 from serve_app.grpc.protos.classification_pb2 import ClassifyRequest
 from serve_app.grpc.protos.classification_pb2_grpc import ClassificationStub

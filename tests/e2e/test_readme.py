@@ -16,7 +16,7 @@ import httpx
 import pytest
 import yaml
 
-from serve_app.config import AppConfig
+from serve_app.config.app import AppConfig
 from tests.e2e.conftest import Server
 from tests.serving import AUDIO, ROOT
 

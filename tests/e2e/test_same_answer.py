@@ -10,18 +10,18 @@ import httpx
 import numpy as np
 import pytest
 
-from serve_app.config import BUILT_IN_ENDPOINTS
+from serve_app.config.app import BUILT_IN_ENDPOINTS
+from serve_app.contracts import choose
 from serve_app.grpc.protos import speech_pb2
 from serve_app.grpc.protos.classification_pb2 import ClassifyRequest
 from serve_app.grpc.protos.classification_pb2_grpc import ClassificationStub
 from serve_app.grpc.protos.speech_pb2_grpc import SpeechStub
 from serve_app.grpc.protos.transcription_pb2 import TranscribeRequest
 from serve_app.grpc.protos.transcription_pb2_grpc import TranscriptionStub
-from serve_app.jobs.contracts import choose
 from tests.e2e.conftest import Server
-from tests.runpod_worker.job_source import JobSource
-from tests.runpod_worker.jobs import ivrit_job
-from tests.runpod_worker.running import wait_for, worker
+from tests.serve_app.runpod_worker.job_source import JobSource
+from tests.serve_app.runpod_worker.jobs import ivrit_job
+from tests.serve_app.runpod_worker.running import wait_for, worker
 from tests.serving import AUDIO
 
 pytestmark = pytest.mark.slow

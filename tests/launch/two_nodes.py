@@ -11,8 +11,8 @@ import ray
 from ray import serve
 from ray.cluster_utils import Cluster
 
-from serve_app.app import build_graph
-from serve_app.config import AppConfig
+from serve_app.config.app import AppConfig
+from serve_app.graph.app import build_graph
 
 OPTIONS = {
     "runner": {"num_replicas": 2, "max_replicas_per_node": 1, "health_check_period_s": 1},

@@ -17,14 +17,14 @@ from google.protobuf import descriptor_pb2, json_format
 
 from deployments import errors
 from serve_app.cli import main
-from serve_app.config import HttpConfig
+from serve_app.config.app import HttpConfig
 from serve_app.grpc.services import SERVICES
 from serve_app.http.app import create_app
 from serve_app.http.openapi import openapi
 from serve_app.keys import ApiKeys
-from tests.http.jobs.fake import FakeJobs
-from tests.http.speech_stub import SPEECH_MODEL, StubSpeech
-from tests.http.stub import MODELS, WAV, ModelIndex, StubBackend, client_of
+from tests.serve_app.http.jobs.fake import FakeJobs
+from tests.serve_app.http.speech_stub import SPEECH_MODEL, StubSpeech
+from tests.serve_app.http.stub import MODELS, WAV, ModelIndex, StubBackend, client_of
 
 ROOT = Path(__file__).parents[2]
 SAVED = Path(__file__).parent / "saved"

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from deployments.errors import ModelUnavailable
-from deployments.fish_speech.dual_ar import DualAR
-from deployments.fish_speech.dual_ar_config import DualARConfig
-from deployments.fish_speech.frame_rules import FrameRules
-from deployments.fish_speech.language_model import build_language_model, read_language_model
+from deployments.fish_speech.language_model.build import build_language_model, read_language_model
+from deployments.fish_speech.language_model.dual_ar import DualAR
+from deployments.fish_speech.language_model.dual_ar_config import DualARConfig
+from deployments.fish_speech.language_model.frame_rules import FrameRules
 from deployments.fish_speech.v11.prompt import CODE_SHIFT, END_CODE
 from deployments.fish_speech.v11.tokenizer import Tokenizer
 

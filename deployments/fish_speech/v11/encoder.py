@@ -6,11 +6,11 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from deployments.fish_speech.codec import check_audio
-from deployments.fish_speech.codec_config import MelSize, QuantizerSize, Size
-from deployments.fish_speech.mel import LogMelSpectrogram
-from deployments.fish_speech.quantizer import DownsampleQuantizer
+from deployments.fish_speech.codec.codec import check_audio
+from deployments.fish_speech.codec.quantizer import DownsampleQuantizer
+from deployments.fish_speech.codec.sizes import MelSize, QuantizerSize, Size
 from deployments.fish_speech.v11.wavenet import WaveNet, WaveNetSize
+from deployments.layers.mel import LogMelSpectrogram
 
 
 class EncoderSize(Size):

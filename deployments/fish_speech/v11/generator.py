@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deployments.fish_speech.convolution import Conv1d, ConvTranspose1d
 from deployments.fish_speech.v11.vits_size import SynthesizerSize
+from deployments.layers.convolution import Conv1d, ConvTranspose1d
 
 KERNEL = 7
 SLOPE, LAST_SLOPE = 0.1, 0.01

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from deployments.fish_speech.v11.attention import Attention, AttentionEncoder
 from deployments.fish_speech.v11.vits_size import SynthesizerSize
+from deployments.layers.relative_attention import Attention, AttentionEncoder
 
 
 class MultiReferenceTimbreEncoder(nn.Module):

@@ -13,16 +13,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from deployments.fish_speech.codec import Condition, check_audio, check_codes, gaussian_noise
-from deployments.fish_speech.convolution import set_layout
-from deployments.fish_speech.mel import Spectrogram
-from deployments.fish_speech.state_dict import build, read_size, read_state_dict
+from deployments.fish_speech.codec.codec import Condition, check_audio, check_codes, gaussian_noise
 from deployments.fish_speech.v11.encoder import RecordingEncoder, VectorQuantizer
-from deployments.fish_speech.v11.flow import InverseFlow
 from deployments.fish_speech.v11.generator import Generator
 from deployments.fish_speech.v11.prior_encoder import PriorEncoder
 from deployments.fish_speech.v11.reference_encoder import ReferenceEncoder
 from deployments.fish_speech.v11.vits_size import SynthesizerSize, VITSSize
+from deployments.layers.convolution import set_layout
+from deployments.layers.flow import InverseFlow
+from deployments.layers.mel import Spectrogram
+from deployments.layers.state_dict import build, read_size, read_state_dict
 
 SIZES = "vits.json"
 NOISE_SCALE = 0.5

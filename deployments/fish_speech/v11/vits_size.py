@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from deployments.fish_speech.codec_config import Count, Counts, Size
+from deployments.fish_speech.codec.sizes import Count, Counts, Size
 from deployments.fish_speech.v11.encoder import EncoderSize
 
 

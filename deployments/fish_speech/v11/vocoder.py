@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from deployments.fish_speech.codec_config import ConvNeXtSize, HiFiGanSize
-from deployments.fish_speech.convnext import ConvNeXtEncoder
-from deployments.fish_speech.hifigan import HiFiGanGenerator
+from deployments.fish_speech.codec.convnext import ConvNeXtEncoder
+from deployments.fish_speech.codec.sizes import ConvNeXtSize, HiFiGanSize
+from deployments.layers.hifigan import HiFiGanGenerator
 
 
 class Vocoder(nn.Module):

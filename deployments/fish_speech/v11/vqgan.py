@@ -13,13 +13,13 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from deployments.fish_speech.codec import Condition, check_codes, gaussian_noise
-from deployments.fish_speech.codec_config import ConvNeXtSize, HiFiGanSize
-from deployments.fish_speech.convolution import set_layout
-from deployments.fish_speech.state_dict import build, read_size, read_state_dict
+from deployments.fish_speech.codec.codec import Condition, check_codes, gaussian_noise
+from deployments.fish_speech.codec.sizes import ConvNeXtSize, HiFiGanSize
 from deployments.fish_speech.v11.encoder import EncoderSize, RecordingEncoder, VectorQuantizer
 from deployments.fish_speech.v11.vocoder import Vocoder
 from deployments.fish_speech.v11.wavenet import WaveNet, WaveNetSize
+from deployments.layers.convolution import set_layout
+from deployments.layers.state_dict import build, read_size, read_state_dict
 
 SIZES = "vqgan.json"
 QUALITY = 2.0  # what the decoder is told of the recording that it is to sound like

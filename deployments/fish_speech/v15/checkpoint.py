@@ -7,10 +7,10 @@ import torch
 from pydantic import ValidationError
 
 from deployments.errors import ModelUnavailable
-from deployments.fish_speech.dual_ar import DualAR
-from deployments.fish_speech.dual_ar_config import DualARConfig
-from deployments.fish_speech.frame_rules import FrameRules
-from deployments.fish_speech.language_model import build_language_model, read_language_model
+from deployments.fish_speech.language_model.build import build_language_model, read_language_model
+from deployments.fish_speech.language_model.dual_ar import DualAR
+from deployments.fish_speech.language_model.dual_ar_config import DualARConfig
+from deployments.fish_speech.language_model.frame_rules import FrameRules
 from deployments.fish_speech.v15.tokenizer import Tokenizer
 
 CONFIG, WEIGHTS = "config.json", "model.pth"

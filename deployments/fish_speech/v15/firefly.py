@@ -12,15 +12,15 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from deployments.fish_speech.codec import Condition, check_audio, check_codes
-from deployments.fish_speech.codec_config import ConvNeXtSize, HiFiGanSize, MelSize, QuantizerSize, Size
-from deployments.fish_speech.convnext import ConvNeXtEncoder
-from deployments.fish_speech.convolution import set_layout
-from deployments.fish_speech.hifigan import HiFiGanGenerator
-from deployments.fish_speech.mel import LogMelSpectrogram
-from deployments.fish_speech.quantizer import DownsampleQuantizer
-from deployments.fish_speech.state_dict import build, read_size, read_state_dict
+from deployments.fish_speech.codec.codec import Condition, check_audio, check_codes
+from deployments.fish_speech.codec.convnext import ConvNeXtEncoder
+from deployments.fish_speech.codec.quantizer import DownsampleQuantizer
+from deployments.fish_speech.codec.sizes import ConvNeXtSize, HiFiGanSize, MelSize, QuantizerSize, Size
 from deployments.fish_speech.v15.left_context import left_context
+from deployments.layers.convolution import set_layout
+from deployments.layers.hifigan import HiFiGanGenerator
+from deployments.layers.mel import LogMelSpectrogram
+from deployments.layers.state_dict import build, read_size, read_state_dict
 
 SIZES = "firefly.json"
 

@@ -1,8 +1,8 @@
 """How far back the sound of a frame depends on the frames before it."""
 
-from deployments.fish_speech.codec_config import HiFiGanSize, QuantizerSize
-from deployments.fish_speech.convnext import BLOCK_KERNEL
-from deployments.fish_speech.hifigan import before_transposed, causal_reach
+from deployments.fish_speech.codec.convnext import BLOCK_KERNEL
+from deployments.fish_speech.codec.sizes import HiFiGanSize, QuantizerSize
+from deployments.layers.hifigan import before_transposed, causal_reach
 
 
 def left_context(quantizer: QuantizerSize, head: HiFiGanSize) -> int:

@@ -14,8 +14,8 @@ from deployments.fish_speech.voices.metadata import METADATA, Metadata
 from deployments.fish_speech.voices.names import check_new_id, is_id, natural, not_found, shown
 from deployments.fish_speech.voices.new_voice import AudioFile, files_of
 from deployments.fish_speech.voices.s3 import S3Store
-from deployments.fish_speech.voices.shelf import Recording, Shelf
 from deployments.fish_speech.voices.store import VoiceStore
+from deployments.fish_speech.voices.stored_voices import Recording, Shelf
 from deployments.model_store.local import find_local
 from deployments.model_store.source import LocalSource, S3Source, parse_source
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from deployments.fish_speech.codec_config import ConvNeXtSize, HiFiGanSize, MelSize, QuantizerSize
-from deployments.fish_speech.convnext import ConvNeXtBlock
+from deployments.fish_speech.codec.convnext import ConvNeXtBlock
+from deployments.fish_speech.codec.sizes import ConvNeXtSize, HiFiGanSize, MelSize, QuantizerSize
 from deployments.fish_speech.v15.firefly import Firefly, FireflySize
 
 SIZE = FireflySize(

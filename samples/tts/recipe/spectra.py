@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from deployments.fish_speech.codec_config import MelSize
-from deployments.fish_speech.mel import slaney_filterbank
+from deployments.fish_speech.codec.sizes import MelSize
+from deployments.layers.mel import slaney_filterbank
 
 from .codec import SAMPLE_RATE
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deployments.fish_speech.convnext import ChannelNorm, ConvNeXtBlock
-from deployments.fish_speech.convolution import CausalConv1d
-from deployments.fish_speech.mel import LogMelSpectrogram
+from deployments.fish_speech.codec.convnext import ChannelNorm, ConvNeXtBlock
+from deployments.layers.convolution import CausalConv1d
+from deployments.layers.mel import LogMelSpectrogram
 
 from .codec import FRAME_SAMPLES, SIZE, build_codec, freeze_codes, pass_through_codes
 from .spectra import spectral_distance

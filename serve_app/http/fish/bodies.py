@@ -12,11 +12,11 @@ import ormsgpack
 from starlette.requests import Request
 
 from deployments.errors import InvalidRequest, PayloadTooLarge
-from serve_app.http.body_type import body_type, told
+from serve_app.http.bodies.content_type import body_type, told
+from serve_app.http.bodies.json_body import CHARSETS, parse_json
 from serve_app.http.errors import UnsupportedMedia
 from serve_app.http.fish.errors import Unprocessable
 from serve_app.http.fish.msgpack_size import count_values
-from serve_app.http.json_body import CHARSETS, parse_json
 from serve_app.off_loop import off_loop
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import AliasChoices, Field
 
 from deployments.fish_speech.types import Voice
-from serve_app.http.fish.tts_body import FishBody
+from serve_app.tasks.speech.fish_fields import FishBody
 
 AUTHOR = {"_id": "antiphon", "nickname": "Antiphon", "avatar": ""}
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from serve_app.http.json_field import JsonField
-from serve_app.http.schema_words import Schema
+from serve_app.fields.json_field import JsonField
+from serve_app.fields.schema_words import Schema
 
 
 def fields_of(model: type[BaseModel]) -> list[JsonField]:

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
+from serve_app.http.bodies.form import read_form
 from serve_app.http.fish.bodies import read_fields
-from serve_app.http.forms import read_form
 
 T = TypeVar("T")
 

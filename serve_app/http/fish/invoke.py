@@ -12,16 +12,16 @@ from starlette.routing import BaseRoute, Route
 from deployments.errors import VoiceNotFound
 from deployments.fish_speech.types import SpeechRequest
 from serve_app.backend import Backend
-from serve_app.http.disconnect import while_connected
-from serve_app.http.fish.audio_bytes import uploads_of
+from serve_app.fields.audio import uploads_of
+from serve_app.fields.model_fields import unknown_fields, validated
 from serve_app.http.fish.bodies import read_fields
 from serve_app.http.fish.invoke_body import InvokeBody
-from serve_app.http.fish.validation import unknown_fields, validated
 from serve_app.http.ignored_fields import ignored_header
 from serve_app.http.request_id import request_id_of
-from serve_app.http.speech_order import SpeechOrder, check_text
-from serve_app.http.speech_response import speech_response
-from serve_app.spoken import Container
+from serve_app.http.responses.disconnect import while_connected
+from serve_app.http.responses.speech import speech_response
+from serve_app.tasks.speech.encoding import Container
+from serve_app.tasks.speech.order import SpeechOrder, check_text
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]*")
 

@@ -7,9 +7,9 @@ from pydantic_core import PydanticCustomError
 
 from deployments.errors import InvalidRequest
 from deployments.fish_speech.types import SamplingOptions
-from serve_app.http.fish.audio_bytes import AudioBytes
-from serve_app.http.fish.tts_body import LONGEST_TRANSCRIPT, REPETITION_PENALTY, TEMPERATURE, TOP_P, FishBody
-from serve_app.http.fish.tts_order import LARGEST_MAX_NEW_TOKENS
+from serve_app.fields.audio import AudioBytes
+from serve_app.tasks.speech.fish_fields import LONGEST_TRANSCRIPT, REPETITION_PENALTY, TEMPERATURE, TOP_P, FishBody
+from serve_app.tasks.speech.fish_parse import LARGEST_MAX_NEW_TOKENS
 
 DEMO_TEXT = "你说的对, 但是原神是一款由米哈游自主研发的开放世界手游."
 REF_JSON, REF_BASE = "ref_data.json", "ref_data"

@@ -12,13 +12,13 @@ from starlette.routing import BaseRoute, Route
 from deployments.errors import ClientError, InvalidRequest
 from deployments.fish_speech.types import NewVoice, VoiceChange
 from serve_app.backend import Backend
-from serve_app.http.disconnect import while_connected
-from serve_app.http.fish.audio_bytes import AudioBytes, uploads_of
+from serve_app.fields.audio import AudioBytes, uploads_of
+from serve_app.fields.model_fields import validated
 from serve_app.http.fish.form_body import read_any
 from serve_app.http.fish.replies import reply
-from serve_app.http.fish.tts_body import LONGEST_TRANSCRIPT, FishBody
-from serve_app.http.fish.validation import validated
-from serve_app.http.speech_order import check_text
+from serve_app.http.responses.disconnect import while_connected
+from serve_app.tasks.speech.fish_fields import LONGEST_TRANSCRIPT, FishBody
+from serve_app.tasks.speech.order import check_text
 
 TOLD_HERE = frozenset({400, 404, 409})  # in the shape of these routes; all else as everywhere
 ID = "letters, digits, blanks, `-` and `_`, at most 255 of them, a letter or digit first and no blank last"

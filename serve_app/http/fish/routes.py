@@ -3,8 +3,10 @@
 from starlette.routing import BaseRoute
 
 from serve_app.backend import Backend
-from serve_app.http.fish import asr, health, invoke, live, models, references, tts, vqgan
-from serve_app.http.fish.live_session import LiveLimits
+from serve_app.http.fish import asr, health, invoke, references, tts, vqgan
+from serve_app.http.fish import voices as models
+from serve_app.http.fish.live import route as live
+from serve_app.http.fish.live.session import LiveLimits
 
 
 def fish_routes(backend: Backend, live_limits: LiveLimits | None = None) -> list[BaseRoute]:

@@ -9,9 +9,9 @@ from starlette.routing import BaseRoute, Route
 from serve_app.backend import Backend
 from serve_app.http.fish.bodies import read_fields
 from serve_app.http.fish.errors import names_cloud_model
-from serve_app.http.fish.tts_order import read_order
 from serve_app.http.request_id import request_id_of
-from serve_app.http.speech_response import speech_response
+from serve_app.http.responses.speech import speech_response
+from serve_app.tasks.speech.fish_parse import read_order
 
 
 def routes(backend: Backend) -> list[BaseRoute]:

@@ -13,13 +13,13 @@ from starlette.routing import BaseRoute, Route
 from deployments.errors import InvalidRequest
 from deployments.fish_speech.types import Decoded
 from serve_app.backend import Backend
-from serve_app.http.disconnect import while_connected
-from serve_app.http.fish.audio_bytes import AudioBytes, uploads_of
+from serve_app.fields.audio import AudioBytes, uploads_of
+from serve_app.fields.model_fields import validated
 from serve_app.http.fish.bodies import read_fields
 from serve_app.http.fish.replies import reply
-from serve_app.http.fish.tts_body import SERVED_MODEL, FishBody
-from serve_app.http.fish.validation import validated
+from serve_app.http.responses.disconnect import while_connected
 from serve_app.off_loop import off_loop
+from serve_app.tasks.speech.fish_fields import SERVED_MODEL, FishBody
 
 MAX_FILES = 64
 LARGEST_CODE = 2**31 - 1

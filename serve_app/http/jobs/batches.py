@@ -5,12 +5,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serve_app.config.jobs import JobsConfig
 from serve_app.http.errors import Json
 from serve_app.http.jobs.bodies import read_body
 from serve_app.http.jobs.job_request import submission, submissions
 from serve_app.http.jobs.parameters import whole
-from serve_app.jobs.config import JobsConfig
-from serve_app.jobs.service_protocol import Jobs
+from serve_app.jobs.protocol import Jobs
 from serve_app.jobs.types import MOST_REQUESTS, Batch
 from serve_app.off_loop import off_loop
 

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from deployments.errors import PayloadTooLarge
-from serve_app.http.body_type import body_type
-from serve_app.http.json_body import parse_json
+from serve_app.http.bodies.content_type import body_type
+from serve_app.http.bodies.json_body import parse_json
 from serve_app.off_loop import off_loop
 
 T = TypeVar("T")

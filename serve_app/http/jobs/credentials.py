@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Message, Receive, Scope
 
 from deployments.errors import AuthenticationFailed, InvalidRequest
-from serve_app.http.json_body import parse_json
+from serve_app.http.bodies.json_body import parse_json
 from serve_app.keys import ApiKeys
 from serve_app.off_loop import off_loop
 

@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from deployments.errors import InvalidRequest
-from serve_app.http.form_values import quoted
+from serve_app.fields.form_values import quoted
 from serve_app.http.jobs.credentials import NAMES
-from serve_app.jobs.service_protocol import JobRequest
+from serve_app.jobs.protocol import JobRequest
 from serve_app.jobs.types import JobOptions, S3Target
 
 WEEK_MS = 604_800_000

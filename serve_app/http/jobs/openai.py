@@ -4,13 +4,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deployments.errors import InvalidRequest
-from serve_app.http.disconnect import while_connected
+from serve_app.config.jobs import JobsConfig
 from serve_app.http.jobs.openai_answers import answer
 from serve_app.http.jobs.openai_input import openai_input, wants_stream
 from serve_app.http.jobs.openai_stream import ChunkStream, abandon
 from serve_app.http.jobs.runs import idempotency_key
-from serve_app.jobs.config import JobsConfig
-from serve_app.jobs.service_protocol import JobRequest, Jobs
+from serve_app.http.responses.disconnect import while_connected
+from serve_app.jobs.protocol import JobRequest, Jobs
 from serve_app.jobs.types import Job, JobOptions
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -11,14 +11,14 @@ from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from deployments.errors import InvalidRequest
-from serve_app.http import openai_speech
-from serve_app.http.body_type import body_type
-from serve_app.http.form_values import TRUE
-from serve_app.http.forms import CHARSETS, read_form
+from serve_app.fields.form_values import TRUE
+from serve_app.http.bodies.content_type import body_type
+from serve_app.http.bodies.form import CHARSETS, read_form
+from serve_app.http.bodies.json_body import parse_object
+from serve_app.http.bodies.upload import content_type, file_name
 from serve_app.http.jobs.bodies import LARGE_BYTES, read_bytes
 from serve_app.http.jobs.credentials import NAMES
-from serve_app.http.json_body import parse_object
-from serve_app.http.uploads import content_type, file_name
+from serve_app.http.openai import speech as openai_speech
 from serve_app.off_loop import off_loop
 
 SAFE = "/:@-._~!$&'()*+,;="

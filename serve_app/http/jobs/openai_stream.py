@@ -5,11 +5,11 @@ import json
 
 from starlette.types import Receive, Scope, Send
 
-from serve_app.http.disconnect import while_connected
 from serve_app.http.jobs.openai_answers import JOB_HEADER, answer, error_body
-from serve_app.http.late_response import LateResponse
-from serve_app.http.sse import PING, PING_S
-from serve_app.jobs.service_protocol import Jobs
+from serve_app.http.openai.sse import PING, PING_S
+from serve_app.http.responses.disconnect import while_connected
+from serve_app.http.responses.late import LateResponse
+from serve_app.jobs.protocol import Jobs
 from serve_app.jobs.types import Job, JobNotFound
 
 

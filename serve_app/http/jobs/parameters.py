@@ -3,7 +3,7 @@
 from starlette.requests import Request
 
 from deployments.errors import InvalidRequest
-from serve_app.http.form_values import FALSE, TRUE, quoted
+from serve_app.fields.form_values import FALSE, TRUE, quoted
 
 LONGEST_NUMBER = 15  # digits
 

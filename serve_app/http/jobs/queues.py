@@ -6,7 +6,7 @@ from starlette.responses import Response
 from serve_app.http.errors import Json
 from serve_app.http.jobs.parameters import whole
 from serve_app.jobs.envelope import envelope, without_output
-from serve_app.jobs.service_protocol import Jobs
+from serve_app.jobs.protocol import Jobs
 
 RECENT, MOST_RECENT = 100, 1_000
 

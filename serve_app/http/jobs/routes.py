@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from deployments.errors import ClientError
+from serve_app.config.jobs import JobsConfig
 from serve_app.http.jobs.batches import Batches
 from serve_app.http.jobs.guard import Guard
 from serve_app.http.jobs.openai import METHODS, OpenAiRoute
@@ -16,8 +17,7 @@ from serve_app.http.jobs.rate_limits import RATES, RateLimits
 from serve_app.http.jobs.runs import Runs
 from serve_app.http.jobs.streams import Streams
 from serve_app.http.paths import JOBS
-from serve_app.jobs.config import JobsConfig
-from serve_app.jobs.service_protocol import Jobs
+from serve_app.jobs.protocol import Jobs
 
 Handler = Callable[[Request], Awaitable[Response]]
 ASK = ("GET", "POST")  # clients use both for what changes nothing

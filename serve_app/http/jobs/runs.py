@@ -4,14 +4,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deployments.errors import InvalidRequest
-from serve_app.http.disconnect import while_connected
+from serve_app.config.jobs import JobsConfig
 from serve_app.http.ignored_fields import ignored_header
 from serve_app.http.jobs import answers
 from serve_app.http.jobs.bodies import read_body
 from serve_app.http.jobs.job_request import WEEK_MS, submission
 from serve_app.http.jobs.parameters import flag, milliseconds
-from serve_app.jobs.config import JobsConfig
-from serve_app.jobs.service_protocol import Jobs
+from serve_app.http.responses.disconnect import while_connected
+from serve_app.jobs.protocol import Jobs
 
 WAIT_MS = (1_000, 300_000)
 WAIT_S = 90.0

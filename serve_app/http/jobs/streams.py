@@ -3,9 +3,9 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serve_app.http.disconnect import while_connected
 from serve_app.http.errors import Json
-from serve_app.jobs.service_protocol import Jobs
+from serve_app.http.responses.disconnect import while_connected
+from serve_app.jobs.protocol import Jobs
 from serve_app.jobs.types import StreamPage
 from serve_app.off_loop import off_loop
 

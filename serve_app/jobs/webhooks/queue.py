@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, insert, select, text, update
 
-from serve_app.jobs.tables import webhooks
+from serve_app.jobs.storage.tables import webhooks
 from serve_app.jobs.webhooks.webhook import Row, State, Webhook
 
 PRUNED_AT_ONCE = 1_000

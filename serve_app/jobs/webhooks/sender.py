@@ -16,8 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from media.network import Resolver, parse_networks, resolve_with_system
 from media.post import PostPolicy
-from serve_app.jobs.config import WebhooksConfig
-from serve_app.jobs.database import Database
+from serve_app.config.jobs import WebhooksConfig
+from serve_app.jobs.storage.database import Database
 from serve_app.jobs.webhooks import queue
 from serve_app.jobs.webhooks.delivery import deliver
 from serve_app.jobs.webhooks.schedule import Failure, next_delay_s

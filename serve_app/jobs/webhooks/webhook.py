@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from media.errors import ForbiddenUrl
 from media.web import parse_url
-from serve_app.jobs.contracts.contract import Notice
+from serve_app.contracts.contract import Notice
 from serve_app.jobs.webhooks.signature import encode
 
 State = Literal["pending", "delivered", "dead"]

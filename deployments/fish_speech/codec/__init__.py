@@ -1,0 +1,1 @@
+"""What a codec of fish-speech is, and what both versions build theirs from."""

@@ -1,0 +1,1 @@
+"""The language model of both versions: network, batches, sampling, scheduler."""

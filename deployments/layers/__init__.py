@@ -1,0 +1,1 @@
+"""Network layers that more than one family or version is made of."""

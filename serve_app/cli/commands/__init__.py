@@ -1,0 +1,1 @@
+"""A module per command; its name is the command's."""

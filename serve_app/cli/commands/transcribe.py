@@ -1,0 +1,92 @@
+"""``antiphon transcribe``: text out of files, URLs or standard input, by a server or by this process."""
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from deployments.errors import AntiphonError
+from deployments.whisper.types import Task
+from serve_app.cli.running import run, told
+from serve_app.cli.transcription.inputs import AudioInput, open_input
+from serve_app.cli.transcription.outputs import targets
+from serve_app.cli.transcription.results import FORMATS
+from serve_app.cli.transcription.run import Job, transcribe_all
+from serve_app.cli.transcription.ways import choose_way
+from serve_app.tasks.transcription.formats import TranscriptFormat
+
+
+@click.command(epilog="Several inputs are transcribed side by side and printed in their order.")
+@click.argument("audio", nargs=-1, required=True, metavar="FILE|URL|-...")
+@click.option(
+    "--server", envvar="ANTIPHON_SERVER", help="Use this server; without it the one at port 8000, if any."
+)
+@click.option("--local", is_flag=True, help="Use no server: load the model in this process.")
+@click.option("--model", help="Id or alias; with --local also a folder, hf://org/name@revision or s3://...")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Configuration of the models for --local, which it implies.  [default: configs/local.yaml]",
+)
+@click.option("--format", "kind", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--language", help="Spoken language, as code or English name; detected if absent.")
+@click.option("--task", type=click.Choice(get_args(Task)), default="transcribe", show_default=True)
+@click.option("--word-timestamps", is_flag=True, help="Find the time of every word, which sharpens all times.")
+@click.option("--prompt", help="Text that sets style and spelling.")
+@click.option("--hotwords", help="Words and phrases to expect.")
+@click.option("--beam-size", help="Beams of the search; 1 is greedy.")
+@click.option("--temperature", help="Sampling temperature, or a ladder such as 0,0.4,0.8.")
+@click.option("--no-vad", is_flag=True, help="Do not look for speech first; take windows as they come.")
+@click.option("--stream", is_flag=True, help="Print segments as they come (text, srt, vtt).")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write, or folder for several.")
+def transcribe(
+    audio: tuple[str, ...],
+    server: str | None,
+    local: bool,
+    model: str | None,
+    config: Path | None,
+    kind: TranscriptFormat,
+    language: str | None,
+    task: Task,
+    word_timestamps: bool,
+    prompt: str | None,
+    hotwords: str | None,
+    beam_size: str | None,
+    temperature: str | None,
+    no_vad: bool,
+    stream: bool,
+    output: Path | None,
+) -> None:
+    """Write down what is said in files, in what URLs lead to, or in standard input (-).
+
+    The API key for a server comes from ANTIPHON_API_KEY.
+    """
+    if stream and (len(audio) > 1 or kind not in ("text", "srt", "vtt")):
+        raise click.UsageError("--stream takes one input, and the format text, srt or vtt.")
+    fields = {
+        "language": language,
+        "prompt": prompt,
+        "hotwords": hotwords,
+        "beam_size": beam_size,
+        "temperature": temperature,
+        "word_timestamps": "true" if word_timestamps else None,
+        "vad_filter": "false" if no_vad else None,
+    }
+    with ExitStack() as stack:
+        inputs = _open(audio, stack)
+        given = {name: value for name, value in fields.items() if value is not None}
+        job = Job(inputs, targets(inputs, output, kind), task, kind, given, stream)
+        way = choose_way(server, local=local, config=config, model=model)
+        failures = run(transcribe_all(way, job))
+    sys.exit(1 if failures else 0)
+
+
+def _open(names: tuple[str, ...], stack: ExitStack) -> list[AudioInput]:
+    if names.count("-") > 1:
+        raise click.UsageError("Standard input (-) can be read once.")
+    try:
+        return [open_input(name, stack) for name in names]
+    except (AntiphonError, OSError) as error:
+        raise click.UsageError(told(error)) from error

@@ -1,0 +1,117 @@
+"""Codes of a text by the language model alone: several samples at a time, in one batch."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from deployments.errors import InvalidRequest
+from deployments.fish_speech.language_model.batcher import Batcher, Columns, Entry, Frames
+from deployments.fish_speech.language_model.rows import FrameRows
+from deployments.fish_speech.segments import next_segment
+from deployments.fish_speech.text import split
+from deployments.fish_speech.types import SamplingOptions
+from serve_app.cli.fish.checkpoints import LanguageModel
+from serve_app.cli.fish.codes import Codes
+
+AT_ONCE = 16  # samples in a batch
+CHUNK = 8  # frames after which the progress is told
+SEEDS = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be said. ``prompts`` are transcripts with their codes; ``samples`` versions are made, with the
+    seeds from ``sampling.seed`` on. ``context`` is the longest prompt with its speech, in columns.
+    """
+
+    text: str
+    prompts: Sequence[tuple[str, Codes]]
+    sampling: SamplingOptions
+    samples: int = 1
+    speaker: str | None = None
+    context: int = 2_048
+
+
+@dataclass(slots=True)
+class _Sample:
+    """One version on its way."""
+
+    seed: int
+    past: list[Columns] = field(default_factory=list)
+    said: list[Columns] = field(default_factory=list)
+    codes: list[Codes] = field(default_factory=list)
+    segments: int = 0
+
+
+class Generation:
+    """Says one order. Blocks. ``frames`` counts what was drawn for all samples."""
+
+    def __init__(self, model: LanguageModel, order: Order) -> None:
+        """Raises InvalidRequest for a text with nothing to say, and prompts that the model does not have."""
+        self.frames = 0
+        self._order, self._rules, self._prompts = order, model.rules, model.prompts
+        self._pieces = split(order.text, order.sampling.chunk_length, model.clean)
+        if not self._pieces:
+            raise InvalidRequest("The text has nothing that can be spoken; send words.")
+        self._opening = self._prompts.opening(order.prompts)
+        self._rows = FrameRows(
+            model.network,
+            model.rules,
+            slots=min(order.samples, AT_ONCE),
+            context=order.context,
+            most_openings=1,
+            threads=torch.get_num_threads(),
+        )
+        self._batcher = Batcher(self._rows)
+
+    def record(self, on_progress: Callable[[float], None]) -> None:
+        """Record the graphs of a GPU, which makes it faster."""
+        self._rows.record(on_progress)
+
+    def run(self, on_frames: Callable[[int], None] = lambda _: None) -> list[Codes]:
+        """Codes (codebooks, frames) of every sample. ``on_frames`` is told of new frames.
+
+        Raises InvalidRequest for what does not fit into the context.
+        """
+        first = self._order.sampling.seed or 0
+        samples = [_Sample((first + number) % SEEDS) for number in range(self._order.samples)]
+        speaking = {self._queued(sample): sample for sample in samples}
+        while self._batcher.busy:
+            for entry, found in self._batcher.turn():
+                if isinstance(found, Exception):
+                    raise found
+                self.frames += found.columns.shape[1]
+                on_frames(found.columns.shape[1])
+                sample = speaking[entry]
+                self._take(sample, found)
+                if found.end and sample.segments < len(self._pieces):
+                    speaking[self._queued(sample)] = sample
+        return [np.concatenate(sample.codes, axis=1) for sample in samples]
+
+    def _queued(self, sample: _Sample) -> Entry:
+        """The sample's next segment."""
+        sample.past.append(self._prompts.segment(self._pieces[sample.segments], self._order.speaker))
+        segment = next_segment(
+            self._opening,
+            sample.past,
+            context=self._order.context,
+            seed=sample.seed,
+            sampling=self._order.sampling,
+            chunk=CHUNK,
+        )
+        entry = Entry(segment)
+        sample.segments += 1
+        self._batcher.add(entry)
+        return entry
+
+    def _take(self, sample: _Sample, found: Frames) -> None:
+        sample.said.append(found.columns)
+        if not found.end:
+            return
+        columns = np.concatenate(sample.said, axis=1)
+        sample.said = []
+        sample.past.append(self._prompts.past(columns))
+        heard = self._rules.returned_frames(torch.from_numpy(columns), ended=found.end == "spoken")
+        sample.codes.append(self._rules.codes(heard).numpy().astype(np.int32))

@@ -1,0 +1,109 @@
+"""Transcription by this process itself, through the same form, engine and formats as on a server."""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self
+
+from starlette.datastructures import FormData, UploadFile
+
+from deployments.calls import Calls
+from deployments.whisper.config import WhisperConfig
+from deployments.whisper.deployment import WhisperReplica
+from deployments.whisper.types import Finished, Progress, Segment, Task, Transcript
+from media.fetch import FetchPolicy
+from serve_app.cli import local as _in_process
+from serve_app.cli.local import Choice, Kind, LocalModel, board
+from serve_app.cli.transcription.inputs import AudioInput
+from serve_app.cli.transcription.progress import ProgressBar
+from serve_app.cli.transcription.results import Result
+from serve_app.config.app import FetchConfig, TextClassificationEntry, WhisperEntry
+from serve_app.http.bodies.upload import open_upload
+from serve_app.tasks.transcription import formats as transcripts
+from serve_app.tasks.transcription.parse import Output, parse_form
+
+if TYPE_CHECKING:
+    from deployments.text_classification.deployment import TextClassificationReplica
+
+NO_LIMIT = {"queue_audio_s": 1e9, "queue_requests": 1_000_000}
+WHISPER = Kind("transcription", WhisperConfig, NO_LIMIT)
+
+
+def choose(model: str | None, config: Path | None) -> Choice[WhisperConfig]:
+    """The model for ``--model``. Raises ModelNotFound, InvalidRequest, ConfigProblems."""
+    return _in_process.choose(WHISPER, model, config)
+
+
+class LocalTranscriber(LocalModel[WhisperReplica]):
+    """One model and its classifier, if it has one, loaded on entering and unloaded on leaving."""
+
+    def __init__(self, choice: Choice[WhisperConfig], bar: ProgressBar) -> None:
+        self._classifier = _classifier(choice)
+        fetching = FetchPolicy(**(choice.app.fetch if choice.app else FetchConfig()).model_dump())
+        calls = None if self._classifier is None else _calls(self._classifier)
+        super().__init__(WhisperReplica(choice.name, choice.config, fetching, board(bar), calls))
+        self._choice, self._bar = choice, bar
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            if self._classifier is not None:
+                await stack.enter_async_context(LocalModel(self._classifier))
+            await stack.enter_async_context(LocalModel(self._replica))
+            self._loaded = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._loaded.aclose()
+
+    async def transcribe(
+        self, index: int, audio: AudioInput, task: Task, fields: Mapping[str, str], result: Result
+    ) -> None:
+        """Fill the result. Raises AntiphonError with a sentence."""
+        items: list[tuple[str, Any]] = [*fields.items(), ("response_format", result.kind)]
+        if audio.path is None:
+            form, data = parse_form(FormData([*items, ("url", audio.url or "")]), task), None
+        else:
+            with audio.path.open("rb") as file:
+                upload = UploadFile(file, size=audio.path.stat().st_size, filename=audio.path.name)
+                form = parse_form(FormData([*items, ("file", upload)]), task)
+                data = (await open_upload(upload)).data
+        request = form.request.model_copy(update={"model": self._choice.on_demand})
+        async with aclosing(self._replica.transcribe(request, data)) as parcels:
+            async for event in (event async for parcel in parcels for event in parcel):
+                match event:
+                    case Segment():
+                        result.add(event)
+                    case Progress():
+                        self._bar.update(index, event.processed, event.total)
+                    case Finished():
+                        result.document = _document(task, event, result, form.output)
+
+
+def _classifier(choice: Choice[WhisperConfig]) -> "TextClassificationReplica | None":
+    """The replica of the classifier that the model's entry names."""
+    entries = {entry.id: entry for entry in choice.app.models} if choice.app else {}
+    entry = entries.get(choice.name)
+    used = entries.get(entry.classifier or "") if isinstance(entry, WhisperEntry) else None
+    if not isinstance(used, TextClassificationEntry):
+        return None
+    from deployments.text_classification.deployment import TextClassificationReplica  # imports PyTorch
+
+    return TextClassificationReplica(used.id, used.config)
+
+
+def _calls(classifier: "TextClassificationReplica") -> Calls:
+    handle: Any = SimpleNamespace(label_texts=SimpleNamespace(remote=classifier.label_texts))
+    return Calls(handle, "classifier", retries=0)
+
+
+def _document(task: Task, end: Finished, result: Result, output: Output) -> dict[str, Any] | None:
+    transcript = Transcript(
+        task, end.language, end.language_probability, end.duration, end.speech_duration, tuple(result.segments)
+    )
+    match result.kind:
+        case "json":
+            return transcripts.as_json(transcript, logprobs=output.logprobs)
+        case "verbose_json":
+            return transcripts.as_verbose_json(transcript, segments=output.segments, words=output.words)
+    return None

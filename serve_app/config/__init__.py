@@ -1,0 +1,1 @@
+"""Typed settings: of the application, of models (an entry per family), of tasks (a row each), of jobs."""

@@ -1,0 +1,1 @@
+"""Ray Serve's configuration file, read strictly: every mistake with its line."""

@@ -1,0 +1,54 @@
+"""The job contracts: one module each. A new one is its module and its line here."""
+
+from collections.abc import Mapping
+
+from deployments.errors import InvalidRequest
+from serve_app.config.app import ModelTask
+from serve_app.config.jobs import ContractName
+from serve_app.contracts.contract import Contract
+from serve_app.contracts.faster_whisper.contract import FasterWhisper
+from serve_app.contracts.fish_speech.contract import FishSpeech
+from serve_app.contracts.hate_speech import HateSpeech
+from serve_app.contracts.ivrit.contract import Ivrit
+from serve_app.contracts.openai.contract import OpenAi
+
+__all__ = ["ALL", "by_name", "choose"]
+
+# Of those of one task, the first is what an input of unknown shape is taken for.
+ALL: tuple[Contract, ...] = (
+    OpenAi(),
+    Ivrit(),
+    Ivrit("ivrit-legacy", legacy=True),
+    FasterWhisper(),
+    FishSpeech(),
+    HateSpeech(),
+)
+_BY_NAME = {contract.name: contract for contract in ALL}
+
+
+def by_name(name: ContractName) -> Contract:
+    """The contract of this name."""
+    return _BY_NAME[name]
+
+
+def choose(job_input: object, task: ModelTask | None, contract: ContractName | None) -> Contract:
+    """The contract of a job: the endpoint's own one, else the first that has the input's shape among those of the
+    endpoint's task (None: of any), else the task's default, which then says what is missing.
+
+    Raises InvalidRequest if the input is no object, or if there is no task and it has no shape that is known.
+    """
+    if not isinstance(job_input, Mapping):
+        raise InvalidRequest("`input` has to be an object.", param="input")
+    if contract is not None:
+        return by_name(contract)
+    suitable = [one for one in ALL if task is None or one.task in (task, None)]
+    for one in suitable:
+        if one.accepts(job_input):
+            return one
+    if task is None:
+        raise InvalidRequest(
+            "The input has no shape that is known here. Send `transcribe_args` (with `url` or `blob`) or `audio` "
+            "to transcribe, `prompt` or `text` to classify, `text` and another field of speech (such as `format`) "
+            "to speak, or `openai_route` and `openai_input` for any request."
+        )
+    return next(one for one in suitable if one.task == task)

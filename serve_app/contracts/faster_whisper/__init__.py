@@ -1,0 +1,1 @@
+"""The contract of RunPod's worker-faster_whisper."""

@@ -1,0 +1,1 @@
+"""The contract of jobs that speak: inputs of fish-speech's API."""

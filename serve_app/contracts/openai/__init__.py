@@ -1,0 +1,1 @@
+"""The contract of jobs whose input is a request of any OpenAI route."""

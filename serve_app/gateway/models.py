@@ -1,0 +1,81 @@
+"""The served models and the names they answer to."""
+
+import fnmatch
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from deployments.errors import InvalidRequest, ModelNotFound
+from serve_app.config.app import AppConfig, ModelEntry, ModelTask
+
+# Names that clients of hosted services send; each answers with the default model of its task.
+WELL_KNOWN: dict[ModelTask, tuple[str, ...]] = {
+    "transcription": ("whisper-1",),
+    "classification": (
+        "omni-moderation-latest",
+        "omni-moderation-2024-09-26",
+        "text-moderation-latest",
+        "text-moderation-stable",
+    ),
+    "speech": ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "s1", "s2-pro", "speech-1.5", "speech-1.6"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A model, and the name that an on-demand deployment has to load for this request (None otherwise)."""
+
+    entry: ModelEntry
+    on_demand: str | None = None
+
+
+class ModelIndex:
+    """Finds the model that a request means: by id, by alias, by a task's well-known name, by allow-list."""
+
+    def __init__(self, models: Iterable[ModelEntry]) -> None:
+        self.entries = tuple(models)
+        self._by_name = {name: entry for entry in self.entries for name in (entry.id, *entry.aliases)}
+        for task, names in WELL_KNOWN.items():
+            default = self.default(task)
+            for name in names:
+                if default is not None:
+                    self._by_name.setdefault(name, default)
+
+    @classmethod
+    def of(cls, config: AppConfig) -> "ModelIndex":
+        """The index of a configuration's models."""
+        return cls(config.models)
+
+    def default(self, task: ModelTask) -> ModelEntry | None:
+        """The task's default: the one marked so, else the first that has a source of its own."""
+        candidates = [entry for entry in self.entries if entry.task == task and entry.config.source]
+        return next((entry for entry in candidates if entry.default), candidates[0] if candidates else None)
+
+    def find(self, name: str | None) -> ModelEntry | None:
+        """The entry with this id or alias, whatever its task."""
+        return self._by_name.get(name) if name else None
+
+    def aliases(self, entry: ModelEntry) -> tuple[str, ...]:
+        """All names besides its id to which an entry answers."""
+        return tuple(name for name, found in self._by_name.items() if found is entry and name != entry.id)
+
+    def resolve(self, task: ModelTask, name: str | None) -> Resolved:
+        """The model for ``name``, or the task's default for None.
+
+        Raises ModelNotFound for an unknown name, InvalidRequest for a model of another task.
+        """
+        entry = self._by_name.get(name) if name else self.default(task)
+        if entry is None:
+            found = next((e for e in self.entries if name and _allowed(e, name)), None)
+            if found is None:
+                known = ", ".join(sorted(e.id for e in self.entries if e.task == task)) or "none"
+                raise ModelNotFound(
+                    f"The model {str(name)[:100]!r} is not served here. Models for {task}: {known}.", param="model"
+                )
+            return Resolved(found, on_demand=name)
+        if entry.task != task:
+            raise InvalidRequest(f"The model {name!r} does {entry.task}, not {task}.", param="model")
+        return Resolved(entry)
+
+
+def _allowed(entry: ModelEntry, name: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in entry.config.allow)

@@ -1,0 +1,110 @@
+"""A JSON object as the body of a request, read within limits."""
+
+import contextlib
+import json
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+
+from deployments.errors import InvalidRequest, PayloadTooLarge
+from serve_app.fields.form_values import quoted
+from serve_app.http.bodies.content_type import body_type, told
+from serve_app.http.errors import UnsupportedMedia
+from serve_app.off_loop import off_loop
+
+T = TypeVar("T")
+
+MAX_BYTES = 8 * 1024**2
+LARGE_BYTES = 64 * 1024
+MAX_VALUES = 500_000  # in a body beyond MAX_BYTES, which is to be long for its texts
+CHARSETS = frozenset({"ascii", "utf-8"})
+
+
+async def read_json(request: Request, make: Callable[[dict[str, Any]], T], max_bytes: int = MAX_BYTES) -> T:
+    """What ``make`` makes of the body's object. If the body is large, both are done on a thread.
+
+    Raises UnsupportedMedia for another content type, PayloadTooLarge, InvalidRequest for a body that is no JSON
+    object, ClientDisconnect if the client leaves.
+    """
+    kind = body_type(request, CHARSETS)
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise UnsupportedMedia(
+            f"The request body is {told(kind)}; send a JSON object with `Content-Type: application/json`."
+        )
+    body = await _bytes_of(request, max_bytes)
+    if len(body) > MAX_BYTES and sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise PayloadTooLarge(f"The request body has more than {MAX_VALUES} values; send several requests.")
+    return await off_loop(lambda: make(parse_object(body)), large=len(body) >= LARGE_BYTES)
+
+
+def parse_object(body: bytes | bytearray) -> dict[str, Any]:
+    """The JSON object in UTF-8 bytes. Raises InvalidRequest that says where it cannot be read, and why."""
+    found = parse_json(body)
+    if not isinstance(found, dict):
+        raise InvalidRequest("The JSON in the request body has to be an object.")
+    return found
+
+
+def parse_json(body: bytes | bytearray) -> Any:
+    """The JSON in UTF-8 bytes. Raises InvalidRequest that says where it cannot be read, and why."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"The request body is not UTF-8: byte {error.start + 1} cannot be read.") from error
+    if not text.strip():
+        raise InvalidRequest("The request body is empty; send a JSON object.")
+    if text.startswith("\ufeff"):
+        raise InvalidRequest("The request body begins with a byte order mark; send the JSON without it.")
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise InvalidRequest(
+            f"The request body is not valid JSON at line {error.lineno}, column {error.colno}: {_reason(error)}."
+        ) from error
+    except RecursionError as error:
+        raise InvalidRequest("The JSON in the request body is nested too deeply.") from error
+    except ValueError as error:  # the only other one is Python's own limit
+        raise InvalidRequest("The JSON in the request body holds a number with too many digits.") from error
+
+
+async def _bytes_of(request: Request, max_bytes: int) -> bytearray:
+    body = bytearray()
+    async with contextlib.aclosing(request.stream()) as chunks:
+        async for chunk in chunks:
+            if len(body) + len(chunk) > max_bytes:
+                raise PayloadTooLarge(
+                    f"The request body is larger than the {max_bytes} bytes of JSON that are taken; "
+                    "send several requests."
+                )
+            body += chunk
+    return body
+
+
+def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise InvalidRequest(f"The JSON in the request body has the key {quoted(key)} twice; send it once.")
+        found[key] = value
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise InvalidRequest(f"The JSON in the request body holds {constant}, which is no JSON.")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise InvalidRequest(f"The JSON in the request body holds {quoted(text)}, which is too large a number.")
+    return number
+
+
+def _reason(error: json.JSONDecodeError) -> str:
+    reason = error.msg.rstrip(": ").removesuffix(" at").removesuffix(" starting")
+    return reason[:1].lower() + reason[1:]
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)

@@ -1,0 +1,1 @@
+"""fish-speech's WebSocket: text in, sound out, while both go on."""

@@ -1,0 +1,153 @@
+"""``/model`` and ``/model/{id}`` of the hosted service: voices are found, made, described and removed."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, WithJsonSchema
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from deployments.errors import InvalidRequest, ModelNotFound
+from deployments.fish_speech.types import NewVoice, Voice, VoiceChange, VoiceDetails
+from deployments.whisper.types import TranscriptionRequest, collect
+from serve_app.backend import Backend
+from serve_app.fields.audio import AudioBytes, uploads_of
+from serve_app.fields.model_fields import validated
+from serve_app.http.errors import Json
+from serve_app.http.fish.cloud_voices import VoiceQuery, entity, page_of
+from serve_app.http.fish.errors import Unprocessable
+from serve_app.http.fish.form_body import read_any
+from serve_app.http.request_id import request_id_of
+from serve_app.http.responses.disconnect import while_connected
+from serve_app.tasks.speech.fish_fields import LONGEST_TRANSCRIPT, UNUSED, FishBody
+from serve_app.upload import Upload
+
+LISTS = frozenset({"voices", "texts", "tags"})
+QUERY_LISTS = frozenset({"tag", "language", "title_language"})
+MAX_RECORDINGS = 16
+
+
+class VoiceBody(FishBody):
+    """What is to be known of a voice. Of one that there is already, what is absent stays as it is."""
+
+    title: str | None = Field(None, max_length=255, description="Its name.")
+    description: str | None = Field(None, max_length=4_096, description="What it is like.")
+    tags: list[str] | None = Field(None, max_length=64, description="Words to find it by.")
+    languages: list[str] | None = Field(None, max_length=64, description="The languages that it speaks.")
+    visibility: str | None = Field(None, description=f"{UNUSED}: whoever may use the server may use the voice.")
+    cover_image: Annotated[Any, WithJsonSchema({"type": "string", "format": "binary"})] = Field(
+        None, description=f"{UNUSED}."
+    )
+    model: str | None = Field(None, max_length=256, description="The model whose library it is.")
+
+
+class NewVoiceBody(VoiceBody):
+    """A voice to be made of recordings."""
+
+    title: str = Field(min_length=1, max_length=255, description="Its name.")
+    voices: list[AudioBytes] = Field(
+        min_length=1, max_length=MAX_RECORDINGS, description="Recordings of it: files."
+    )
+    texts: list[Annotated[str, Field(max_length=LONGEST_TRANSCRIPT)]] = Field(
+        [], max_length=MAX_RECORDINGS, description="What is said in each; transcribed here if absent."
+    )
+    type: str = Field("tts", pattern="^tts$", description="Only `tts` is made here.")
+    train_mode: str = Field("fast", pattern="^fast$", description="Only `fast`: nothing is trained.")
+    enhance_audio_quality: bool = Field(False, description=f"{UNUSED}.")
+
+
+def routes(backend: Backend) -> list[BaseRoute]:
+    """The two routes with their methods."""
+
+    async def find(request: Request) -> Response:
+        query = validated(VoiceQuery, _parameters(request))
+        voices = await while_connected(request.receive, backend.voices(query.model))
+        return Json(page_of(voices, query))
+
+    async def create(request: Request) -> Response:
+        body = await read_any(request, partial(validated, NewVoiceBody), LISTS)
+        making = _create(backend, body, request_id_of(request.scope))
+        return Json(entity(await while_connected(request.receive, making)), 201)
+
+    async def retrieve(request: Request) -> Response:
+        name: str = request.path_params["name"]
+        model = request.query_params.get("model") or None
+        return Json(entity(await while_connected(request.receive, backend.voice(name, model))))
+
+    async def change(request: Request) -> Response:
+        body = await read_any(request, partial(validated, VoiceBody), LISTS)
+        changing = _change(backend, request.path_params["name"], body)
+        return Json(entity(await while_connected(request.receive, changing)))
+
+    async def delete(request: Request) -> Response:
+        model = request.query_params.get("model") or None
+        await while_connected(request.receive, backend.delete_voice(request.path_params["name"], model))
+        return Response(status_code=204)
+
+    async def all_voices(request: Request) -> Response:
+        return await (create(request) if request.method == "POST" else find(request))
+
+    async def one_voice(request: Request) -> Response:
+        act = {"PATCH": change, "DELETE": delete}.get(request.method, retrieve)
+        return await act(request)
+
+    return [
+        Route("/model", all_voices, methods=["GET", "POST"]),
+        Route("/model/{name:path}", one_voice, methods=["GET", "PATCH", "DELETE"]),
+    ]
+
+
+async def _create(backend: Backend, body: NewVoiceBody, request_id: str) -> Voice:
+    """Keep a voice under an id of our own, as the hosted service does."""
+    recordings = uploads_of(body.voices)
+    texts = body.texts or await _transcribed(backend, recordings, request_id)
+    if len(texts) != len(recordings):
+        raise InvalidRequest(
+            f"There are {len(recordings)} `voices` and {len(texts)} `texts`; send one text for each recording, or "
+            "none at all.",
+            param="texts",
+        )
+    voice = NewVoice(id=uuid.uuid4().hex, texts=tuple(texts), details=_details(body, VoiceDetails()))
+    return await backend.add_voice(voice, recordings, body.model)
+
+
+async def _change(backend: Backend, name: str, body: VoiceBody) -> Voice:
+    voice = await backend.voice(name, body.model)
+    return await backend.change_voice(name, VoiceChange(details=_details(body, voice.details)), body.model)
+
+
+def _details(body: VoiceBody, old: VoiceDetails) -> VoiceDetails:
+    sent = {name: getattr(body, name) for name in VoiceDetails.model_fields}
+    changed = {name: value for name, value in sent.items() if value is not None}
+    try:
+        return VoiceDetails.model_validate(old.model_dump() | changed)
+    except ValidationError as error:
+        raise Unprocessable.of(error) from error
+
+
+async def _transcribed(backend: Backend, recordings: Sequence[Upload], request_id: str) -> list[str]:
+    """What is said in recordings, as the default transcription model hears it. Raises InvalidRequest if there is
+    none.
+    """
+    texts = []
+    for recording in recordings:
+        try:
+            async with aclosing(
+                backend.transcribe(TranscriptionRequest(request_id=request_id), recording)
+            ) as events:
+                texts.append((await collect("transcribe", events)).text)
+        except ModelNotFound as error:
+            raise InvalidRequest(
+                "`texts` is missing, and no model here could transcribe `voices`; send a text for each.",
+                param="texts",
+            ) from error
+    return texts
+
+
+def _parameters(request: Request) -> Mapping[str, Any]:
+    query = request.query_params
+    return {name: query.getlist(name) if name in QUERY_LISTS else query[name] for name in query}

@@ -1,0 +1,77 @@
+"""``GET /v1/models`` and ``/v1/models/{id}`` of the OpenAI API, with what each model does and how it is."""
+
+import contextlib
+import time
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from deployments.errors import ModelNotFound
+from deployments.model_state import ModelState
+from deployments.model_store.source import HubSource, LocalSource, parse_source
+from serve_app.backend import Backend
+from serve_app.config.app import ModelEntry, ModelTask
+from serve_app.http.errors import Json
+from serve_app.http.health import state_object
+
+
+def routes(backend: Backend) -> list[Route]:
+    """The two routes. ``created`` of all models is the start of this process."""
+    created = int(time.time())
+
+    async def list_models(request: Request) -> Response:
+        states = await backend.states()
+        data = [_model(backend, entry, entry.id, states, created) for entry in backend.models.entries]
+        return Json({"object": "list", "data": data})
+
+    async def retrieve_model(request: Request) -> Response:
+        name: str = request.path_params["name"]
+        if not name:
+            return await list_models(request)
+        entry = _find(backend, name)
+        return Json(_model(backend, entry, name, await backend.states(), created))
+
+    return [
+        Route("/v1/models", list_models, methods=["GET"]),
+        Route("/v1/models/{name:path}", retrieve_model, methods=["GET"]),
+    ]
+
+
+def _find(backend: Backend, name: str) -> ModelEntry:
+    index = backend.models
+    for entry in index.entries:
+        if name == entry.id or name in index.aliases(entry):
+            return entry
+    for task in get_args(ModelTask):
+        with contextlib.suppress(ModelNotFound):
+            return index.resolve(task, name).entry
+    known = ", ".join(sorted(entry.id for entry in index.entries))
+    raise ModelNotFound(f"The model {name[:100]!r} is not served here. Models: {known}.", param="model")
+
+
+def _model(
+    backend: Backend, entry: ModelEntry, name: str, states: Mapping[str, ModelState], created: int
+) -> dict[str, Any]:
+    source = entry.config.source and parse_source(entry.config.source)
+    state = states.get(entry.id)
+    return {
+        "id": name,
+        "object": "model",
+        "created": created,
+        "owned_by": source.repo.partition("/")[0] if isinstance(source, HubSource) else "antiphon",
+        "root": entry.id,
+        "task": entry.task,
+        "languages": list(state.languages) if state else [],
+        "labels": list(state.labels) if state else [],
+        "aliases": list(backend.models.aliases(entry)),
+        "default": entry is backend.models.default(entry.task),
+        "description": entry.description,
+        "license": entry.license,
+        # A folder's name is this machine's own business.
+        "source": None if source is None else "local" if isinstance(source, LocalSource) else entry.config.source,
+        "on_demand": list(entry.config.allow),
+        "state": state_object(state, entry.task),
+    }

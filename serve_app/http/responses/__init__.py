@@ -1,0 +1,1 @@
+"""A response that begins late, ends with its client, or is sound."""

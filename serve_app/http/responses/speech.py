@@ -1,0 +1,72 @@
+"""Speech as the body of a response: sent while it is being made, or as a whole file."""
+
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from deployments.fish_speech.types import SpeechEvent, Started
+from media.encode import CONTENT_TYPES
+from serve_app.failures import as_told
+from serve_app.http.request_id import request_id_of
+from serve_app.http.responses.disconnect import while_connected
+from serve_app.http.responses.late import LateResponse
+from serve_app.tasks.speech.encoding import encoded, whole
+from serve_app.tasks.speech.order import SpeechOrder
+
+
+async def speech_response(
+    request: Request, events: AsyncGenerator[SpeechEvent, None], order: SpeechOrder
+) -> Response:
+    """The response for an utterance; the request's body has to be read already. Raises what the events raise.
+
+    ``X-Sample-Rate`` is that of the speech in Hz, ``X-Seed`` repeats it.
+    """
+    kind = order.called or order.container.format
+    headers = {"Content-Disposition": f"attachment; filename=audio.{kind}", **order.headers}
+    if order.streamed:
+        return SpeechStream(events, order, headers)
+    file = await while_connected(request.receive, whole(events, order.container))
+    return Response(file.data, headers={**headers, **_facts(file.started)}, media_type=CONTENT_TYPES[kind])
+
+
+class SpeechStream(LateResponse):
+    """Sends audio as soon as it is encoded.
+
+    The response begins with the first bytes. Until then an error is raised, so that it becomes an ordinary
+    response with its own status; after it, the connection breaks, which is all that is left to tell the client.
+    A client that leaves closes the events.
+    """
+
+    def __init__(
+        self, events: AsyncGenerator[SpeechEvent, None], order: SpeechOrder, headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(headers, CONTENT_TYPES[order.called or order.container.format])
+        self._events, self._container = events, order.container
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response. Raises what the events raise before the first bytes."""
+        await while_connected(receive, self._run(send, request_id_of(scope)))
+
+    async def _run(self, send: Send, request_id: str) -> None:
+        try:
+            async with contextlib.aclosing(encoded(self._events, self._container)) as parts:
+                async for part in parts:
+                    if isinstance(part.event, Started):
+                        self.headers.update(_facts(part.event))
+                    if part.data:
+                        await self._write(send, part.data)
+            await self._write(send, b"", more=False)
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            if not self._begun:
+                raise
+            # A body that does not end says that something went wrong; the log says what.
+            as_told(error, request_id)
+
+
+def _facts(started: Started) -> dict[str, str]:
+    return {"X-Sample-Rate": str(started.sample_rate), "X-Seed": str(started.seed)}

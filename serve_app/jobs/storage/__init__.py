@@ -1,0 +1,1 @@
+"""Jobs on disk: tables, rows, leases, payloads, migrations."""

@@ -1,0 +1,1 @@
+"""Ray and Serve started, watched until ready, stopped."""

@@ -1,0 +1,1 @@
+"""Text classification and moderation as entrances see them: fields, answers."""

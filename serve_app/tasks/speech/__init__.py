@@ -1,0 +1,1 @@
+"""Speech synthesis as entrances see it: fields, parsers, encoded sound."""

@@ -1,0 +1,152 @@
+"""A body of the speech route, as the order that it places."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from deployments.errors import InvalidRequest, VoiceNotFound
+from deployments.fish_speech.types import SamplingOptions, SpeechRequest, Voice
+from media.codec_writer import CODECS
+from media.encode import AudioFormat
+from serve_app.fields.form_values import as_form_text, wrong_value
+from serve_app.fields.json_field import MODEL, JsonField, JsonFields, sort_fields
+from serve_app.http.audio_field import audio_of
+from serve_app.http.ignored_fields import ignored_header
+from serve_app.tasks.speech import fields as field
+from serve_app.tasks.speech.encoding import Container
+from serve_app.tasks.speech.order import SpeechOrder, check_text
+from serve_app.upload import Upload
+
+PCM_RATE = 24_000  # what the hosted API documents
+STOCK_VOICES = frozenset(
+    (
+        *("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage"),
+        *("shimmer", "verse"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechForm:
+    """A parsed body: the order, and whether it is answered by server-sent events."""
+
+    order: SpeechOrder
+    events: bool
+
+
+def parse_speech(body: Mapping[str, Any], request_id: str = "") -> SpeechForm:
+    """What a body asks for; what it leaves out is left to the model.
+
+    Raises InvalidRequest with the name of a field that is wrong or cannot be honoured.
+    """
+    fields = sort_fields(body, field.SPEECH)
+    if fields.scalar(field.INSTRUCTIONS) is not None:
+        raise InvalidRequest(
+            "`instructions` cannot be honoured: models here take none. Choose a `voice` that speaks as you want.",
+            param="instructions",
+        )
+    kind: AudioFormat = fields.scalar(field.RESPONSE_FORMAT) or "mp3"
+    references = _references(fields)
+    request = SpeechRequest(
+        text=_input(fields),
+        reference_texts=tuple(text for text, _ in references),
+        voice=_voice(fields, references=bool(references)),
+        speaker=fields.scalar(field.SPEAKER),
+        sampling=_sampling(fields),
+        sample_rate=fields.scalar(field.SAMPLE_RATE) or (PCM_RATE if kind == "pcm" else None),
+        model=fields.text(MODEL),
+        request_id=request_id,
+        **_given(fields, field.SPEED, field.VOLUME),
+    )
+    streamed = fields.scalar(field.STREAM) is not False
+    order = SpeechOrder(
+        request,
+        tuple(upload for _, upload in references),
+        Container(kind, _bit_rate(fields, kind), streamed),
+        streamed,
+        ignored_header(fields.ignored),
+    )
+    return SpeechForm(order, fields.scalar(field.STREAM_FORMAT) == "sse")
+
+
+async def with_known_voice(order: SpeechOrder, voice: Callable[[str], Awaitable[Voice]]) -> SpeechOrder:
+    """The same order; in the default voice if it names a stock voice of the hosted API that ``voice`` does not
+    find. Raises what ``voice`` raises otherwise.
+    """
+    name = order.request.voice
+    if name not in STOCK_VOICES:
+        return order
+    try:
+        await voice(name)
+    except VoiceNotFound:
+        return replace(order, request=order.request.model_copy(update={"voice": None}))
+    return order
+
+
+def _input(fields: JsonFields) -> str:
+    text = fields.values["input"]
+    if not isinstance(text, str):
+        raise wrong_value("input", as_form_text(text), field.INPUT.schema)
+    check_text(text, "input")
+    return text
+
+
+def _voice(fields: JsonFields, *, references: bool) -> str | None:
+    """The voice's id. Clients that cannot leave it out send a stock voice beside references."""
+    value = fields.values.get("voice")
+    if isinstance(value, dict) and isinstance(value.get("id"), str):
+        value = value["id"]
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or len(value) > field.VOICE.schema["anyOf"][0]["maxLength"]:
+        raise wrong_value("voice", as_form_text(value), field.VOICE.schema)
+    if not references:
+        return value
+    if value not in STOCK_VOICES:
+        raise InvalidRequest("`voice` and `references` both say who speaks; send only one of them.", param="voice")
+    return None
+
+
+def _references(fields: JsonFields) -> list[tuple[str, Upload]]:
+    sent = fields.values.get("references") or []
+    schema = field.REFERENCES.schema
+    if not isinstance(sent, list) or len(sent) > schema["maxItems"]:
+        raise wrong_value("references", as_form_text(sent), schema)
+    found = []
+    for one in sent:
+        if (
+            not isinstance(one, dict)
+            or not isinstance(one.get("audio"), str)
+            or not isinstance(one.get("text"), str)
+        ):
+            raise wrong_value("references", as_form_text(one), schema)
+        found.append((one["text"], audio_of(one["audio"], "references")))
+    return found
+
+
+def _sampling(fields: JsonFields) -> SamplingOptions:
+    """Only what was sent, so that all else is the model's default."""
+    return SamplingOptions(**_given(fields, *field.SAMPLING))
+
+
+def _given(fields: JsonFields, *rows: JsonField) -> dict[str, Any]:
+    values = {row.name: fields.scalar(row) for row in rows}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _bit_rate(fields: JsonFields, kind: AudioFormat) -> int | None:
+    """In bits per second; None is the format's own."""
+    wanted: int | None = fields.scalar(field.BIT_RATE)
+    if wanted is None:
+        return None
+    rates = CODECS[kind].bit_rates if kind in CODECS else None
+    if rates is None:
+        raise InvalidRequest(
+            f"`bit_rate` does nothing for {kind}, which loses nothing; leave it out.", param="bit_rate"
+        )
+    _, least, most = rates
+    if not least <= wanted <= most:
+        raise InvalidRequest(
+            f"`bit_rate` of {kind} has to be from {least} to {most}, not {wanted}.", param="bit_rate"
+        )
+    return wanted

@@ -1,0 +1,1 @@
+"""Transcription as entrances see it: fields, options, parser, formats of transcripts."""

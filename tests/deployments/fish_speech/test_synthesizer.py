@@ -1,0 +1,140 @@
+"""Whole utterances on the sample voice: the same alone and in company, streamed and not, again and again."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from deployments.errors import InvalidRequest
+from deployments.fish_speech.engine import FishSpeechEngine
+from deployments.fish_speech.synthesizer import Utterance
+from tests.deployments.fish_speech.support import engine, joined, sounds, synthesizing, until_true, utterance
+
+TEXTS = (
+    "three two one", "good morning world", "please open the window", "seven", "green door and yellow table",
+    "stop the music", "hello hello hello", "start. stop. start again now please", "water and coffee today",
+    "nine eight seven six five four", "close the garden door", "left right left", "red blue green",
+    "no thank you", "winter is cold", "good evening",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def voice() -> Iterator[FishSpeechEngine]:
+    loaded = engine()
+    loaded.warm_up()
+    yield loaded
+    loaded.close()
+
+
+def different(loaded: FishSpeechEngine) -> list[Utterance]:
+    """Sixteen utterances of different texts, voices, seeds and sampling."""
+    return [
+        utterance(
+            loaded,
+            text,
+            seed=17 * number,
+            voice=number % 3 == 0,
+            temperature=(0.0, 0.5, 0.7, 1.0)[number % 4],
+            top_p=(0.5, 0.7, 0.9, 1.0)[number % 4],
+            repetition_penalty=(1.0, 1.2, 1.5, 2.0)[number // 4],
+            chunk_length=(0, 20, 200)[number % 3],
+        )
+        for number, text in enumerate(TEXTS)
+    ]
+
+
+async def test_sixteen_at_once_say_exactly_what_each_says_alone(voice: FishSpeechEngine) -> None:
+    asked = different(voice)
+    async with synthesizing(voice) as synthesizer:
+        alone = [await sounds(synthesizer, one) for one in asked]
+        together = await asyncio.gather(*(sounds(synthesizer, one) for one in asked))
+    for one, other in zip(alone, together, strict=True):
+        assert [sound.frames for sound in one] == [sound.frames for sound in other]
+        np.testing.assert_array_equal(joined(one), joined(other))
+    assert len({joined(one).tobytes() for one in alone}) == len(asked)
+
+
+async def test_another_seed_is_another_speech_and_the_same_one_the_same(voice: FishSpeechEngine) -> None:
+    async with synthesizing(voice) as synthesizer:
+        one, same, other = [
+            joined(await sounds(synthesizer, utterance(voice, "good morning world", seed))) for seed in (5, 5, 6)
+        ]
+    np.testing.assert_array_equal(one, same)
+    assert one.shape != other.shape or not np.array_equal(one, other)
+
+
+async def test_sound_comes_in_growing_chunks_and_is_that_of_the_whole_segment(voice: FishSpeechEngine) -> None:
+    said = utterance(voice, "nine eight seven six five four three two one zero", temperature=0)
+    async with synthesizing(voice, first_chunk_frames=3, chunk_frames=20) as synthesizer:
+        streamed = await sounds(synthesizer, said)
+    async with synthesizing(voice, first_chunk_frames=512, chunk_frames=512) as synthesizer:
+        whole = await sounds(synthesizer, said)
+    assert [sound.frames for sound in streamed][:3] == [3, 6, 12]
+    assert len(whole) == 1
+    np.testing.assert_allclose(joined(streamed), joined(whole), atol=1e-6)
+    assert len(joined(whole)) == whole[0].frames * voice.codec.frame_samples
+
+
+async def test_the_first_sound_leaves_long_before_the_last_frame(voice: FishSpeechEngine) -> None:
+    said = utterance(voice, " ".join(["one two three four five"] * 4), chunk_length=0)
+    async with synthesizing(voice) as synthesizer, contextlib.aclosing(synthesizer.speak(said)) as found:
+        first = await anext(found)
+        steps_then = voice.frames.steps
+        rest = [sound async for sound in found]
+        steps = voice.frames.steps - steps_then
+    assert first.frames == 6
+    assert len(first.samples) == 6 * voice.codec.frame_samples
+    assert steps > sum(sound.frames for sound in rest) / 2
+
+
+async def test_a_kept_opening_changes_nothing(voice: FishSpeechEngine) -> None:
+    fresh = engine()
+    async with synthesizing(fresh) as synthesizer:
+        said = utterance(fresh, "good evening", voice=True)
+        computed = joined(await sounds(synthesizer, said))
+        kept = joined(await sounds(synthesizer, said))
+        assert fresh.frames.kept_openings == 1
+    bare = engine(engine={"prefix_cache": 0})
+    async with synthesizing(bare) as synthesizer:
+        never = joined(await sounds(synthesizer, utterance(bare, "good evening", voice=True)))
+        assert bare.frames.kept_openings == 0
+    np.testing.assert_array_equal(computed, kept)
+    np.testing.assert_array_equal(computed, never)
+
+
+async def test_segments_of_a_long_text_follow_each_other(voice: FishSpeechEngine) -> None:
+    said = utterance(voice, "good morning world. please open the window. thank you.", chunk_length=24)
+    assert len(said.pieces) == 3
+    async with synthesizing(voice) as synthesizer:
+        found = await sounds(synthesizer, said)
+    assert [sound.segment for sound in found if sound.end] == [0, 1, 2]
+
+
+async def test_frames_are_bounded_and_the_cut_is_told(voice: FishSpeechEngine) -> None:
+    async with synthesizing(voice) as synthesizer:
+        found = await sounds(synthesizer, utterance(voice, "one two three four five", max_new_tokens=9))
+    assert sum(sound.frames for sound in found) == 9
+    assert found[-1].end == "cut"
+
+
+async def test_leaving_frees_the_slot(voice: FishSpeechEngine) -> None:
+    async with synthesizing(voice) as synthesizer:
+        speaking = synthesizer.speak(utterance(voice, "one two three four five " * 6, chunk_length=0))
+        await anext(speaking)
+        assert synthesizer.live == 1
+        await speaking.aclose()
+        await asyncio.wait_for(until_true(lambda: synthesizer.live == 0), 10)
+        steps = voice.frames.steps
+        assert len(await sounds(synthesizer, utterance(voice, "seven", max_new_tokens=3))) >= 1
+        assert voice.frames.steps - steps <= 4
+
+
+async def test_what_does_not_fit_into_the_context_is_refused_and_others_are_spoken(
+    voice: FishSpeechEngine,
+) -> None:
+    async with synthesizing(voice) as synthesizer:
+        with pytest.raises(InvalidRequest, match="has room for 1024"):
+            await sounds(synthesizer, utterance(voice, "xylophone " * 400, chunk_length=0))
+        assert len(await sounds(synthesizer, utterance(voice, "seven"))) >= 1

@@ -1,0 +1,177 @@
+"""A replica without Ray: admission by true durations, defaults, deadlines, what the board of states is told."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from deployments.errors import (
+    DeadlineExceeded,
+    ForbiddenUrl,
+    InvalidRequest,
+    ModelUnavailable,
+    Overloaded,
+    UndecodableAudio,
+)
+from deployments.model_state import ModelState
+from deployments.whisper.audio_source import raw_format
+from deployments.whisper.config import WhisperConfig
+from deployments.whisper.deployment import WhisperReplica
+from deployments.whisper.types import Segment, TranscriptionRequest
+from media.decode import RawPcm
+from media.fetch import FetchPolicy
+from tests.deployments.whisper.support import SAMPLES
+
+ENGINE = {"device": "cpu", "compute_type": "int8", "workers": 2, "threads": 1, "max_batch_windows": 1}
+MODEL = str(SAMPLES / "model")
+
+
+class Board:
+    """Takes the place of the board of states."""
+
+    def __init__(self) -> None:
+        self.reports: list[ModelState] = []
+        self.report = SimpleNamespace(remote=self._report)
+
+    async def _report(self, model: str, replica: str, state: ModelState) -> None:
+        self.reports.append(state)
+
+
+@contextlib.asynccontextmanager
+async def replica(board: Board | None = None, **config: Any) -> AsyncIterator[WhisperReplica]:
+    settings = WhisperConfig.model_validate({"source": MODEL, "engine": ENGINE, **config})
+    found = WhisperReplica("sample", settings, FetchPolicy(), board or Board())
+    await found.start()
+    yield found
+    await found.close()
+
+
+def recording(name: str = "utt01.wav") -> NDArray[np.uint8]:
+    return np.fromfile(SAMPLES / "testset" / name, np.uint8)
+
+
+async def segments(found: WhisperReplica, audio: Any = None, **fields: Any) -> list[Segment]:
+    parcels = found.transcribe(TranscriptionRequest(**fields), audio)
+    return [event async for parcel in parcels for event in parcel if isinstance(event, Segment)]
+
+
+async def test_admits_by_the_true_duration() -> None:
+    long = recording("utt12_long.wav")  # 66 s
+    longer = np.concatenate([long, long[44:]])
+    longer[40:44] = np.frombuffer((2 * (len(long) - 44)).to_bytes(4, "little"), np.uint8)
+    async with replica(queue_audio_s=130) as found:
+        first = found.transcribe(TranscriptionRequest(), long)
+        async with contextlib.aclosing(first):
+            await anext(first)
+            assert await segments(found, recording())
+            with pytest.raises(Overloaded) as caught:
+                await segments(found, longer)
+            assert caught.value.retry_after_s >= 1
+        assert await segments(found, longer)
+
+
+async def test_the_models_own_defaults_fill_what_a_request_leaves_out() -> None:
+    async with replica(decoding={"max_new_tokens": 3}) as found:
+        short = await segments(found, recording())
+        whole = await segments(found, recording(), decoding={"max_new_tokens": 100})
+    assert len(short[0].tokens) <= 3 < len(whole[0].tokens)
+
+
+async def test_a_deadline_in_the_past_is_not_even_started() -> None:
+    async with replica() as found:
+        with pytest.raises(DeadlineExceeded):
+            await segments(found, recording("utt12_long.wav"), deadline=time.time() - 1)
+        assert found._admission.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "audio", "error", "param"),
+    [
+        ({}, None, InvalidRequest, "file"),
+        ({"url": "file:///etc/passwd"}, None, ForbiddenUrl, "url"),
+        ({}, np.frombuffer(b"no sound at all " * 99, np.uint8), UndecodableAudio, "file"),
+        ({"language": "he"}, recording(), InvalidRequest, "language"),
+        ({"content_type": "audio/pcm;rate=fast"}, recording(), InvalidRequest, "file"),
+    ],
+)
+async def test_errors_name_their_field(
+    fields: dict[str, Any], audio: Any, error: type[InvalidRequest], param: str
+) -> None:
+    async with replica() as found:
+        with pytest.raises(error) as caught:
+            await segments(found, audio, **fields)
+        assert caught.value.param == param
+        assert (await segments(found, recording()))[0].text == " two two three seven five"
+
+
+async def test_a_replica_tells_how_it_comes_up() -> None:
+    board = Board()
+    async with replica(board) as found:
+        async with asyncio.timeout(10):
+            while not board.reports or board.reports[-1].phase != "ready":
+                await asyncio.sleep(0.01)
+        assert board.reports[-1].languages == ("en",)
+        await found.check()
+
+
+async def test_a_model_that_does_not_load_says_why(tmp_path: Path) -> None:
+    board = Board()
+    with pytest.raises(ModelUnavailable, match=r"model\.bin"):
+        async with replica(board, source=str(tmp_path)):
+            pass
+    assert board.reports[-1].phase == "failed"
+    assert str(tmp_path) not in board.reports[-1].detail
+
+
+async def test_a_failed_load_on_demand_leaves_the_replica_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = Board()
+
+    def fetch(source: str, **_: Any) -> Path:
+        if "broken" in source:
+            raise ModelUnavailable("The Hub knows no such model.")
+        return SAMPLES / "model"
+
+    monkeypatch.setattr("deployments.model_host.fetch_model", fetch)
+    async with replica(board, source=None, allow=["org/*"], max_loaded=1) as found:
+        with pytest.raises(ModelUnavailable):
+            await segments(found, recording(), model="org/broken")
+        assert found._models.state.phase == "idle"
+        assert await segments(found, recording(), model="org/good")
+        assert found._models.state.phase == "ready"
+        with pytest.raises(ModelUnavailable):
+            await segments(found, recording(), model="org/broken")
+        assert found._models.state.ready
+        assert await segments(found, recording(), model="org/other")
+    assert all(state.phase in ("starting", "idle", "ready") for state in board.reports)
+
+
+async def test_a_model_that_idles_away_stays_ready_for_requests() -> None:
+    board = Board()
+    async with replica(board, idle_unload_s=0.05) as found:
+        async with asyncio.timeout(10):
+            while found._models.state.phase != "idle":
+                await asyncio.sleep(0.01)
+        begin = len(board.reports)
+        assert (await segments(found, recording()))[0].text == " two two three seven five"
+        assert all(state.ready for state in board.reports[begin:])
+
+
+@pytest.mark.parametrize(
+    ("content_type", "expected"),
+    [
+        (None, None),
+        ("audio/wav", None),
+        ("audio/pcm", RawPcm()),
+        ("Audio/PCM; rate=8000; channels=2", RawPcm(8_000, 2)),
+        ("audio/L16;rate=44100", RawPcm(44_100, 1, "big")),
+    ],
+)
+def test_raw_audio_is_named_by_its_content_type(content_type: str | None, expected: RawPcm | None) -> None:
+    assert raw_format(content_type) == expected

@@ -1,0 +1,160 @@
+"""``antiphon transcribe`` by itself: the sample model in this process, and the progress bar."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
+from serve_app.cli import progress as _progress
+from serve_app.cli import servers as _servers
+from serve_app.cli.transcription import progress
+from serve_app.cli.transcription.local import NO_LIMIT, LocalTranscriber, choose
+from serve_app.upload import Upload
+from tests.serve_app.cli.web import LONG, ROOT, UTT01, UTT09, cli, serving
+from tests.serve_app.http.stub import StubBackend, app_of
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server of this machine takes part by accident."""
+    monkeypatch.setattr(_servers, "DEFAULT_SERVER", "http://127.0.0.1:9")
+    monkeypatch.delenv("ANTIPHON_SERVER", raising=False)
+
+
+def test_without_a_server_it_works_by_itself() -> None:
+    found = cli(UTT01)
+    assert (found.exit_code, found.stdout) == (0, "two two three seven five\n")
+    assert "the model runs in this process" in found.stderr
+
+
+def test_a_folder_is_a_model(tmp_path: Path) -> None:
+    folder = ROOT / "samples" / "asr" / "model"
+    assert cli("--model", folder, UTT09).stdout == "the green door and the small coffee\n"
+    found = cli("--model", tmp_path, UTT09)
+    assert found.exit_code == 1
+    assert "holds none of the files of a model" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--model", "nobody"], "The model 'nobody' is not served here. Models for transcription: sample-asr."),
+        (["--model", "hf://acme/model"], "names no revision; pin one"),
+        (["--language", "de"], "This model does not know the language 'de'. It knows: en."),
+        (["--config", str(ROOT / "pyproject.toml")], "The configuration is wrong."),
+    ],
+)
+def test_what_cannot_be_done_here_is_a_sentence_and_1(options: list[str], sentence: str) -> None:
+    found = cli("--local", *options, UTT01)
+    assert found.exit_code == 1
+    assert sentence in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_queues_do_not_limit_a_process_of_ones_own() -> None:
+    choice = choose("whisper-1", None)
+    assert (choice.name, choice.config.queue_requests) == ("sample-asr", NO_LIMIT["queue_requests"])
+
+
+class RealBackend(StubBackend):
+    """The sample model behind the stub's door."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started = asyncio.Lock()
+        self._transcriber: LocalTranscriber | None = None
+
+    async def transcribe(
+        self, request: TranscriptionRequest, upload: Upload | None = None
+    ) -> AsyncGenerator[TranscriptionEvent, None]:
+        async with self._started:
+            if self._transcriber is None:
+                bar = progress.ProgressBar(1, shown=False)
+                self._transcriber = await LocalTranscriber(choose(None, None), bar).__aenter__()
+        assert upload is not None
+        async for parcel in self._transcriber._replica.transcribe(request, upload.data):
+            for event in parcel:
+                yield event
+
+
+def test_a_server_and_the_process_itself_print_the_same() -> None:
+    common = ["--word-timestamps", "--beam-size", "1", UTT01, UTT09]
+    options = [["--format", kind, *common] for kind in ("text", "json", "verbose_json")]
+    options[-1].append(LONG)
+    with serving(app_of(RealBackend())) as url:
+        served = [cli("--server", url, *each) for each in options]
+    local = [cli("--local", *each) for each in options]
+    assert [each.exit_code for each in served + local] == [0] * 6
+    assert [each.stdout for each in local] == [each.stdout for each in served]
+
+
+@pytest.mark.parametrize("seconds", [1.0, 3.0])
+def test_ctrl_c_ends_it_wherever_it_is(seconds: float) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "from serve_app.cli import main; main()",
+        "transcribe",
+        "--local",
+        *[LONG] * 9,
+    ]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert b"Traceback" not in error
+
+
+def test_the_bar_appears_when_it_takes_long(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_progress, "PATIENCE_S", 0.0)
+        with progress.ProgressBar(2, shown=True) as bar:
+            bar.say("loading")
+            bar.update(0, 30.0, 60.0)
+            bar.update(1, 0.0, 40.0)
+            time.sleep(0.15)
+            bar.update(0, 50.0)
+            shown = capsys.readouterr().err
+            bar.finish(0)
+            bar.finish(1)
+    assert "loading" in shown
+    assert "50/100" in shown
+    capsys.readouterr()
+    with progress.ProgressBar(1, shown=True) as bar:
+        bar.update(0, 1.0, 2.0)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_models_classifier_comes_along(tmp_path: Path) -> None:
+    config = tmp_path / "moderated.yaml"
+    config.write_text(
+        """
+http_options: {host: 127.0.0.1}
+applications:
+  - name: antiphon
+    import_path: serve_app:build
+    args:
+      models:
+        - id: moderated
+          classifier: words
+          config: {source: samples/asr/model, engine: {device: cpu, compute_type: int8}}
+        - {id: words, family: text_classification, config: {source: samples/classifier/model}}
+"""
+    )
+    whole = json.loads(cli("--config", str(config), "--format", "verbose_json", UTT09).stdout)
+    (segment,) = whole["segments"]
+    assert max(segment["classification"], key=segment["classification"].get) == "neutral"
+    brief = json.loads(cli("--config", str(config), "--format", "json", UTT09).stdout)
+    assert brief["classification"] == [
+        {"start": segment["start"], "end": segment["end"], **segment["classification"]}
+    ]

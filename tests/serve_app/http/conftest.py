@@ -1,0 +1,53 @@
+"""A served application, and the ``openai`` package's clients to it."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from openai import AsyncOpenAI, OpenAI
+
+from tests.serve_app.http.server import serving
+from tests.serve_app.http.stub import SCRIPT, StubBackend, app_of
+
+KEY = "the-key"
+
+
+class Server:
+    """A backend whose script can be changed, and the address at which it is served."""
+
+    def __init__(self, backend: StubBackend, url: str) -> None:
+        self.backend, self.url = backend, url
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Server]:
+    backend = StubBackend()
+    with serving(app_of(backend, keys=[KEY], upload_bytes=3_000_000)) as url:
+        yield Server(backend, url)
+
+
+@pytest.fixture
+def server(shared: Server) -> Server:
+    shared.backend.script = SCRIPT
+    shared.backend.hindrances = ()
+    shared.backend.requests.clear()
+    shared.backend.questions.clear()
+    shared.backend.uploads.clear()
+    shared.backend.closed = 0
+    return shared
+
+
+@pytest.fixture(scope="module")
+def only_client(shared: Server) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{shared.url}/v1", api_key=KEY, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def client(server: Server, only_client: OpenAI) -> OpenAI:
+    return only_client
+
+
+@pytest.fixture
+async def async_client(server: Server) -> AsyncIterator[AsyncOpenAI]:
+    async with AsyncOpenAI(base_url=f"{server.url}/v1", api_key=KEY, max_retries=0) as client:
+        yield client

@@ -1,0 +1,136 @@
+"""RunPod's own Python package, which only gets another base URL."""
+
+import base64
+import time
+import warnings
+from typing import Any
+
+import aiohttp
+import pytest
+import requests
+
+from media.encode import encode, encode_stream
+from tests.serve_app.http.server import wait_until
+from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speech_stub import RATE, tone
+from tests.serve_app.http.stub import SEGMENTS, StubBackend
+from tests.serve_app.jobs.clients.site import KEY, Served
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import runpod
+    from runpod import AsyncioEndpoint, Endpoint
+
+TRANSCRIBE: dict[str, Any] = {
+    "engine": "faster-whisper",
+    "model": "org/some-name",
+    "streaming": True,
+    "transcribe_args": {"url": "https://example.com/speech.wav"},
+}
+TEXTS = [segment.text for segment in SEGMENTS]
+
+
+@pytest.fixture(autouse=True)
+def base_url(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runpod, "endpoint_url_base", f"{served.url}/v2")
+    monkeypatch.setattr(runpod, "api_key", KEY)
+
+
+def texts_in(chunks: list[Any]) -> list[str]:
+    entries = [entry for chunk in chunks for entry in chunk]
+    return [segment["text"] for entry in entries if entry["type"] == "segments" for segment in entry["data"]]
+
+
+def test_run_sync() -> None:
+    found = Endpoint("classify").run_sync({"prompt": "This is spam."})
+    assert found["text"] == "This is spam."
+    assert max(("hate", "abusing", "neutral", "spam"), key=found.__getitem__) == "spam"
+
+
+def test_run_status_output() -> None:
+    job = Endpoint("classify").run({"input": {"prompt": "This is spam."}})
+    assert job.output(timeout=20)["spam"] > 0.5
+    assert job.status() == "COMPLETED"
+
+
+def test_a_failed_job() -> None:
+    job = Endpoint("classify").run({"input": {"prompt": 3}})
+    assert job.output(timeout=20) is None
+    assert job.status() == "FAILED"
+
+
+def test_stream() -> None:
+    job = Endpoint("transcribe").run(TRANSCRIBE)
+    chunks = list(job.stream())
+    assert texts_in(chunks) == TEXTS
+    assert texts_in(job.output(timeout=20)) == TEXTS
+
+
+def test_speech(backend: SpeakingBackend) -> None:
+    found = Endpoint("speech").run_sync({"text": "Hello there, friend.", "format": "mp3", "seed": 5})
+    assert base64.b64decode(found["audio"]) == encode(tone(backend.spoken), "mp3", RATE)
+    assert (found["format"], found["seed"], found["seconds"]) == ("mp3", 5, 1.0)
+
+
+def test_speech_as_it_is_made(backend: SpeakingBackend) -> None:
+    job = Endpoint("sample-tts").run({"text": "Hello there, friend.", "streaming": True})
+    chunks = list(job.stream())
+    sound = b"".join(base64.b64decode(chunk["audio_chunk"]) for chunk in chunks)
+    assert sound == b"".join(encode_stream([tone(backend.spoken)], "wav", RATE))
+    assert [chunk["end"] for chunk in chunks] == [0.25, 0.75, 1.0]
+    assert job.output(timeout=20) == chunks
+
+
+def test_cancel_ends_the_work_and_the_stream(backend: StubBackend) -> None:
+    """The package's stream would go on for ever, were the end not told as a failure."""
+    backend.script = (*backend.script[:-1], 60.0)
+    job = Endpoint("transcribe").run(TRANSCRIBE)
+    stream = job.stream()
+    assert texts_in([next(stream)]) in ([], TEXTS[:1])
+    assert job.cancel() == {"id": job.job_id, "status": "CANCELLED"}
+    list(stream)
+    assert job.status() == "FAILED"  # what the stream said; the service knows better
+    assert runpod.endpoint.Job("transcribe", job.job_id, Endpoint("x").rp_client).status() == "CANCELLED"
+    wait_until(lambda: backend.active == 0)
+    assert job.cancel()["status"] == "CANCELLED"
+
+
+def test_health_and_purge(backend: StubBackend) -> None:
+    endpoint = Endpoint("large")
+    assert endpoint.run_sync({"input": {**TRANSCRIBE, "model": "large"}}) is not None
+    health = endpoint.health()
+    assert health["jobs"] == {"completed": 1, "failed": 0, "inProgress": 0, "inQueue": 0, "retried": 0}
+    assert health["workers"]["idle"] == 1
+    assert endpoint.purge_queue() == {"removed": 0, "status": "completed"}
+
+
+def test_errors() -> None:
+    with pytest.raises(RuntimeError, match="401"):
+        Endpoint("classify", api_key="wrong").run({"prompt": "a"})
+    with pytest.raises(requests.HTTPError, match="404"):
+        Endpoint("nowhere").run({"prompt": "a"})
+
+
+async def test_asyncio(backend: StubBackend) -> None:
+    backend.script = (*backend.script[:2], 0.1, *backend.script[2:])
+    async with aiohttp.ClientSession() as session:
+        classify = AsyncioEndpoint("classify", session)
+        job = await classify.run({"prompt": "This is spam."})
+        assert (await job.output(timeout=20))["spam"] > 0.5
+        assert await job.status() == "COMPLETED"
+        assert (await classify.health())["jobs"]["completed"] >= 1
+        transcribe = AsyncioEndpoint("transcribe", session)
+        streaming = await transcribe.run(TRANSCRIBE)
+        assert texts_in([chunk async for chunk in streaming.stream()]) == TEXTS
+        assert (await transcribe.purge_queue())["status"] == "completed"
+
+
+async def test_asyncio_cancel(backend: StubBackend) -> None:
+    backend.script = (*backend.script[:-1], 60.0)
+    async with aiohttp.ClientSession() as session:
+        job = await AsyncioEndpoint("transcribe", session).run(TRANSCRIBE)
+        assert await job.cancel() == {"id": job.job_id, "status": "CANCELLED"}
+        began = time.monotonic()
+        chunks = [chunk async for chunk in job.stream()]
+        assert time.monotonic() - began < 20
+        assert texts_in(chunks) in ([], TEXTS[:1], TEXTS)

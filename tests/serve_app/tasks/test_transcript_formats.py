@@ -1,0 +1,115 @@
+"""Subtitles that any reader takes, and texts that add up."""
+
+import html
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deployments.whisper.types import Segment, join_text
+from serve_app.tasks.transcription.formats import TextDeltas, as_srt, as_vtt, usage_object
+from serve_app.tasks.transcription.languages import ENGLISH_NAMES, english_name, language_code
+
+TEXTS = st.one_of(
+    st.text(max_size=30),
+    st.lists(
+        st.sampled_from(
+            ["a", " b", "\n", "\n\n", "-->", "--->", "<i>", "&amp;", "\r\n", "1", "\x00", "\u2028", " "]
+        )
+    ).map("".join),
+)
+SPANS = st.floats(0, 400_000)
+
+
+def segment(text: str, start: float = 0.0, end: float = 1.0) -> Segment:
+    return Segment(0, 0, start, end, text, (), 0.0, 0.0, 0.0, 0.0, "en")
+
+
+SEGMENTS = st.lists(st.builds(segment, TEXTS, SPANS, SPANS), max_size=6)
+
+
+def seconds(time: str) -> float:
+    hours, minutes, rest = re.fullmatch(r"(\d{2,}):([0-5]\d):([0-5]\d[.,]\d{3})", time).groups()
+    return int(hours) * 3600 + int(minutes) * 60 + float(rest.replace(",", "."))
+
+
+def parse_cues(blocks: list[list[str]], numbered: bool) -> list[tuple[float, float, str]]:
+    cues = []
+    for number, lines in enumerate(blocks, 1):
+        if numbered:
+            assert lines.pop(0) == str(number)
+        timing, text = lines
+        start, end = map(seconds, timing.split(" --> "))
+        assert end > start
+        assert "-->" not in text
+        cues.append((start, end, text))
+    return cues
+
+
+def blocks(document: str) -> list[list[str]]:
+    return [block.splitlines() for block in document.split("\n\n") if block.strip("\n")]
+
+
+def spoken(text: str) -> str:
+    return " ".join(re.sub(r"[\x00-\x08\x0e-\x1f\x7f]", "", text).split())
+
+
+@settings(deadline=None)
+@given(SEGMENTS)
+def test_srt_parses_back(segments: list[Segment]) -> None:
+    cues = parse_cues(blocks(as_srt(segments)), numbered=True)
+    kept = [s for s in segments if spoken(s.text)]
+    assert [text for _, _, text in cues] == [re.sub("--+>", "->", spoken(s.text)) for s in kept]
+    assert [start for start, _, _ in cues] == [pytest.approx(s.start, abs=0.001) for s in kept]
+
+
+@settings(deadline=None)
+@given(SEGMENTS)
+def test_vtt_parses_back(segments: list[Segment]) -> None:
+    header, *rest = blocks(as_vtt(segments))
+    assert header == ["WEBVTT"]
+    cues = parse_cues(rest, numbered=False)
+    kept = [s for s in segments if spoken(s.text)]
+    assert all("<" not in text for _, _, text in cues)
+    assert [html.unescape(text) for _, _, text in cues] == [spoken(s.text) for s in kept]
+    assert [start for start, _, _ in cues] == [pytest.approx(s.start, abs=0.001) for s in kept]
+
+
+def test_times_round_to_milliseconds_and_run_past_a_day() -> None:
+    assert as_srt([segment("x", 59.9996, 90_000.5)]) == "1\n00:01:00,000 --> 25:00:00,500\nx\n"
+
+
+@pytest.mark.parametrize(("start", "end"), [(1.0, 1.0), (1.0, 0.5), (1.0, 1.0001)])
+def test_cues_have_a_length(start: float, end: float) -> None:
+    assert "00:00:01,000 --> 00:00:01,001" in as_srt([segment("x", start, end)])
+
+
+def test_nonsense_times_do_not_break_a_file() -> None:
+    assert as_srt([segment("x", float("nan"), float("inf"))]).startswith("1\n00:00:00,000 --> ")
+    assert as_srt([segment("x", -1.0, 0.5)]) == "1\n00:00:00,000 --> 00:00:00,500\nx\n"
+
+
+@settings(deadline=None)
+@given(st.lists(TEXTS))
+def test_deltas_add_up_to_the_text(texts: list[str]) -> None:
+    deltas = TextDeltas()
+    said = [deltas.add(text) for text in texts]
+    assert "".join(said) == deltas.text == join_text(texts)
+
+
+@pytest.mark.parametrize(("duration", "seconds"), [(0.0, 0), (0.2, 1), (5.0, 5), (5.0001, 5), (5.01, 6)])
+def test_usage_counts_begun_seconds(duration: float, seconds: int) -> None:
+    assert usage_object(duration) == {"type": "duration", "seconds": seconds}
+
+
+def test_the_language_table_is_whispers() -> None:
+    from faster_whisper.tokenizer import _LANGUAGE_CODES
+
+    assert ENGLISH_NAMES.keys() == set(_LANGUAGE_CODES)
+    assert len(set(ENGLISH_NAMES.values())) == len(ENGLISH_NAMES)
+
+
+@pytest.mark.parametrize("code", ENGLISH_NAMES)
+def test_languages_go_there_and_back(code: str) -> None:
+    assert language_code(english_name(code).title()) == language_code(code.upper()) == code
