@@ -10,15 +10,10 @@ from serve_app.config.app import HttpConfig
 from serve_app.config.jobs import JobsConfig
 from serve_app.http import classify, docs, health
 from serve_app.http.error_shapes import on_error, on_refusal
-from serve_app.http.fish.routes import fish_routes
+from serve_app.http.fish import routes as fish_routes
 from serve_app.http.jobs import routes as jobs_routes
-from serve_app.http.keys import KeyCheck
-from serve_app.http.middleware import BodyLimit, RequestContext
-from serve_app.http.openai import models
-from serve_app.http.openai import moderations as openai_moderations
-from serve_app.http.openai import speech as openai_speech
-from serve_app.http.openai import transcriptions as openai_transcriptions
-from serve_app.http.openai import voices as openai_voices
+from serve_app.http.middleware import BodyLimit, KeyCheck, RequestContext
+from serve_app.http.openai import routes as openai_routes
 from serve_app.jobs.protocol import Jobs
 from serve_app.keys import ApiKeys
 
@@ -38,13 +33,9 @@ def create_app(
     """
     app = Starlette(
         routes=[
-            *openai_transcriptions.routes(gateway),
-            *openai_speech.routes(gateway),
-            *openai_voices.routes(gateway),
-            *openai_moderations.routes(gateway),
+            *openai_routes.routes(gateway),
             *classify.routes(gateway),
-            *fish_routes(gateway),
-            *models.routes(gateway),
+            *fish_routes.routes(gateway),
             *jobs_routes.routes(jobs, jobs_config or JobsConfig()),
             *health.routes(gateway),
             *docs.routes(jobs=jobs is not None),

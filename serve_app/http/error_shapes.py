@@ -7,8 +7,9 @@ from starlette.types import Scope
 
 from deployments.errors import AntiphonError
 from serve_app.failures import as_told
-from serve_app.http.errors import Json, error_headers, error_response, http_exception_words, on_http_exception
+from serve_app.http.errors import Json, error_headers, http_exception_words
 from serve_app.http.fish import errors as fish_errors
+from serve_app.http.openai.errors import error_response, on_http_exception
 from serve_app.http.paths import has_plain_errors, is_fish_path
 from serve_app.http.request_id import request_id_of
 

@@ -1,4 +1,4 @@
-"""The exception tree in the error shape of the OpenAI API: ``{"error": {message, type, param, code}}``."""
+"""What errors of every API have in common: their headers, the sentences of the router, the JSON of answers."""
 
 import json
 from http import HTTPStatus
@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 
 from deployments.errors import AntiphonError, AuthenticationFailed, ClientError
 from serve_app.failures import retry_after_s
@@ -31,11 +31,6 @@ class Json(JSONResponse):
         )
 
 
-def error_object(error: AntiphonError) -> dict[str, Any]:
-    """The body of an error, as a response and as the last event of a stream."""
-    return _object(error.message, error.status, error.code, error.param)
-
-
 def error_headers(error: AntiphonError) -> dict[str, str]:
     """Headers that tell a client whether and when to try again."""
     headers = {}
@@ -49,18 +44,6 @@ def error_headers(error: AntiphonError) -> dict[str, str]:
     return headers
 
 
-def error_response(error: AntiphonError) -> Response:
-    """The whole response to a request that failed."""
-    return Json(error_object(error), error.status, error_headers(error))
-
-
-async def on_http_exception(request: Request, error: Exception) -> Response:
-    """Starlette's handler for what its router refuses: unknown paths and methods."""
-    assert isinstance(error, HTTPException)
-    message, code = http_exception_words(request, error)
-    return Json(_object(message, error.status_code, code, None), error.status_code, error.headers)
-
-
 def http_exception_words(request: Request, error: HTTPException) -> tuple[str, str | None]:
     """The sentence and the code for what Starlette's router refuses."""
     path = request.url.path[:200]
@@ -72,18 +55,3 @@ def http_exception_words(request: Request, error: HTTPException) -> tuple[str, s
             return f"{path} does not take {request.method}; it takes {allowed}.", "method_not_allowed"
         case status:
             return error.detail or HTTPStatus(status).phrase, None
-
-
-def _object(message: str, status: int, code: str | None, param: str | None) -> dict[str, Any]:
-    match status:
-        case 429:
-            kind = "rate_limit_error"
-        case 503:
-            kind = "service_unavailable_error"
-        case 504:
-            kind = "timeout_error"
-        case _ if status >= 500:
-            kind = "server_error"
-        case _:
-            kind = "invalid_request_error"
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}

@@ -20,9 +20,8 @@ from deployments.errors import (
 from serve_app.config.app import ModelTask
 from serve_app.contracts.contract import Attachment, Chunk, Item, JobContext, JobInput, Notice, Result
 from serve_app.contracts.openai.in_process import InProcessAnswer, answer_to
-from serve_app.contracts.openai.request import LARGE_BYTES, request_of
+from serve_app.contracts.openai.request import LARGE_BYTES, request_of, wants_stream
 from serve_app.failures import UNKNOWN_RETRY_S
-from serve_app.http.jobs.openai_input import wants_stream
 from serve_app.off_loop import off_loop
 
 EVENT_STREAM = "text/event-stream"

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import numpy as np
@@ -14,8 +15,7 @@ from serve_app.contracts.audio import audio_at, audio_in
 from serve_app.contracts.contract import JobContext, JobInput
 from serve_app.contracts.fish_speech.input import seed_of
 from serve_app.contracts.openai.in_process import InProcessRequest
-from serve_app.fields.form_values import as_form_text
-from serve_app.http.jobs.openai_input import path_of
+from serve_app.fields.form_values import TRUE, as_form_text
 from serve_app.http.openai import speech as openai_speech
 from serve_app.http.openai.transcriptions import PATHS
 from serve_app.off_loop import off_loop
@@ -60,6 +60,22 @@ async def request_of(job_input: JobInput, context: JobContext) -> InProcessReque
             f"`openai_input` is larger than the {context.upload_bytes} bytes that are taken.", param="openai_input"
         )
     return InProcessRequest(method, target, (*headers, ("content-type", kind)), content)
+
+
+def wants_stream(job_input: Mapping[str, Any]) -> bool:
+    """Whether a job's input asks for server-sent events. Never raises, whatever the input."""
+    body = job_input.get("openai_input")
+    if not isinstance(body, Mapping):
+        return False
+    if path_of(job_input.get("openai_route")) == openai_speech.PATH:  # its `stream` is about the sound itself
+        return body.get("stream_format") == "sse"
+    value = body.get("stream")
+    return value is True or (isinstance(value, str) and value.strip().lower() in TRUE)
+
+
+def path_of(route: object) -> str | None:
+    """The path of a job's route; None if it is no text."""
+    return "/" + unquote(route.partition("?")[0]).removeprefix("/") if isinstance(route, str) else None
 
 
 def _target(route: object) -> str:

@@ -3,12 +3,12 @@
 from pydantic import BaseModel
 
 from media.encode import CONTENT_TYPES
-from serve_app.http.fish.asr import AsrBody
-from serve_app.http.fish.cloud_voices import VoiceQuery
 from serve_app.http.fish.fields import fields_of
+from serve_app.http.fish.hosted.asr import AsrBody
+from serve_app.http.fish.hosted.voice_entities import VoiceQuery
+from serve_app.http.fish.hosted.voices import NewVoiceBody, VoiceBody
 from serve_app.http.fish.invoke_body import InvokeBody
 from serve_app.http.fish.references import AddBody, DeleteBody, UpdateBody
-from serve_app.http.fish.voices import NewVoiceBody, VoiceBody
 from serve_app.http.fish.vqgan import DecodeBody, EncodeBody
 from serve_app.http.openapi_parts import ERRORS, HEADERS, RETRIED, Document, json_answer, property_of, ref
 from serve_app.tasks.speech.fish_fields import TtsBody

@@ -1,15 +1,18 @@
 """All routes of fish-speech's API."""
 
-from starlette.routing import BaseRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
 from serve_app.backend import Backend
-from serve_app.http.fish import asr, health, invoke, references, tts, vqgan
-from serve_app.http.fish import voices as models
-from serve_app.http.fish.live import route as live
+from serve_app.http.errors import Json
+from serve_app.http.fish import invoke, references, tts, vqgan
+from serve_app.http.fish.hosted import asr, voices
+from serve_app.http.fish.live import session as live
 from serve_app.http.fish.live.session import LiveLimits
 
 
-def fish_routes(backend: Backend, live_limits: LiveLimits | None = None) -> list[BaseRoute]:
+def routes(backend: Backend, live_limits: LiveLimits | None = None) -> list[BaseRoute]:
     """The routes around a gateway."""
     return [
         *tts.routes(backend),
@@ -18,6 +21,11 @@ def fish_routes(backend: Backend, live_limits: LiveLimits | None = None) -> list
         *references.routes(backend),
         *invoke.routes(backend),
         *asr.routes(backend),
-        *models.routes(backend),
-        *health.routes(),
+        *voices.routes(backend),
+        # This one wants a key if there are any, as fish-speech's does; ``/healthz`` wants none.
+        Route("/v1/health", _health, methods=["GET", "POST"]),
     ]
+
+
+async def _health(request: Request) -> Response:
+    return Json({"status": "ok"})

@@ -5,8 +5,9 @@ from starlette.responses import Response
 
 from deployments.errors import InvalidRequest
 from serve_app.config.jobs import JobsConfig
+from serve_app.contracts.openai.request import wants_stream
 from serve_app.http.jobs.openai_answers import answer
-from serve_app.http.jobs.openai_input import openai_input, wants_stream
+from serve_app.http.jobs.openai_input import openai_input
 from serve_app.http.jobs.openai_stream import ChunkStream, abandon
 from serve_app.http.jobs.runs import idempotency_key
 from serve_app.http.responses.disconnect import while_connected

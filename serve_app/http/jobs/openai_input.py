@@ -2,23 +2,20 @@
 
 import asyncio
 import base64
-from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from deployments.errors import InvalidRequest
-from serve_app.fields.form_values import TRUE
 from serve_app.http.bodies.content_type import body_type
 from serve_app.http.bodies.form import CHARSETS, read_form
 from serve_app.http.bodies.json_body import parse_object
 from serve_app.http.bodies.upload import content_type, file_name
 from serve_app.http.jobs.bodies import LARGE_BYTES, read_bytes
 from serve_app.http.jobs.credentials import NAMES
-from serve_app.http.openai import speech as openai_speech
 from serve_app.off_loop import off_loop
 
 SAFE = "/:@-._~!$&'()*+,;="
@@ -44,22 +41,6 @@ async def openai_input(request: Request, limit: int) -> dict[str, Any]:
         fields = await off_loop(lambda: parse_object(body), large=len(body) >= LARGE_BYTES)
     found["openai_input"] = {name: value for name, value in fields.items() if name not in NAMES}
     return found
-
-
-def wants_stream(job_input: Mapping[str, Any]) -> bool:
-    """Whether a job's input asks for server-sent events. Never raises, whatever the input."""
-    body = job_input.get("openai_input")
-    if not isinstance(body, Mapping):
-        return False
-    if path_of(job_input.get("openai_route")) == openai_speech.PATH:  # its `stream` is about the sound itself
-        return body.get("stream_format") == "sse"
-    value = body.get("stream")
-    return value is True or (isinstance(value, str) and value.strip().lower() in TRUE)
-
-
-def path_of(route: object) -> str | None:
-    """The path of a job's route; None if it is no text."""
-    return "/" + unquote(route.partition("?")[0]).removeprefix("/") if isinstance(route, str) else None
 
 
 def _route(request: Request) -> str:

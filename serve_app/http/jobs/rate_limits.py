@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from deployments.errors import Overloaded
+from serve_app.jobs.endpoints import Endpoints
 
 WINDOW_S = 10.0
 BUSY_RETRY_S = 1.0
@@ -79,3 +82,19 @@ class RateLimits:
             yield
         finally:
             use.active -= 1
+
+
+class Guard:
+    """Middleware of a route with ``{endpoint}`` in its path. Raises EndpointNotFound, and Overloaded beyond the
+    operation's rate; a request counts until its response is sent.
+    """
+
+    def __init__(self, app: ASGIApp, endpoints: Endpoints, operation: str, limits: RateLimits) -> None:
+        self._app, self._endpoints = app, endpoints
+        self._operation, self._limits = operation, limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        endpoint = self._endpoints.resolve(scope["path_params"]["endpoint"])
+        with self._limits.admitted(endpoint.name, self._operation):
+            await self._app(scope, receive, send)

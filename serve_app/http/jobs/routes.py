@@ -10,10 +10,9 @@ from starlette.routing import Route
 from deployments.errors import ClientError
 from serve_app.config.jobs import JobsConfig
 from serve_app.http.jobs.batches import Batches
-from serve_app.http.jobs.guard import Guard
 from serve_app.http.jobs.openai import METHODS, OpenAiRoute
 from serve_app.http.jobs.queues import Queues
-from serve_app.http.jobs.rate_limits import RATES, RateLimits
+from serve_app.http.jobs.rate_limits import RATES, Guard, RateLimits
 from serve_app.http.jobs.runs import Runs
 from serve_app.http.jobs.streams import Streams
 from serve_app.http.paths import JOBS

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from deployments.errors import ModelUnavailable
 from serve_app.failures import as_told
-from serve_app.http.errors import error_object
+from serve_app.http.openai.errors import error_object
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import stop, while_connected
 from serve_app.http.responses.late import LateResponse

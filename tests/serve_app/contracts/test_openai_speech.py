@@ -10,7 +10,7 @@ from deployments.errors import ModelUnavailable
 from serve_app.contracts.contract import Attachment, Result
 from serve_app.contracts.fish_speech.input import seed_of
 from serve_app.contracts.openai.contract import OpenAiMistake
-from serve_app.http.jobs.openai_input import wants_stream
+from serve_app.contracts.openai.request import wants_stream
 from tests.serve_app.contracts.openai_job import CONTRACT, job
 from tests.serve_app.contracts.support import chunks_of, context_of, items_of, output_of
 from tests.serve_app.http.speaking import SpeakingBackend

@@ -1,4 +1,4 @@
-"""One session of live speech: a reader that buffers text, a speaker that sends audio, until either is through."""
+"""``WS /v1/tts/live``: text comes in, speech goes out while more text comes."""
 
 import asyncio
 import secrets
@@ -7,6 +7,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 
+from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from deployments.errors import AntiphonError, DeadlineExceeded, InvalidRequest, ModelUnavailable, PayloadTooLarge
@@ -50,8 +51,17 @@ class LiveLimits:
     waiting_chars: int = 100_000
 
 
+def routes(backend: Backend, limits: LiveLimits) -> list[BaseRoute]:
+    """The one route."""
+
+    async def live(websocket: WebSocket) -> None:
+        await LiveSession(websocket, backend, limits).run()
+
+    return [WebSocketRoute("/v1/tts/live", live)]
+
+
 class LiveSession:
-    """Speaks what a client sends.
+    """Speaks what a client sends: a reader buffers text, a speaker sends audio, until either is through.
 
     All pieces of text have one voice and one seed, and their audio is one stream of the wanted format. When the
     client leaves, whatever is being spoken is stopped.

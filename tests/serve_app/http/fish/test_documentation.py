@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from serve_app.http.fish.asr import AsrBody, SamplesBody
-from serve_app.http.fish.cloud_voices import VoiceQuery
 from serve_app.http.fish.fields import fields_of
+from serve_app.http.fish.hosted.asr import AsrBody, SamplesBody
+from serve_app.http.fish.hosted.voice_entities import VoiceQuery
+from serve_app.http.fish.hosted.voices import NewVoiceBody
 from serve_app.http.fish.invoke_body import InvokeBody
 from serve_app.http.fish.live.session import LiveLimits
 from serve_app.http.fish.references import AddBody, DeleteBody, UpdateBody
-from serve_app.http.fish.voices import NewVoiceBody
 from serve_app.http.fish.vqgan import DecodeBody, EncodeBody
 from serve_app.http.openapi import openapi
 from serve_app.http.paths import FISH

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from deployments.errors import ModelUnavailable, Overloaded
 from serve_app.config.app import FishSpeechEntry
 from serve_app.gateway.models import ModelIndex
-from serve_app.http.fish.live import route as live
+from serve_app.http.fish.live import session as live
 from serve_app.http.fish.live.session import LiveLimits
 from serve_app.http.middleware import RequestContext
 from tests.serve_app.http.asgi_call import AsgiCall

@@ -18,9 +18,9 @@ from serve_app.backend import Backend
 from serve_app.fields.audio import AudioBytes, uploads_of
 from serve_app.fields.model_fields import validated
 from serve_app.http.errors import Json
-from serve_app.http.fish.cloud_voices import VoiceQuery, entity, page_of
 from serve_app.http.fish.errors import Unprocessable
 from serve_app.http.fish.form_body import read_any
+from serve_app.http.fish.hosted.voice_entities import VoiceQuery, entity, page_of
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.tasks.speech.fish_fields import LONGEST_TRANSCRIPT, UNUSED, FishBody
