@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, its line in the log, the last resort for errors, its key, its body's limit.
+"""What surrounds every request: its id, its line in the log, the last resort for errors, its key, the body's size.
 
 Plain ASGI: Starlette's own base class for middleware breaks streams and their cancellation.
 """
