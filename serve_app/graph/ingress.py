@@ -10,7 +10,7 @@ from serve_app.config.app import AppConfig
 from serve_app.gateway.gateway import make_gateway
 from serve_app.grpc.servicer import Servicer
 from serve_app.http.app import create_app
-from serve_app.jobs.runner_client import Waking
+from serve_app.jobs.runner_client import RunnerClient
 from serve_app.jobs.service import JobService
 from serve_app.jobs.storage.store import JobStore
 from serve_app.keys import ApiKeys
@@ -37,7 +37,7 @@ class Ingress(Servicer):
         self._jobs = None
         if config.jobs is not None and runner is not None:
             store = JobStore.open(config.jobs)
-            self._jobs = JobService(config.jobs, store, self.gateway, Waking(runner))
+            self._jobs = JobService(config.jobs, store, self.gateway, RunnerClient(runner))
         super().__init__(self.gateway, config.grpc, self._keys)
 
     def __serve_build_asgi_app__(self) -> Any:

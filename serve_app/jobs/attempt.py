@@ -3,17 +3,18 @@
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployments.errors import AntiphonError, ClientError, DeadlineExceeded, InternalError, Overloaded
+from deployments.errors import AntiphonError, ClientError, DeadlineExceeded, InternalError
 from serve_app.contracts import choose
 from serve_app.contracts.contract import Chunk, Contract, Item, JobContext, Notice, Progress, Result
+from serve_app.contracts.patience import patiently
 from serve_app.failures import as_told
 from serve_app.jobs.endpoints import Endpoint
 from serve_app.jobs.record import LeaseLost, Record
-from serve_app.jobs.room import wait_for_room_s
 from serve_app.jobs.storage.leases import Ending
 
 logger = logging.getLogger("ray.serve")
@@ -57,22 +58,24 @@ class Attempt:
             raise DeadlineExceeded("The job took longer than its execution timeout.") from error
 
     async def _work(self, contract: Contract) -> Result | None:
+        """Record the items. Those of a second run tell the same again: chunks that were stored before it began
+        are there already.
+        """
         done = dict(self.record.lease.done)
-        while True:
-            try:
-                return await self._follow(contract.run(self._input, self.context), done)
-            except Overloaded as error:  # an accepted job is not refused; it waits for room
-                await asyncio.sleep(wait_for_room_s(error))
+        stored: dict[int, float] = {}
 
-    async def _follow(self, items: AsyncGenerator[Item], done: dict[int, float]) -> Result | None:
-        """Record the items; chunks that lie before what was ``done`` when it began are there already."""
-        before = dict(done)
-        self._last = []
-        async with contextlib.aclosing(items):
+        def begin() -> AsyncGenerator[Item]:
+            nonlocal stored
+            stored, self._last = dict(done), []
+            return contract.run(self._input, self.context)
+
+        # The time is bounded around this, and so that it ends as TIMED_OUT.
+        runs = patiently(begin, math.inf, commits=lambda item: False)
+        async with contextlib.aclosing(runs) as items:
             async for item in items:
                 match item:
                     case Chunk():
-                        if not _lies_before(item, before.get(item.lane)):
+                        if not _lies_before(item, stored.get(item.lane)):
                             await self.record.chunk(item)
                             done[item.lane] = max(item.end, done.get(item.lane, item.end))
                     case Progress():

@@ -11,9 +11,8 @@ from deployments.errors import Overloaded
 from serve_app.jobs.endpoints import Endpoints
 from serve_app.jobs.envelope import envelope, job_notice, without_output
 from serve_app.jobs.protocol import JobRequest
-from serve_app.jobs.runner_client import Waker
-from serve_app.jobs.storage import batch_rows, job_rows
-from serve_app.jobs.storage import counts as tallies
+from serve_app.jobs.runner_client import RunnerNotifier
+from serve_app.jobs.storage import batch_rows, counts, job_rows
 from serve_app.jobs.storage.store import JobStore
 from serve_app.jobs.types import MOST_REQUESTS, WEEK_S, Batch, Job
 from serve_app.jobs.uninterrupted import uninterrupted
@@ -31,14 +30,14 @@ class Batches:
         self,
         store: JobStore,
         endpoints: Endpoints,
-        waker: Waker,
+        runner: RunnerNotifier,
         clock: Callable[[], float],
         keep_s: float,
         queue_jobs: int,
     ) -> None:
         self.endpoints = endpoints
         self._database, self._payloads = store.database, store.payloads
-        self._waker, self._clock, self._keep_s, self._queue_jobs = waker, clock, keep_s, queue_jobs
+        self._runner, self._clock, self._keep_s, self._queue_jobs = runner, clock, keep_s, queue_jobs
 
     async def create_batch(self, endpoint: str, requests: Sequence[JobRequest]) -> Batch:
         """See Jobs."""
@@ -121,7 +120,7 @@ class Batches:
         def finalize(connection: Connection) -> Batch:
             batch_rows.check_draft(connection, endpoint, batch_id, now)
             total = batch_rows.find(connection, endpoint, batch_id, now).total
-            if tallies.waiting(connection, endpoint) + total > self._queue_jobs:
+            if counts.waiting(connection, endpoint) + total > self._queue_jobs:
                 raise self._full(endpoint)
             places = itertools.count()
             while drafts := batch_rows.take_drafts(connection, batch_id):
@@ -132,7 +131,7 @@ class Batches:
             return batch_rows.find(connection, endpoint, batch_id, now)
 
         batch = await self._database.run(finalize)
-        self._waker.wake(False)
+        self._runner.wake(False)
         return batch
 
     async def cancel_batch(self, endpoint: str, batch_id: str) -> Batch:
@@ -154,7 +153,7 @@ class Batches:
 
         batch, dropped = await self._database.run(cancel)
         await self._payloads.delete(dropped)
-        self._waker.wake(True)
+        self._runner.wake(True)
         return batch
 
     async def _keep(

@@ -9,7 +9,7 @@ from deployments.calls import Handle
 PATIENCE_S = 5.0
 
 
-class Waker(Protocol):
+class RunnerNotifier(Protocol):
     """How the job service reaches a runner."""
 
     def wake(self, cancelled: bool) -> None:
@@ -21,17 +21,17 @@ class Waker(Protocol):
         ...
 
 
-class NoWaker:
+class NoRunner:
     """Runners look for themselves."""
 
     def wake(self, cancelled: bool) -> None:
-        """See Waker."""
+        """See RunnerNotifier."""
 
     async def work(self, job_id: str) -> None:
-        """See Waker."""
+        """See RunnerNotifier."""
 
 
-class Waking:
+class RunnerClient:
     """Calls of a runner's deployment, without waiting for them; several nudges at once are one."""
 
     def __init__(self, runner: Handle) -> None:
@@ -40,7 +40,7 @@ class Waking:
         self._again: set[bool] = set()
 
     def wake(self, cancelled: bool) -> None:
-        """See Waker. Needs a running event loop."""
+        """See RunnerNotifier. Needs a running event loop."""
         if cancelled in self._on_its_way:
             self._again.add(cancelled)
             return
@@ -49,7 +49,7 @@ class Waking:
         task.add_done_callback(lambda _: self._arrived(cancelled))
 
     async def work(self, job_id: str) -> None:
-        """See Waker."""
+        """See RunnerNotifier."""
         call = self._runner.work.remote(job_id)
         try:
             with contextlib.suppress(Exception):  # the runner has died; another one takes over

@@ -18,12 +18,11 @@ from serve_app.jobs.batches import Batches
 from serve_app.jobs.endpoints import Endpoints
 from serve_app.jobs.envelope import job_notice
 from serve_app.jobs.protocol import JobRequest
-from serve_app.jobs.runner_client import NoWaker, Waker
-from serve_app.jobs.storage import counts as tallies
-from serve_app.jobs.storage import job_rows
+from serve_app.jobs.runner_client import NoRunner, RunnerNotifier
+from serve_app.jobs.storage import counts, job_rows
 from serve_app.jobs.storage.job_rows import CHUNKS, Found
 from serve_app.jobs.storage.store import JobStore
-from serve_app.jobs.storage.watch import Watch
+from serve_app.jobs.storage.watch import JobWatch
 from serve_app.jobs.types import EndpointHealth, Job, StreamPage
 from serve_app.jobs.uninterrupted import uninterrupted
 from serve_app.jobs.webhooks import queue
@@ -38,14 +37,14 @@ class JobService(Batches):
         config: JobsConfig,
         store: JobStore,
         backend: Backend,
-        waker: Waker | None = None,
+        runner: RunnerNotifier | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         endpoints = Endpoints(backend.models, config.endpoints)
-        super().__init__(store, endpoints, waker or NoWaker(), clock, config.keep_s, config.queue_jobs)
+        super().__init__(store, endpoints, runner or NoRunner(), clock, config.keep_s, config.queue_jobs)
         self._config, self._backend = config, backend
         self._work: dict[str, asyncio.Task[None]] = {}  # of jobs that somebody waits for
-        self._watch = Watch(store.database)
+        self._watch = JobWatch(store.database)
 
     async def submit(
         self, endpoint: str, request: JobRequest, *, sync: bool = False, idempotency_key: str | None = None
@@ -54,10 +53,10 @@ class JobService(Batches):
         self.endpoints.resolve(endpoint)
         job = await uninterrupted(self._add(endpoint, request, sync, idempotency_key))
         if sync:
-            work = self._work[job.id] = asyncio.create_task(self._waker.work(job.id))
+            work = self._work[job.id] = asyncio.create_task(self._runner.work(job.id))
             work.add_done_callback(lambda _: self._work.pop(job.id, None))
         else:
-            self._waker.wake(False)
+            self._runner.wake(False)
         return job
 
     async def _add(self, endpoint: str, request: JobRequest, sync: bool, key: str | None) -> Job:
@@ -71,7 +70,7 @@ class JobService(Batches):
                 known = job_rows.find_by_key(connection, endpoint, key, now)
                 if known is not None:
                     return known
-            if tallies.waiting(connection, endpoint) >= self._queue_jobs:
+            if counts.waiting(connection, endpoint) >= self._queue_jobs:
                 raise self._full(endpoint)
             job_rows.add(connection, job, cell, key)
             return job
@@ -151,7 +150,7 @@ class JobService(Batches):
             return job_rows.cancel(connection, endpoint, job_id, now, self._keep_s).job
 
         job = await self._database.run(cancel)
-        self._waker.wake(True)
+        self._runner.wake(True)
         return job
 
     async def retry(self, endpoint: str, job_id: str) -> Job:
@@ -159,7 +158,7 @@ class JobService(Batches):
         self.endpoints.resolve(endpoint)
         now = self._clock()
         job = (await self._database.run(lambda c: job_rows.retry(c, endpoint, job_id, now))).job
-        self._waker.wake(False)
+        self._runner.wake(False)
         return job
 
     async def purge(self, endpoint: str) -> int:
@@ -176,7 +175,7 @@ class JobService(Batches):
         model = model or self._backend.models.default(task)
         states = await self._backend.states()
         ever, now = await self._database.run(
-            lambda c: (tallies.ever(c, endpoint), tallies.by_status(c, endpoint)), reads=True
+            lambda c: (counts.ever(c, endpoint), counts.by_status(c, endpoint)), reads=True
         )
         workers = Counter({"idle": 0, "initializing": 0, "ready": 0, "running": 0, "throttled": 0, "unhealthy": 0})
         if model is not None and model.id in states:

@@ -7,12 +7,10 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from serve_app.launch import environment
-from serve_app.runpod_worker import machine as resources
+from serve_app.runpod_worker import machine
 from serve_app.runpod_worker import options as command_line
-from serve_app.runpod_worker.limits import concurrency
 from serve_app.runpod_worker.options import WorkerOptions
-from serve_app.runpod_worker.startup_proxy import Front, ports
-from serve_app.runpod_worker.volume import use_hub_cache
+from serve_app.runpod_worker.startup_proxy import StartupProxy, ports
 
 if TYPE_CHECKING:
     from serve_app.config.serve_yaml.load import ServeConfig
@@ -29,15 +27,15 @@ def main() -> int:
     sys.argv[1:] = options.rest  # what is left is read by RunPod's SDK
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    front: Front | None = None
+    front: StartupProxy | None = None
     if options.load_balancing:
         try:
-            front = Front(
+            front = StartupProxy(
                 ports(), host=EVERYWHERE, probe=os.environ.get("HEALTH_CHECK_PATH") or "/ping"
             )  # before everything that takes time
         except (OSError, ValueError) as error:
             return _refuse(f"The worker cannot listen: {error}")
-    use_hub_cache(os.environ)
+    machine.use_hub_cache(os.environ)
     os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")  # it would take SIGTERM, and abort
     environment.prepare(new_cluster=True)
     if "RUNPOD_LOG_LEVEL" not in os.environ:  # the SDK's own default writes every output into the log
@@ -74,12 +72,12 @@ def _work(config: "ServeConfig", options: WorkerOptions) -> None:
     try:
         from serve_app.runpod_worker import sdk  # takes its time, while the models load
 
-        sdk.start(service, concurrency(model.config.queue_requests for model in app.config.models))
+        sdk.start(service, sdk.concurrency(model.config.queue_requests for model in app.config.models))
     finally:
         service.close()
 
 
-def _balance(config: "ServeConfig", options: WorkerOptions, front: Front) -> None:
+def _balance(config: "ServeConfig", options: WorkerOptions, front: StartupProxy) -> None:
     from serve_app.runpod_worker import load_balancing
 
     if options.runtime == "local":
@@ -100,7 +98,7 @@ def _runtime(config: "ServeConfig", options: WorkerOptions, port: int | None) ->
         return InProcess(config.applications[0].config)
     from serve_app.runpod_worker.cluster import Cluster
 
-    return Cluster(config, resources.find(), port=port, ready_timeout_s=options.ready_timeout_s, say=_say)
+    return Cluster(config, machine.find(), port=port, ready_timeout_s=options.ready_timeout_s, say=_say)
 
 
 def _say(line: str) -> None:

@@ -2,19 +2,63 @@
 handler is a generator function, and only then.
 """
 
-from collections.abc import AsyncGenerator, Callable
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from deployments.errors import AntiphonError
 from serve_app.contracts.contract import Chunk, Progress, Result
 from serve_app.failures import as_told
 from serve_app.launch.readiness import StartFailed
-from serve_app.runpod_worker.progress import ProgressPosts
 from serve_app.runpod_worker.sent_job import Sent
 from serve_app.runpod_worker.service import Service
 from serve_app.runpod_worker.work import streams
 
+logger = logging.getLogger("ray.serve")
+
+SETTLE_S = 5.0  # progress that does not arrive holds up a result for no longer
+
 Handler = Callable[[Sent], Any]
+
+
+class ProgressPosts:
+    """Progress of a job, told in order and never after its result: one post at a time, while only the newest value
+    waits.
+
+    The SDK's own ``progress_update`` starts a thread for every call and forgets it, so that the last progress may
+    come after the result and take its place.
+    """
+
+    def __init__(self, post: Callable[[Any], Awaitable[None]]) -> None:
+        self._post = post
+        self._waiting: list[Any] = []  # at most one
+        self._posting: asyncio.Task[None] | None = None
+
+    def tell(self, value: Any) -> None:
+        """Post the value, soon."""
+        if self._posting is None:
+            self._posting = asyncio.create_task(self._post_all(value))
+        else:
+            self._waiting = [value]
+
+    async def settle(self) -> None:
+        """Return when no post is left. What waits is dropped, because the result comes now."""
+        self._waiting.clear()
+        posting = self._posting
+        if posting is not None:
+            await asyncio.wait({posting}, timeout=SETTLE_S)
+            posting.cancel()
+
+    async def _post_all(self, value: Any) -> None:
+        try:
+            await self._post(value)
+            while self._waiting:
+                await self._post(self._waiting.pop())
+        except Exception:  # progress is no reason for a job to fail
+            logger.warning("progress could not be told", exc_info=True)
+        finally:
+            self._posting = None
 
 
 class JobHandler:

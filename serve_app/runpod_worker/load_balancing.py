@@ -12,9 +12,9 @@ from serve_app.config.app import AppConfig
 from serve_app.gateway.gateway import Gateway
 from serve_app.http.app import create_app
 from serve_app.keys import ApiKeys
-from serve_app.runpod_worker.loop_thread import Background
+from serve_app.runpod_worker.loop_thread import LoopThread
 from serve_app.runpod_worker.service import STOP_S, Runtime
-from serve_app.runpod_worker.startup_proxy import Front
+from serve_app.runpod_worker.startup_proxy import StartupProxy
 
 DRAIN_S = 30.0
 LOOK_S = 0.1
@@ -72,9 +72,9 @@ class InProcessServer:
             await asyncio.wait({self._serving}, timeout=1)
 
 
-def run(front: Front, runtime: Runtime, http: HttpServer) -> None:
+def run(front: StartupProxy, runtime: Runtime, http: HttpServer) -> None:
     """Serve until a signal raises something. Raises StartFailed, and RuntimeError if the models go away."""
-    background = Background("antiphon")
+    background = LoopThread("antiphon")
     try:
         background.submit(_start(front, runtime, http)).result()
         background.submit(runtime.lost()).result()
@@ -86,7 +86,7 @@ def run(front: Front, runtime: Runtime, http: HttpServer) -> None:
         background.close()
 
 
-async def _start(front: Front, runtime: Runtime, http: HttpServer) -> None:
+async def _start(front: StartupProxy, runtime: Runtime, http: HttpServer) -> None:
     port = await http.start(await runtime.start())
     reachable = asyncio.create_task(_open(front, port))
     try:
@@ -96,7 +96,7 @@ async def _start(front: Front, runtime: Runtime, http: HttpServer) -> None:
         reachable.cancel()
 
 
-async def _open(front: Front, port: int) -> None:
+async def _open(front: StartupProxy, port: int) -> None:
     """Let connections through as soon as the application itself says what it is doing."""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=2) as client:
         while True:

@@ -15,7 +15,7 @@ CLOSE_S = 10.0  # for the work to end that nobody reads any more
 _END: Any = object()
 
 
-class Background:
+class LoopThread:
     """The loop. Its methods are called from other threads."""
 
     def __init__(self, name: str) -> None:

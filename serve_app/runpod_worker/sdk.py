@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import inspect
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from runpod import serverless  # type: ignore[import-untyped]
@@ -14,13 +14,13 @@ from runpod.serverless.modules import rp_http, rp_job, rp_scale  # type: ignore[
 
 from serve_app.launch.readiness import StartFailed
 from serve_app.runpod_worker import sent_job
-from serve_app.runpod_worker.handlers import JobHandler
-from serve_app.runpod_worker.progress import ProgressPosts
+from serve_app.runpod_worker.handlers import JobHandler, ProgressPosts
 from serve_app.runpod_worker.service import Service
 
 T = TypeVar("T")
 logger = logging.getLogger("ray.serve")
 
+LEAST_JOBS, MOST_JOBS = 16, 300
 LOOK_S = 0.2  # at whether the worker is to end, while a poll is open
 SETTINGS = ("jobs_fetcher", "jobs_handler", "stop_signals_fetcher", "job_progress", "is_alive", "config")
 FUNCTIONS = {
@@ -31,7 +31,14 @@ FUNCTIONS = {
 }
 
 
-def start(service: Service, concurrency: int) -> None:
+def concurrency(queues: Iterable[int]) -> int:
+    """Jobs at once for models that admit so many requests each. It never changes, since the SDK would first wait
+    for all jobs to end, and it is high, since the SDK takes about one job per second for each of them.
+    """
+    return min(MOST_JOBS, max(LEAST_JOBS, sum(queues) // 2))
+
+
+def start(service: Service, jobs_at_once: int) -> None:
     """Work for RunPod until a signal comes, or on the test input; the SDK ends the process after that one.
 
     Raises StartFailed if the SDK is not one that is known.
@@ -53,7 +60,7 @@ def start(service: Service, concurrency: int) -> None:
     serverless.start(
         {
             "handler": handler,
-            "concurrency_modifier": lambda _: concurrency,
+            "concurrency_modifier": lambda _: jobs_at_once,
             "return_aggregate_stream": True,
         }
     )

@@ -14,9 +14,9 @@ from serve_app.gateway.gateway import Gateway
 from serve_app.http.app import create_app
 from serve_app.jobs.outputs import Outputs
 from serve_app.keys import ApiKeys
-from serve_app.runpod_worker.loop_thread import Background
+from serve_app.runpod_worker.loop_thread import LoopThread
 from serve_app.runpod_worker.sent_job import Sent
-from serve_app.runpod_worker.webhooks import Notices
+from serve_app.runpod_worker.webhooks import WorkerWebhooks
 from serve_app.runpod_worker.work import Tools, work
 
 STOP_S = 45.0  # for webhooks, Serve and Ray together
@@ -55,9 +55,9 @@ class Service:
     ) -> None:
         self._config, self._runtime, self.contract, self._lost = config, runtime, contract, lost
         self._tools: Tools | None = None
-        self._notices: Notices | None = None
+        self._notices: WorkerWebhooks | None = None
         self._closed = False
-        self._background = Background("antiphon")
+        self._background = LoopThread("antiphon")
         self._starting: Future[None] = self._background.submit(self._start())
 
     async def ready(self) -> None:
@@ -93,7 +93,7 @@ class Service:
         jobs = self._config.jobs
         folder = Path(jobs.folder) if jobs and "folder" in jobs.model_fields_set else None
         settings = jobs or JobsConfig()
-        self._notices = Notices(settings.webhooks, folder)
+        self._notices = WorkerWebhooks(settings.webhooks, folder)
         self._tools = Tools(
             gateway,
             create_app(gateway, self._config.http, ApiKeys(), echo_request_id=False),

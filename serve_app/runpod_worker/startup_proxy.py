@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterable
 
-from serve_app.runpod_worker.loop_thread import Background
+from serve_app.runpod_worker.loop_thread import LoopThread
 
 logger = logging.getLogger("ray.serve")
 
@@ -21,7 +21,7 @@ IDLE_S = 5.0  # without a byte after an answer has begun; a stream pauses for le
 LOOK_S = 0.1
 
 
-class Front:
+class StartupProxy:
     """Answers probes with 204 and everything else with 503, until ``open`` names the port that knows better.
 
     Then a connection is that port's business, whatever it carries: nothing is read or changed on the way.
@@ -31,7 +31,7 @@ class Front:
         """Listens when it returns. Raises OSError."""
         self._host, self._probe = host, probe
         self._upstream: int | None = None
-        self._background = Background("front")
+        self._background = LoopThread("front")
         self._servers: list[asyncio.Server] = []
         self._connections: dict[asyncio.Task[None], _Splice] = {}
         try:

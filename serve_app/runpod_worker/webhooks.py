@@ -21,7 +21,7 @@ logger = logging.getLogger("ray.serve")
 FLUSH_S = 15.0  # at the end of the worker, for what is due by then
 
 
-class Notices:
+class WorkerWebhooks:
     """The queue and its sender, started by the first webhook: most workers never send one.
 
     ``folder`` None is a temporary one; what is not delivered at the end of the worker is then lost.

@@ -1,6 +1,5 @@
 """One job's way through its contract. Knows neither the SDK nor where the models run."""
 
-import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -10,19 +9,19 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from deployments.deadline import until
-from deployments.errors import DeadlineExceeded, Overloaded
+from deployments.errors import DeadlineExceeded
 from serve_app.backend import Backend
 from serve_app.config.jobs import ContractName, WebhooksConfig
 from serve_app.contracts import choose
 from serve_app.contracts.contract import Chunk, Contract, Item, JobContext, Notice, Progress, Result
+from serve_app.contracts.patience import patiently
 from serve_app.failures import as_told
 from serve_app.jobs.outputs import Outputs
-from serve_app.jobs.room import wait_for_room_s
 from serve_app.jobs.types import Job
 from serve_app.runpod_worker import sent_job
 from serve_app.runpod_worker.json_safe import json_safe
 from serve_app.runpod_worker.sent_job import Sent
-from serve_app.runpod_worker.webhooks import Notices
+from serve_app.runpod_worker.webhooks import WorkerWebhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Tools:
 
     backend: Backend
     http: ASGIApp
-    notices: Notices
+    notices: WorkerWebhooks
     outputs: Outputs
     webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
     contract: ContractName | None = None
@@ -103,24 +102,19 @@ class _Attempt:
         else would try again.
         """
         job_input = sent_job.input_of(sent)
-        self._contract = choose(job_input, None, self._tools.contract)
-        begun = False
-        while True:
-            items = self._contract.run(job_input, self._context)
-            try:
-                async with contextlib.aclosing(until(self._context.deadline, items, self._tools.clock)) as timely:
-                    async for item in timely:
-                        begun = begun or isinstance(item, Chunk)
-                        yield item
-                return
-            except Overloaded as error:
-                left = (self._context.deadline or 0) - self._tools.clock()
-                wait = wait_for_room_s(error)
-                if begun or wait > left:
-                    raise
-            except DeadlineExceeded as error:
-                raise DeadlineExceeded("The job took longer than its execution timeout.") from error
-            await asyncio.sleep(wait)
+        contract = self._contract = choose(job_input, None, self._tools.contract)
+        deadline, clock = self._context.deadline, self._tools.clock
+
+        def begin() -> AsyncGenerator[Item]:
+            return until(deadline, contract.run(job_input, self._context), clock)
+
+        runs = patiently(begin, deadline, clock, commits=lambda item: isinstance(item, Chunk))
+        try:
+            async with contextlib.aclosing(runs) as items:
+                async for item in items:
+                    yield item
+        except DeadlineExceeded as error:
+            raise DeadlineExceeded("The job took longer than its execution timeout.") from error
 
     def failed(self, sent: Sent, error: Any) -> list[Notice]:
         """Webhooks that tell of a failure."""

@@ -17,7 +17,7 @@ FileValue = list[dict[str, Any]] | AntiphonError
 
 
 @dataclass(frozen=True, slots=True)
-class Webhook:
+class IvritWebhook:
     """Where a job's progress is told, and under which name the receiver knows the recording."""
 
     url: str
@@ -49,7 +49,7 @@ class Webhook:
         return Notice(self.url, status, payload)
 
 
-def webhook_of(job_input: JobInput, context: JobContext) -> Webhook | None:
+def webhook_of(job_input: JobInput, context: JobContext) -> IvritWebhook | None:
     """The webhook that an input asks for, beside ``transcribe_args`` or inside, where the ``ivrit`` package puts
     what it does not know. Raises InvalidRequest.
     """
@@ -67,13 +67,15 @@ def webhook_of(job_input: JobInput, context: JobContext) -> Webhook | None:
             f"`recording_id` has to be a text of at most {LONGEST_ID} characters, or a whole number.",
             param="recording_id",
         )
-    return Webhook(url, recording, context.webhooks)
+    return IvritWebhook(url, recording, context.webhooks)
 
 
-def failed_webhook_of(job_input: JobInput, context: JobContext) -> Webhook | None:
+def failed_webhook_of(job_input: JobInput, context: JobContext) -> IvritWebhook | None:
     """The same for an input that may be wrong in any way. Never raises."""
     url, recording = _found(job_input, "webhook_url"), _found(job_input, "recording_id")
-    return Webhook(url, recording if _is_id(recording) else None, context.webhooks) if _is_address(url) else None
+    return (
+        IvritWebhook(url, recording if _is_id(recording) else None, context.webhooks) if _is_address(url) else None
+    )
 
 
 def _found(job_input: JobInput, key: str) -> Any:

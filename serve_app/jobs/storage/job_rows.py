@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from serve_app.jobs.storage import counts as tallies
+from serve_app.jobs.storage import counts
 from serve_app.jobs.storage.payloads import size_of
 from serve_app.jobs.storage.tables import batches, chunks, drafts, jobs
 from serve_app.jobs.types import FINAL, Job, JobConflict, JobNotFound, JobOptions, S3Target
@@ -171,7 +171,7 @@ def retry(connection: Connection, endpoint: str, job_id: str, now: float) -> Fou
         "revision": jobs.c.revision + 1,
     }
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(changes))
-    tallies.count(connection, endpoint, "retried")
+    counts.count(connection, endpoint, "retried")
     return find(connection, endpoint, job_id, now)
 
 

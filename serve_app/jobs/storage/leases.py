@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Update, and_, func, insert, select, update
 
-from serve_app.jobs.storage import counts as tallies
+from serve_app.jobs.storage import counts
 from serve_app.jobs.storage.job_rows import found_of
 from serve_app.jobs.storage.tables import chunks, jobs, webhooks
 from serve_app.jobs.types import Job, JobStatus
@@ -168,7 +168,7 @@ def finish(connection: Connection, lease: Lease, ending: Ending, now: float, kee
     }
     if connection.execute(_mine(lease).where(jobs.c.expires > now).values(changes)).rowcount == 0:
         return False
-    tallies.count(connection, lease.job.endpoint, "completed" if ending.status == "COMPLETED" else "failed")
+    counts.count(connection, lease.job.endpoint, "completed" if ending.status == "COMPLETED" else "failed")
     return True
 
 

@@ -25,7 +25,7 @@ LONG_TEXT, MANY_PARTS = 1 << 16, 1_000
 DELETED_AT_ONCE, DELETED_TOGETHER = 1_000, 8  # objects of a request, owners at a time
 
 
-class Storage(Protocol):
+class PayloadStorage(Protocol):
     """Bytes under names ``OWNER/ANYTHING``. All methods block."""
 
     def write(self, name: str, data: bytes) -> None:
@@ -45,7 +45,7 @@ class FolderStorage:
         self._folder = folder
 
     def write(self, name: str, data: bytes) -> None:
-        """See Storage. The file is there whole or not at all."""
+        """See PayloadStorage. The file is there whole or not at all."""
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         partial = path.with_suffix(".partial")
@@ -56,14 +56,14 @@ class FolderStorage:
         partial.replace(path)
 
     def read(self, name: str) -> bytes:
-        """See Storage."""
+        """See PayloadStorage."""
         try:
             return (self._folder / name).read_bytes()
         except FileNotFoundError as error:
             raise KeyError(name) from error
 
     def delete(self, owner: str) -> None:
-        """See Storage."""
+        """See PayloadStorage."""
         shutil.rmtree(self._folder / owner, ignore_errors=True)
 
 
@@ -75,11 +75,11 @@ class S3Storage:
         self._s3 = boto3.client("s3")
 
     def write(self, name: str, data: bytes) -> None:
-        """See Storage."""
+        """See PayloadStorage."""
         self._s3.put_object(Bucket=self._bucket, Key=self._key(name), Body=data)
 
     def read(self, name: str) -> bytes:
-        """See Storage."""
+        """See PayloadStorage."""
         try:
             return bytes(self._s3.get_object(Bucket=self._bucket, Key=self._key(name))["Body"].read())
         except S3Error as error:
@@ -88,7 +88,7 @@ class S3Storage:
             raise
 
     def delete(self, owner: str) -> None:
-        """See Storage."""
+        """See PayloadStorage."""
         pages = self._s3.get_paginator("list_objects_v2")
         for page in pages.paginate(Bucket=self._bucket, Prefix=f"{self._key(owner)}/"):
             keys = [{"Key": item["Key"]} for item in page.get("Contents", ())]
@@ -99,7 +99,7 @@ class S3Storage:
         return str(self._prefix / name).lstrip("./")
 
 
-def open_storage(place: str) -> Storage:
+def open_storage(place: str) -> PayloadStorage:
     """The storage at ``s3://BUCKET/PREFIX`` or in a folder."""
     if not place.startswith(S3):
         return FolderStorage(Path(place))
@@ -110,7 +110,7 @@ def open_storage(place: str) -> Storage:
 class Payloads:
     """Values to cells and back. What takes more than ``inline_bytes`` of JSON goes to the storage."""
 
-    def __init__(self, storage: Storage, inline_bytes: int) -> None:
+    def __init__(self, storage: PayloadStorage, inline_bytes: int) -> None:
         self._storage, self._inline_bytes = storage, inline_bytes
 
     async def cell(self, owner: str, value: Any) -> str:

@@ -15,7 +15,7 @@ SOON_S, LATER_S, GROWTH = 0.01, 0.25, 1.25
 AT_ONCE = 500
 
 
-class Watch:
+class JobWatch:
     """Tells when a job's revision is no longer the one that somebody has seen."""
 
     def __init__(self, database: Database) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from deployments.errors import Overloaded
 from serve_app.jobs.envelope import envelope
-from serve_app.jobs.runner_client import NoWaker
+from serve_app.jobs.runner_client import NoRunner
 from serve_app.jobs.types import EndpointNotFound, JobConflict, JobNotFound, JobOptions
 from tests.serve_app.jobs.support import ENDPOINT, OTHER, Script, Site, eventually, site_of, until
 
@@ -166,7 +166,7 @@ async def test_cancelling_reaches_a_runner_that_nobody_wakes(tmp_path: Path, scr
     async with site_of(tmp_path) as site:
         job = await site.submit({"wait": "never"})
         await until(lambda: script.begun)
-        site.service._waker = NoWaker()
+        site.service._runner = NoRunner()
         await site.service.cancel(ENDPOINT, job.id)
         await until(lambda: script.closed)
 

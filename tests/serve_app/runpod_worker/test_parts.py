@@ -15,14 +15,13 @@ from hypothesis import strategies as st
 
 from deployments.errors import InternalError, InvalidRequest
 from serve_app.config.serve_yaml.load import load
-from serve_app.runpod_worker import machine as resources
-from serve_app.runpod_worker import options, sent_job
+from serve_app.runpod_worker import machine, options, sent_job
+from serve_app.runpod_worker.handlers import ProgressPosts
 from serve_app.runpod_worker.json_safe import json_safe
-from serve_app.runpod_worker.limits import concurrency
-from serve_app.runpod_worker.loop_thread import Background
-from serve_app.runpod_worker.progress import ProgressPosts
+from serve_app.runpod_worker.loop_thread import LoopThread
+from serve_app.runpod_worker.machine import use_hub_cache
+from serve_app.runpod_worker.sdk import concurrency
 from serve_app.runpod_worker.startup_proxy import ports
-from serve_app.runpod_worker.volume import use_hub_cache
 
 ROOT = Path(__file__).parents[3]
 JSON = st.recursive(
@@ -70,11 +69,11 @@ def test_what_has_no_place_in_json_is_told() -> None:
 def test_the_machine(environment: dict[str, str], cpus: int | None, gpus: int, tmp_path: Path) -> None:
     for name in ("nvidia0", "nvidia1", "nvidia12", "nvidiactl", "nvidia-uvm", "null"):
         (tmp_path / name).touch()
-    found = resources.find(environment, tmp_path, tmp_path)
+    found = machine.find(environment, tmp_path, tmp_path)
     assert found.gpus == gpus
     assert found.cpus == cpus if cpus else found.cpus >= 1
     assert 100 * 2**20 <= found.store_bytes <= 2**30
-    assert resources.find({}, tmp_path / "missing", tmp_path).store_bytes == 100 * 2**20
+    assert machine.find({}, tmp_path / "missing", tmp_path).store_bytes == 100 * 2**20
 
 
 def test_models_that_runpod_has_put_there_are_used(tmp_path: Path) -> None:
@@ -208,7 +207,7 @@ async def test_items_come_from_another_loop_and_leaving_stops_them() -> None:
             await asyncio.sleep(0.01)
             here.call_soon_threadsafe(ended.set)
 
-    background = Background("test")
+    background = LoopThread("test")
     try:
         found: list[int] = []
 

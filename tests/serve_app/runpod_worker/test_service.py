@@ -13,8 +13,7 @@ from media.encode import encode, encode_stream
 from serve_app.config.app import AppConfig
 from serve_app.contracts.contract import Result
 from serve_app.launch.readiness import StartFailed
-from serve_app.runpod_worker.handlers import JobHandler
-from serve_app.runpod_worker.progress import ProgressPosts
+from serve_app.runpod_worker.handlers import JobHandler, ProgressPosts
 from serve_app.runpod_worker.service import Service
 from tests.serve_app.http.speaking import SpeakingBackend
 from tests.serve_app.http.speech_stub import RATE, tone
@@ -123,5 +122,5 @@ def test_an_sdk_that_has_changed_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_replicas_do_not_import_the_sdk() -> None:
-    code = "import sys, serve_app.app; sys.exit(any(name.split('.')[0] == 'runpod' for name in sys.modules))"
+    code = "import sys, serve_app.graph.app; sys.exit(any(name.split('.')[0] == 'runpod' for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

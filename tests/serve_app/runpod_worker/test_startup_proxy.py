@@ -8,12 +8,12 @@ import httpx
 import pytest
 
 from serve_app.runpod_worker import startup_proxy as front_module
-from serve_app.runpod_worker.startup_proxy import Front
+from serve_app.runpod_worker.startup_proxy import StartupProxy
 
 
 @pytest.fixture
-def front() -> Iterator[Front]:
-    opened = Front([0, 0], host="127.0.0.1", probe="/ping")
+def front() -> Iterator[StartupProxy]:
+    opened = StartupProxy([0, 0], host="127.0.0.1", probe="/ping")
     yield opened
     opened.close(0.1)
 
@@ -35,7 +35,7 @@ async def upstream() -> AsyncIterator[int]:
     server.close()
 
 
-async def test_probes_and_requests_before_there_is_anything(front: Front) -> None:
+async def test_probes_and_requests_before_there_is_anything(front: StartupProxy) -> None:
     assert len(set(front.ports)) == 2
     async with httpx.AsyncClient(trust_env=False) as client:
         for port in front.ports:
@@ -47,7 +47,7 @@ async def test_probes_and_requests_before_there_is_anything(front: Front) -> Non
             assert (await client.get(f"{url}/pings")).status_code == 503
 
 
-async def test_garbage_does_no_harm(front: Front) -> None:
+async def test_garbage_does_no_harm(front: StartupProxy) -> None:
     for garbage in (b"", b"\r\n\r\n", b"\0" * 200_000, b"GET\r\n\r\n"):
         reader, writer = await asyncio.open_connection("127.0.0.1", front.ports[0])
         with contextlib.suppress(OSError):  # it may be closed already
@@ -59,7 +59,7 @@ async def test_garbage_does_no_harm(front: Front) -> None:
         assert (await client.get(f"http://127.0.0.1:{front.ports[0]}/ping")).status_code == 204
 
 
-async def test_whatever_a_connection_carries_is_passed_through(front: Front) -> None:
+async def test_whatever_a_connection_carries_is_passed_through(front: StartupProxy) -> None:
     async with upstream() as port:
         front.open(port)
         reader, writer = await asyncio.open_connection("127.0.0.1", front.ports[0])
@@ -73,7 +73,7 @@ async def test_whatever_a_connection_carries_is_passed_through(front: Front) -> 
 
 async def test_closing_waits_for_answers_but_not_for_idle_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front_module, "IDLE_S", 0.05)
-    front = Front([0], host="127.0.0.1")
+    front = StartupProxy([0], host="127.0.0.1")
     async with upstream() as port:
         front.open(port)
         idle, idle_writer = await asyncio.open_connection("127.0.0.1", front.ports[0])
@@ -92,6 +92,6 @@ async def test_closing_waits_for_answers_but_not_for_idle_connections(monkeypatc
             writer.close()
 
 
-def test_a_taken_port_is_an_error(front: Front) -> None:
+def test_a_taken_port_is_an_error(front: StartupProxy) -> None:
     with pytest.raises(OSError, match="in use"):
-        Front([front.ports[0]], host="127.0.0.1")
+        StartupProxy([front.ports[0]], host="127.0.0.1")
