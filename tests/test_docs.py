@@ -1,12 +1,18 @@
-"""The documents say what the code says: fields, keys, variables, links."""
+"""The documents say what the code says: fields, keys, variables, links. What they show can be used: configuration
+files, command lines, a unit of systemd. What needs a server is in ``tests/e2e/test_readme.py``.
+"""
 
+import configparser
 import json
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+import yaml
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
@@ -17,6 +23,7 @@ from deployments.text_classification.config import EngineConfig as ClassifierEng
 from deployments.text_classification.config import TextClassificationConfig
 from deployments.whisper.config import EngineConfig as WhisperEngine
 from deployments.whisper.config import WhisperConfig
+from serve_app.cli import main
 from serve_app.config.app import (
     AppConfig,
     FetchConfig,
@@ -29,6 +36,7 @@ from serve_app.config.app import (
     WhisperEntry,
 )
 from serve_app.config.jobs import EndpointConfig, JobsConfig, PublishConfig, WebhooksConfig
+from serve_app.config.serve_yaml.load import load
 from serve_app.fields.form_field import FormField
 from serve_app.fields.json_field import JsonField
 from serve_app.fields.schema_words import expectation
@@ -36,11 +44,13 @@ from serve_app.tasks.classification.fields import CLASSIFICATION, MODERATION
 from serve_app.tasks.speech.fields import SPEECH
 from serve_app.tasks.speech.voice_fields import NEW_VOICE, VOICE_CHANGE
 from serve_app.tasks.transcription.fields import AUDIO, FIELDS
+from tests.documents import BLOCKS, DOCS, PAGES, README, Block, of
+from tests.serving import ROOT
 
-ROOT = Path(__file__).parents[1]
-DOCS = ROOT / "docs"
 FIELD_TABLE = re.compile(r"^\| Field \|.*?(?=\n\n)", re.MULTILINE | re.DOTALL)
-DOCUMENTS = (*ROOT.glob("*.md"), *DOCS.glob("*.md"))
+DOCUMENTS = sorted({*ROOT.glob("*.md"), *PAGES})
+RUN = {"console", "python", "yaml", "sh", "ini"}
+DRAWN = {"mermaid", "tree"}
 SOURCES = [
     path.read_text() for name in ("media", "deployments", "serve_app") for path in (ROOT / name).rglob("*.py")
 ]
@@ -148,25 +158,79 @@ def test_every_variable_is_read_somewhere(variable: str) -> None:
     assert any(f'"{variable}"' in source for source in SOURCES)
 
 
+def anchors(path: Path) -> set[str]:
+    """Of the headings of a document."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path) -> None:
-    text = path.read_text()
-    anchors = {
-        "#" + re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.*)$", text, re.M)
-    }
-    for link in re.findall(r"\]\(([^)\s]+)\)", text):
-        if link.startswith("#"):
-            assert link in anchors, link
-        elif not link.startswith("http"):
-            assert (path.parent / link.partition("#")[0]).exists(), link
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        if link.startswith("http"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = path.parent / name if name else path
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
 
 
-def test_modules_named_in_the_tour_exist() -> None:
-    for name in re.findall(
-        r"`((?:media|deployments|serve_app|tests|configs|samples)/[\w./]*)`",
-        (DOCS / "architecture.md").read_text(),
-    ):
-        assert (ROOT / name).exists(), name
+def test_the_map_lists_every_page() -> None:
+    text = (DOCS / "index.md").read_text()
+    assert [path.name for path in DOCS.glob("*.md") if f"]({path.name}" not in text] == ["index.md"]
+
+
+def test_the_first_screen_leads_to_a_transcript() -> None:
+    lines = README.read_text().splitlines()
+    first = "\n".join(lines[:25])
+    assert "make serve" in first
+    assert "$ curl -s http://127.0.0.1:8000/v1/audio/transcriptions" in first
+    assert "the green door and the small coffee" in first
+    assert len(lines) <= 200
+
+
+def test_every_block_is_run_or_known() -> None:
+    assert {block.language for block in BLOCKS} <= RUN | DRAWN
+
+
+@pytest.mark.parametrize("block", of("yaml"))
+def test_configuration(block: Block, tmp_path: Path) -> None:
+    """A whole file of Serve's, or a part of what is under ``args``."""
+    if "applications" in yaml.safe_load(block.text):
+        file = tmp_path / "server.yaml"
+        file.write_text(block.text)
+        load(file)
+    else:
+        AppConfig.model_validate(yaml.safe_load(block.text))
+
+
+@pytest.mark.parametrize("block", of("sh"))
+def test_command_line(block: Block) -> None:
+    for line in block.text.replace("\\\n", " ").splitlines():
+        words = [word for word in shlex.split(line, comments=True) if not re.match(r"[A-Z_]+=", word)]
+        if words and Path(words[0]).name == "antiphon":
+            parse(words[1:])
+
+
+@pytest.mark.parametrize("block", of("ini"))
+def test_unit(block: Block) -> None:
+    unit = configparser.ConfigParser(strict=True)
+    unit.read_string(block.text)
+    program, *arguments = shlex.split(unit["Service"]["ExecStart"])
+    assert program.endswith("/.venv/bin/antiphon")
+    parse(arguments)
+
+
+def parse(arguments: list[str]) -> None:
+    """Read a command line, without running it. Raises click's exceptions."""
+    command: click.Command = main
+    context: click.Context | None = None
+    while isinstance(command, click.Group):
+        context = command.make_context(command.name, arguments, parent=context)
+        _, subcommand, arguments = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert subcommand is not None
+        command = subcommand
+    command.make_context(command.name, arguments, parent=context)
 
 
 if __name__ == "__main__":

@@ -1,77 +1,53 @@
-"""Everything that the README and the documents show is run: commands, Python, configuration, routes."""
+"""What the README and the pages of docs/ show is run against a server: commands, Python, routes."""
 
 import functools
 import http.server
+import json
 import os
 import re
+import select
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import yaml
 
-from serve_app.config.app import AppConfig
+from tests.documents import BLOCKS, PAGES, Block, commands, of
 from tests.e2e.conftest import Server
 from tests.serving import AUDIO, ROOT
 
-DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-NOT_RUN = {"sh", "mermaid"}  # installation and starting have tests of their own
 TIME = re.compile(r"(\d\d):(\d\d):(\d\d)[,.](\d{3})")
 TOLERANCE_S = 0.3
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of a document; ``output`` is the text block right after it."""
-
-    place: str
-    language: str
-    text: str
-    output: str = ""
-
-
-def blocks(path: Path) -> list[Block]:
-    """All blocks of a document, text blocks as the output of the one before them."""
-    source = path.read_text()
-    found: list[Block] = []
-    for match in FENCE.finditer(source):
-        place = f"{path.name}:{source.count(chr(10), 0, match.start()) + 1}"
-        if match[1] == "text":
-            assert found, place
-            assert not found[-1].output, place
-            last = found.pop()
-            found.append(Block(last.place, last.language, last.text, match[2]))
-        else:
-            found.append(Block(place, match[1], match[2]))
-    return found
-
-
-def commands(block: Block) -> Iterator[tuple[str, str]]:
-    """Every ``$`` line of a console with what is shown below it."""
-    for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
-        command, _, output = part.partition("\n")
-        yield command, output
-
-
-BLOCKS = [block for path in DOCUMENTS for block in blocks(path)]
+TIMEOUT_S = 120
 CONSOLE = [
     pytest.param(command, output, id=f"{block.place}-{number}")
     for block in BLOCKS
     if block.language == "console"
     for number, (command, output) in enumerate(commands(block), 1)
 ]
-
-
-def of(language: str) -> Any:
-    """Blocks of a language as parameters."""
-    return [pytest.param(block, id=block.place) for block in BLOCKS if block.language == language]
+# Runs one program per line, each in a process of its own that has the clients of APIs imported already.
+INTERPRETER = """
+import json, os, sys, traceback
+import fishaudio, grpc, ivrit, openai, runpod
+for line in sys.stdin:
+    program, output = json.loads(line)
+    if not (child := os.fork()):
+        file = os.open(output, os.O_WRONLY | os.O_CREAT)
+        os.dup2(file, 1), os.dup2(file, 2)
+        try:
+            exec(compile(program, "<example>", "exec"), {"__name__": "__main__"})
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        os._exit(0)
+    os.waitpid(child, 0)
+    print("done", flush=True)
+"""
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -94,7 +70,7 @@ def example_com() -> Iterator[str]:
 
 
 @pytest.fixture
-def here(server: Server, example_com: str) -> Any:
+def here(server: Server, example_com: str) -> Callable[[str], str]:
     """Puts this test's addresses in the place of those in the documents."""
 
     def replace(text: str) -> str:
@@ -104,24 +80,31 @@ def here(server: Server, example_com: str) -> Any:
     return replace
 
 
-def output_of(command: list[str], server: Server) -> str:
-    """What a command prints, on either stream."""
-    environment = {
+@pytest.fixture(scope="module")
+def environment(server: Server) -> dict[str, str]:
+    """Of a shell in which Antiphon is installed and its server known."""
+    return {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "ANTIPHON_SERVER": server.url,
     }
-    done = subprocess.run(
-        command,
+
+
+@pytest.fixture(scope="module")
+def interpreter(environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
+    """A process that runs Python programs."""
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", INTERPRETER],
         cwd=ROOT,
         env=environment,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
         text=True,
-        timeout=120,
-    )
-    return done.stdout
+        bufsize=1,
+        start_new_session=True,
+    ) as process:
+        yield process
+        os.killpg(process.pid, signal.SIGKILL)  # with what a program may have left running
 
 
 def assert_same(shown: str, real: str) -> None:
@@ -136,35 +119,37 @@ def seconds(time: tuple[str, ...]) -> float:
     return hours * 3600 + minutes * 60 + whole + thousandths / 1000
 
 
-def test_the_first_screen_leads_to_a_transcript() -> None:
-    first = "\n".join(DOCUMENTS[0].read_text().splitlines()[:25])
-    assert "make serve" in first
-    assert "$ curl -s http://127.0.0.1:8000/v1/audio/transcriptions" in first
-    assert "the green door and the small coffee" in first
-
-
-def test_every_block_is_run_or_known() -> None:
-    assert {block.language for block in BLOCKS} <= {"console", "python", "yaml", *NOT_RUN}
-
-
 @pytest.mark.parametrize(("command", "shown"), CONSOLE)
-def test_command(command: str, shown: str, here: Any, server: Server) -> None:
-    assert_same(here(shown), output_of(["bash", "-c", here(command)], server))
+def test_command(command: str, shown: str, here: Callable[[str], str], environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["bash", "-c", here(command)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
+    assert_same(here(shown), done.stdout)
 
 
 @pytest.mark.parametrize("block", of("python"))
-def test_python(block: Block, here: Any, server: Server) -> None:
+def test_python(
+    block: Block, here: Callable[[str], str], interpreter: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
     assert block.output, "what it prints is not shown"
-    assert_same(block.output, output_of([sys.executable, "-W", "ignore", "-c", here(block.text)], server))
-
-
-@pytest.mark.parametrize("block", of("yaml"))
-def test_configuration(block: Block) -> None:
-    AppConfig.model_validate(yaml.safe_load(block.text))
+    assert interpreter.stdin is not None
+    assert interpreter.stdout is not None
+    output = tmp_path / "output"
+    print(json.dumps([here(block.text), str(output)]), file=interpreter.stdin)
+    assert select.select([interpreter.stdout], [], [], TIMEOUT_S)[0], "it takes too long"
+    assert interpreter.stdout.readline() == "done\n"
+    assert_same(here(block.output), output.read_text())
 
 
 @pytest.mark.parametrize(
-    "route", sorted({r for path in DOCUMENTS for r in re.findall(r"`GET (/\S*)`", path.read_text())})
+    "route", sorted({r for path in PAGES for r in re.findall(r"`GET (/\S*)`", path.read_text())})
 )
 def test_route(route: str, server: Server) -> None:
     known = route.replace("voices/{id}", "voices/slt").replace("{id}", "whisper-1")
