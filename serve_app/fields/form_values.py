@@ -95,6 +95,22 @@ def quoted(text: str) -> str:
     return repr(text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "…")
 
 
+def value_in_words(value: Any) -> str:
+    """A client's JSON value in an error message: what comes after "not"."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)[:40]
+        case str():
+            return quoted(value)
+        case list():
+            return "a list"
+    return "an object"
+
+
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)

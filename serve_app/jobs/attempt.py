@@ -8,18 +8,17 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployments.errors import AntiphonError, ClientError, DeadlineExceeded, InternalError
+from deployments.errors import AntiphonError, DeadlineExceeded, InternalError
 from serve_app.contracts import choose
 from serve_app.contracts.contract import Chunk, Contract, Item, JobContext, Notice, Progress, Result
 from serve_app.contracts.patience import patiently
 from serve_app.failures import as_told
 from serve_app.jobs.endpoints import Endpoint
 from serve_app.jobs.record import LeaseLost, Record
+from serve_app.jobs.retry_policy import is_timeout, retry_delay_s
 from serve_app.jobs.storage.leases import Ending
 
 logger = logging.getLogger("ray.serve")
-
-BACKOFF_S = 1.0  # before the second attempt; twice as long before every further one
 
 
 @dataclass(slots=True)
@@ -89,10 +88,10 @@ class Attempt:
         return None
 
     async def _fail(self, error: AntiphonError) -> None:
-        attempts = self.record.job.attempts + 1
-        late = isinstance(error, DeadlineExceeded) and self.clock() >= (self.context.deadline or 0) - 0.5
-        if not isinstance(error, ClientError) and not late and attempts < self.most:
-            await self.record.put_back(self.clock() + BACKOFF_S * 2 ** (attempts - 1), counted=True)
+        late = is_timeout(error, self.clock(), self.context.deadline or 0)
+        delay_s = None if late else retry_delay_s(error, self.record.job.attempts + 1, self.most)
+        if delay_s is not None:
+            await self.record.put_back(self.clock() + delay_s, counted=True)
             return
         notices = [] if self._contract is None else self._contract.failed(self._input, error, self.context)
         ending = Ending("TIMED_OUT" if late else "FAILED", error=error.message, error_status=error.status)

@@ -10,11 +10,12 @@ from sqlalchemy import Connection
 from deployments.errors import Overloaded
 from serve_app.jobs.endpoints import Endpoints
 from serve_app.jobs.envelope import envelope, job_notice, without_output
+from serve_app.jobs.options import WEEK_S
 from serve_app.jobs.protocol import JobRequest
 from serve_app.jobs.runner_client import RunnerNotifier
 from serve_app.jobs.storage import batch_rows, counts, job_rows
 from serve_app.jobs.storage.store import JobStore
-from serve_app.jobs.types import MOST_REQUESTS, WEEK_S, Batch, Job
+from serve_app.jobs.types import MOST_REQUESTS, Batch, Job
 from serve_app.jobs.uninterrupted import uninterrupted
 from serve_app.jobs.webhooks import queue
 from serve_app.jobs.webhooks.webhook import rows_of

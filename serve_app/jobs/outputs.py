@@ -9,8 +9,9 @@ from media.publish import Publisher
 from media.upload import PublishPolicy
 from serve_app.config.jobs import PublishConfig
 from serve_app.contracts.contract import Result
+from serve_app.jobs.options import S3Target
 from serve_app.jobs.storage.payloads import to_json
-from serve_app.jobs.types import Job, S3Target
+from serve_app.jobs.types import Job
 from serve_app.off_loop import off_loop
 
 JSON = "application/json"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from serve_app.jobs.endpoints import Endpoints
-from serve_app.jobs.types import Batch, EndpointHealth, Job, JobOptions, StreamPage
+from serve_app.jobs.options import JobOptions
+from serve_app.jobs.types import Batch, EndpointHealth, Job, StreamPage
 
 
 @dataclass(frozen=True, slots=True)

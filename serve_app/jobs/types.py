@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from deployments.errors import ClientError, InvalidRequest
+from serve_app.jobs.options import JobOptions
 
 JobStatus = Literal["IN_QUEUE", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"]
 FINAL: frozenset[JobStatus] = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
-WEEK_S = 7 * 86_400.0
 MOST_REQUESTS = 5_000  # of a batch
 
 
@@ -27,36 +27,6 @@ class JobNotFound(ClientError):
 
 class JobConflict(InvalidRequest):
     """The job's state does not allow what was asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class S3Target:
-    """Where a job wants big results to be put, in RunPod's words. ``access_secret`` is never logged or told."""
-
-    endpoint_url: str
-    access_id: str
-    access_secret: str
-    bucket_name: str
-    object_path: str = ""
-
-    def __repr__(self) -> str:
-        return f"S3Target({self.endpoint_url!r}, {self.bucket_name!r})"
-
-
-@dataclass(frozen=True, slots=True)
-class JobOptions:
-    """What a job asks for beside its input. ``execution_timeout_s`` 5 s to 7 days, ``ttl_s`` 10 s to 7 days.
-
-    ``inline``: the output is never replaced by a link.
-    """
-
-    webhook: str | None = None
-    execution_timeout_s: float = 600.0
-    ttl_s: float = 86_400.0
-    low_priority: bool = False
-    s3: S3Target | None = None
-    batch: str | None = None
-    inline: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Literal, cast, get_args
 from serve_app.config.jobs import ContractName
 
 DEFAULT_CONFIG = "configs/runpod.yaml"
+DEFAULT_READY_S = 1_800.0
 SDK_FLAGS = ("--rp_", "--test_input")
 RuntimeName = Literal["ray", "local"]
 
@@ -28,6 +29,21 @@ class WorkerOptions:
 
 def read(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> WorkerOptions:
     """The options; exits with a sentence if they are wrong."""
+    parser = _parser(environment)
+    own, rest = parser.parse_known_args(arguments)
+    _check(parser, own, rest)
+    return WorkerOptions(
+        Path(own.config),
+        cast("RuntimeName", own.runtime),
+        own.load_balancing or _is_balanced(environment, rest),
+        cast("ContractName | None", own.contract),
+        tuple(rest),
+        _ready_timeout_s(environment),
+    )
+
+
+def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    """Our own options, whose defaults come from the environment."""
     parser = argparse.ArgumentParser(
         prog="python -m serve_app.runpod_worker",
         description="Serves the models of a configuration as a RunPod worker.",
@@ -52,21 +68,25 @@ def read(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
         action="store_true",
         help="serve HTTP on PORT; so it is without the flag if PORT is set and RUNPOD_WEBHOOK_GET_JOB is not",
     )
-    found, rest = parser.parse_known_args(arguments)
+    return parser
+
+
+def _check(parser: argparse.ArgumentParser, own: argparse.Namespace, rest: Sequence[str]) -> None:
+    """What argparse does not look at: defaults, and options that the SDK does not know either."""
     for name, choices in (("runtime", get_args(RuntimeName)), ("contract", (None, *get_args(ContractName)))):
-        if getattr(found, name) not in choices:  # argparse does not look at defaults
-            parser.error(f"{name} cannot be {getattr(found, name)!r}")
+        if getattr(own, name) not in choices:
+            parser.error(f"{name} cannot be {getattr(own, name)!r}")
     unknown = [flag for flag in rest if flag.startswith("-") and not flag.startswith(SDK_FLAGS)]
     if unknown:
         parser.error(f"unknown option {unknown[0]}")
+
+
+def _is_balanced(environment: Mapping[str, str], rest: Sequence[str]) -> bool:
+    """Whether RunPod's load balancer is in front, and no queue."""
     queue = "RUNPOD_WEBHOOK_GET_JOB" in environment or any(flag.startswith("--test_input") for flag in rest)
-    balanced = found.load_balancing or ("PORT" in environment and not queue)
+    return "PORT" in environment and not queue
+
+
+def _ready_timeout_s(environment: Mapping[str, str]) -> float:
     allowance = environment.get("RUNPOD_INIT_TIMEOUT", "")
-    return WorkerOptions(
-        Path(found.config),
-        cast("RuntimeName", found.runtime),
-        balanced,
-        cast("ContractName | None", found.contract),
-        tuple(rest),
-        float(allowance) if allowance.isdecimal() and int(allowance) else 1_800.0,
-    )
+    return float(allowance) if allowance.isdecimal() and int(allowance) else DEFAULT_READY_S

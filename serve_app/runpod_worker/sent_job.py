@@ -5,7 +5,8 @@ from typing import Any
 
 from deployments.errors import InvalidRequest
 from serve_app.contracts.contract import JobInput
-from serve_app.jobs.types import WEEK_S, Job, JobOptions, S3Target
+from serve_app.jobs.options import WEEK_S, forwarded_options
+from serve_app.jobs.types import Job
 
 Sent = Mapping[str, Any]
 
@@ -23,31 +24,13 @@ def usable(sent: Any) -> dict[str, Any] | None:
 
 def input_of(sent: Sent) -> JobInput:
     """The input. Raises InvalidRequest if it is none."""
-    found = sent.get("input")
-    if not isinstance(found, Mapping):
+    job_input = sent.get("input")
+    if not isinstance(job_input, Mapping):
         raise InvalidRequest("The job's `input` has to be a JSON object that says what to do.", param="input")
-    return found
+    return job_input
 
 
 def read(sent: Sent, now: float, timeout_s: float) -> Job:
     """The job's id and options. ``timeout_s`` holds if RunPod names no execution timeout."""
-    options = JobOptions(execution_timeout_s=_timeout_s(sent.get("policy")) or timeout_s, s3=_s3(sent))
+    options = forwarded_options(sent, timeout_s)
     return Job(str(sent["id"]), "", "IN_PROGRESS", now, now + WEEK_S, options, started=now)
-
-
-def _timeout_s(policy: Any) -> float | None:
-    allowed = policy.get("executionTimeout") if isinstance(policy, Mapping) else None
-    if isinstance(allowed, bool) or not isinstance(allowed, int | float) or not allowed > 0:
-        return None
-    return min(allowed / 1_000, WEEK_S)
-
-
-def _s3(sent: Sent) -> S3Target | None:
-    given = sent.get("s3Config")
-    if not isinstance(given, Mapping):
-        return None
-    needed = [given.get(name) for name in ("endpointUrl", "accessId", "accessSecret", "bucketName")]
-    if not all(isinstance(value, str) and value for value in needed):
-        return None
-    url, key, secret, bucket = map(str, needed)
-    return S3Target(url, key, secret, bucket, str(given.get("objectPath") or ""))

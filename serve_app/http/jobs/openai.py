@@ -11,8 +11,9 @@ from serve_app.http.jobs.openai_input import openai_input
 from serve_app.http.jobs.openai_stream import ChunkStream, abandon
 from serve_app.http.jobs.runs import idempotency_key
 from serve_app.http.responses.disconnect import while_connected
+from serve_app.jobs.options import JobOptions
 from serve_app.jobs.protocol import JobRequest, Jobs
-from serve_app.jobs.types import Job, JobOptions
+from serve_app.jobs.types import Job
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 WAIT_S = 300.0

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from serve_app.http.jobs.job_request import LONGEST_URL, WEEK_MS
 from serve_app.http.jobs.runs import TTL_MS, WAIT_MS
+from serve_app.jobs.options import LONGEST_URL, WEEK_MS
 
 Document = dict[str, Any]
 

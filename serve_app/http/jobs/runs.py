@@ -8,14 +8,15 @@ from serve_app.config.jobs import JobsConfig
 from serve_app.http.ignored_fields import ignored_header
 from serve_app.http.jobs import answers
 from serve_app.http.jobs.bodies import read_body
-from serve_app.http.jobs.job_request import WEEK_MS, submission
+from serve_app.http.jobs.job_request import submission
 from serve_app.http.jobs.parameters import flag, milliseconds
 from serve_app.http.responses.disconnect import while_connected
+from serve_app.jobs.options import SHORTEST_TTL_MS, WEEK_MS
 from serve_app.jobs.protocol import Jobs
 
 WAIT_MS = (1_000, 300_000)
 WAIT_S = 90.0
-TTL_MS = (10_000, WEEK_MS)
+TTL_MS = (SHORTEST_TTL_MS, WEEK_MS)
 LONGEST_KEY = 255
 
 

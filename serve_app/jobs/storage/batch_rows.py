@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from serve_app.jobs.options import JobOptions
 from serve_app.jobs.storage.job_rows import found_of, is_id, options_of, options_text
 from serve_app.jobs.storage.payloads import size_of
 from serve_app.jobs.storage.tables import batches, drafts, jobs
-from serve_app.jobs.types import Batch, BatchStatus, Job, JobConflict, JobNotFound, JobOptions
+from serve_app.jobs.types import Batch, BatchStatus, Job, JobConflict, JobNotFound
 
 TAKEN_AT_ONCE = 200
 PAGE_BYTES = 8 * 1024**2

@@ -18,7 +18,7 @@ T = TypeVar("T")
 VARIABLE = "ANTIPHON_DATABASE_URL"
 FILE = "jobs.sqlite3"
 BUSY_S = 60.0
-PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_S * 1e3:.0f}")
 POSTGRES_CONNECTIONS, READERS = 4, 2
 READS = "antiphon_reads"
 MIGRATION_LOCK = 0x416E7469  # any number that nobody else locks
@@ -51,10 +51,10 @@ class Database:
         """
         folder = Path(folder)
         wanted = environment.get(VARIABLE) or url
-        found = _spelled(make_url(wanted)) if wanted else URL.create("sqlite", database=str(folder / FILE))
-        if found.get_backend_name() == "sqlite":
+        chosen = _with_driver(make_url(wanted)) if wanted else URL.create("sqlite", database=str(folder / FILE))
+        if chosen.get_backend_name() == "sqlite":
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        database = cls(found)
+        database = cls(chosen)
         database.migrate(folder)
         return database
 
@@ -91,7 +91,7 @@ class Database:
         self.engine.dispose()
 
 
-def _spelled(url: URL) -> URL:
+def _with_driver(url: URL) -> URL:
     return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgres", "postgresql") else url
 
 
@@ -103,17 +103,12 @@ def _engine(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection, record) -> None:  # type: ignore[no-untyped-def]
         connection.isolation_level = None  # the driver's own BEGIN comes too late; see below
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            f"busy_timeout={BUSY_S * 1e3:.0f}",
-        ):
+        for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # Who reads first and then writes must not be overtaken in between.
+        # A transaction that reads first and then writes takes the lock at once: nobody may write in between.
         reads = connection.get_execution_options().get(READS, False)
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 

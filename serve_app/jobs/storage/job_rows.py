@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from serve_app.jobs.options import JobOptions, S3Target
 from serve_app.jobs.storage import counts
 from serve_app.jobs.storage.payloads import size_of
 from serve_app.jobs.storage.tables import batches, chunks, drafts, jobs
-from serve_app.jobs.types import FINAL, Job, JobConflict, JobNotFound, JobOptions, S3Target
+from serve_app.jobs.types import FINAL, Job, JobConflict, JobNotFound
 
 LOW_PRIORITY_S = 300.0  # a job of low priority stands behind all that come in this time; it never starves
 AT_ONCE = 500  # ids in one statement

@@ -12,7 +12,6 @@ from serve_app.jobs.webhooks.signature import encode
 
 State = Literal["pending", "delivered", "dead"]
 Row = dict[str, Any]
-STATES: tuple[State, ...] = ("pending", "delivered", "dead")
 LONGEST_URL = 8_192  # characters
 LARGEST_BODY = 4 * 1024**2
 

@@ -8,8 +8,9 @@ from deployments.errors import AntiphonError
 from serve_app.config.jobs import PublishConfig, WebhooksConfig
 from serve_app.contracts import choose
 from serve_app.contracts.contract import Chunk, Contract, Item, JobContext, Notice, Result
+from serve_app.jobs.options import JobOptions
 from serve_app.jobs.outputs import Outputs
-from serve_app.jobs.types import Job, JobOptions
+from serve_app.jobs.types import Job
 from tests.serve_app.http.stub import StubBackend, app_of
 
 JOB = Job("job-1", "speech", "IN_PROGRESS", 0, 1, JobOptions())

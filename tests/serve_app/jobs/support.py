@@ -12,12 +12,13 @@ from serve_app.config.app import HttpConfig
 from serve_app.config.jobs import JobsConfig
 from serve_app.contracts.contract import Attachment, Chunk, Item, JobContext, JobInput, Notice, Progress, Result
 from serve_app.http.app import create_app
+from serve_app.jobs.options import JobOptions
 from serve_app.jobs.outputs import Outputs
 from serve_app.jobs.protocol import JobRequest
 from serve_app.jobs.runner import Runner
 from serve_app.jobs.service import JobService
 from serve_app.jobs.storage.store import JobStore
-from serve_app.jobs.types import Job, JobOptions
+from serve_app.jobs.types import Job
 from serve_app.jobs.webhooks.sender import Sender
 from serve_app.keys import ApiKeys
 from tests.serve_app.http.stub import StubBackend

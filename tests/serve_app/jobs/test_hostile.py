@@ -8,10 +8,11 @@ import pytest
 import sqlalchemy
 
 from deployments.errors import InvalidRequest, Overloaded
+from serve_app.jobs.options import JobOptions
 from serve_app.jobs.protocol import JobRequest
 from serve_app.jobs.storage import job_rows, watch
 from serve_app.jobs.storage.tables import webhooks
-from serve_app.jobs.types import MOST_REQUESTS, JobConflict, JobNotFound, JobOptions
+from serve_app.jobs.types import MOST_REQUESTS, JobConflict, JobNotFound
 from tests.serve_app.jobs.support import ENDPOINT, OTHER, Script, Site, eventually, site_of, until
 
 BIG = "x" * 5_000

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from serve_app.jobs.options import JobOptions
 from serve_app.jobs.storage import job_rows, leases
 from serve_app.jobs.storage.database import Database
 from serve_app.jobs.storage.leases import ChunkRow, Ending, Lease, shares
 from serve_app.jobs.storage.tables import chunks, jobs
-from serve_app.jobs.types import Job, JobConflict, JobOptions
+from serve_app.jobs.types import Job, JobConflict
 
 ENDPOINTS = ("a", "b", "c")
 TARGETS = {"ab": ["a", "b"], "c": ["c"]}

@@ -13,8 +13,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from serve_app.config.jobs import PublishConfig
+from serve_app.jobs.options import JobOptions, S3Target
 from serve_app.jobs.outputs import Outputs
-from serve_app.jobs.types import JobOptions, S3Target
 from tests.serve_app.jobs.support import Script, site_of, until
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "a-secret", "AWS_DEFAULT_REGION": "us-east-1"}

@@ -8,8 +8,9 @@ import pytest
 
 from deployments.errors import Overloaded
 from serve_app.jobs.envelope import envelope
+from serve_app.jobs.options import JobOptions
 from serve_app.jobs.runner_client import NoRunner
-from serve_app.jobs.types import EndpointNotFound, JobConflict, JobNotFound, JobOptions
+from serve_app.jobs.types import EndpointNotFound, JobConflict, JobNotFound
 from tests.serve_app.jobs.support import ENDPOINT, OTHER, Script, Site, eventually, site_of, until
 
 
@@ -90,7 +91,7 @@ async def test_failures(
     code: int,
     attempts: int,
 ) -> None:
-    monkeypatch.setattr("serve_app.jobs.attempt.BACKOFF_S", 0.01)
+    monkeypatch.setattr("serve_app.jobs.retry_policy.BACKOFF_S", 0.01)
     async with site_of(tmp_path) as site:
         done = await site.end(await site.submit({"fail": kind}))
         assert (done.status, done.error_status, len(script.begun)) == (status, code, attempts)
@@ -101,7 +102,7 @@ async def test_failures(
 async def test_a_bug_is_told_without_its_text(
     tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serve_app.jobs.attempt.BACKOFF_S", 0.01)
+    monkeypatch.setattr("serve_app.jobs.retry_policy.BACKOFF_S", 0.01)
     async with site_of(tmp_path, attempts=1) as site:
         done = await site.end(await site.submit({"fail": "bug"}))
         assert (done.status, done.error_status) == ("FAILED", 500)
@@ -112,7 +113,7 @@ async def test_a_bug_is_told_without_its_text(
 async def test_a_second_attempt_adds_only_what_is_missing(
     tmp_path: Path, database: str | None, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serve_app.jobs.attempt.BACKOFF_S", 0.01)
+    monkeypatch.setattr("serve_app.jobs.retry_policy.BACKOFF_S", 0.01)
     async with site_of(tmp_path, database=database) as site:
         steps = [{"chunk": 1}, {"chunk": 2}, {"fail": "server", "times": 2}, {"chunk": 3}]
         done = await site.end(await site.submit(*steps))

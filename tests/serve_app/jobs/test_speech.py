@@ -9,8 +9,8 @@ import pytest
 
 from media.encode import FORMATS, encode, encode_stream
 from serve_app.contracts.fish_speech.input import seed_of
+from serve_app.jobs.options import JobOptions
 from serve_app.jobs.protocol import JobRequest
-from serve_app.jobs.types import JobOptions
 from tests.serve_app.http import speech_stub
 from tests.serve_app.http.speaking import SpeakingBackend
 from tests.serve_app.http.speech_stub import RATE, tone

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import sqlalchemy
 
+from serve_app.jobs.options import JobOptions
 from serve_app.jobs.storage import leases
 from serve_app.jobs.storage.leases import ChunkRow, Ending
 from serve_app.jobs.storage.tables import webhooks
-from serve_app.jobs.types import JobOptions
 from tests.serve_app.jobs.support import ENDPOINT, Script, Site, site_of, until
 
 QUEUE: tuple[Any, Any] = ({ENDPOINT: 9}, {ENDPOINT: [ENDPOINT]})

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from deployments.errors import InvalidRequest
 from serve_app.http.jobs.job_request import submission, submissions
-from serve_app.jobs.types import JobOptions, S3Target
+from serve_app.jobs.options import JobOptions, S3Target
 from tests.serve_app.http.jobs.conftest import sentence
 from tests.serve_app.http.jobs.fake import FakeJobs
 
