@@ -1,15 +1,39 @@
 """The OpenAPI 3.1 document, made from the same field tables as the parsers."""
 
-from collections.abc import Iterable, Sequence
-
-from serve_app.fields.json_field import JsonField
-from serve_app.http.fish import openapi as fish_api
+from serve_app.http.fish import openapi as fish
 from serve_app.http.jobs import openapi as job_api
-from serve_app.http.openai import openapi as openapi_speech
-from serve_app.http.openai.schemas import SCHEMAS
-from serve_app.http.openapi_parts import ERRORS, HEADERS, Document, errors_of, json_answer, property_of, ref
-from serve_app.tasks.classification.fields import CLASSIFICATION, MODERATION
-from serve_app.tasks.transcription.fields import AUDIO, FIELDS
+from serve_app.http.openai import openapi as openai
+from serve_app.http.openai.schemas import AUDIO_SCHEMAS, MODEL_SCHEMAS, MODERATION_SCHEMAS
+from serve_app.http.openapi_parts import (
+    BOOLEAN,
+    INTEGER,
+    PROBABILITY,
+    STRING,
+    Document,
+    json_answer,
+    json_operation,
+    list_of,
+    object_of,
+    ref,
+    texts_operation,
+)
+from serve_app.tasks.classification.fields import CLASSIFICATION
+
+CLASSIFICATION_SCHEMAS: dict[str, Document] = {
+    "TextScores": {
+        **object_of(text=STRING, label=STRING, truncated=BOOLEAN),
+        "additionalProperties": PROBABILITY,
+        "description": "A score for every label of the model, beside the text as it was sent, its most probable "
+        "label, and whether the text was too long for the model and has been cut.",
+    },
+}
+PROBE_SCHEMAS: dict[str, Document] = {
+    "Health": object_of(status=STRING),
+    "Readiness": object_of(
+        status={"enum": ["ready", "starting", "failed"]},
+        models={"type": "object", "additionalProperties": ref("State")},
+    ),
+}
 
 
 def openapi(version: str, *, jobs: bool = False) -> Document:
@@ -24,101 +48,47 @@ def openapi(version: str, *, jobs: bool = False) -> Document:
         "servers": [{"url": "."}],
         "security": [{"key": []}, {}],
         "paths": {
-            "/v1/audio/transcriptions": {"post": _audio("transcribe", "Transcribe audio in its own language.")},
-            "/v1/audio/translations": {"post": _audio("translate", "Translate spoken audio into English text.")},
-            **openapi_speech.paths(),
-            "/v1/moderations": {
-                "post": _texts("moderate", "Judge texts by categories.", MODERATION, ref("ModerationList"))
-            },
-            "/v1/classify": {
-                "post": _texts(
-                    "classify",
-                    "Scores of texts by label.",
-                    CLASSIFICATION,
-                    {"anyOf": [ref("TextScores"), {"type": "array", "items": ref("TextScores")}]},
-                )
-            },
-            "/v1/models": {"get": _get("listModels", "All served models.", "ModelList", ["401"])},
-            "/v1/models/{id}": {
-                "get": _get("retrieveModel", "One model, by id or alias.", "Model", ["401", "404"])
-                | {"parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]}
-            },
-            "/healthz": {"get": _open(_get("healthz", "Whether the server is alive.", "Health", []))},
-            "/readyz": {"get": _open(_probe("readyz", "Whether every model is ready.", "503", "Readiness"))},
-            "/ping": {"get": _open(_probe("ping", "The same for load balancers.", "204", None))},
-            **fish_api.paths(),
+            **openai.audio_paths(),
+            **openai.moderation_paths(),
+            **_classification_paths(),
+            **openai.model_paths(),
+            **_probe_paths(),
+            **fish.paths(),
             **(job_api.paths() if jobs else {}),
         },
         "components": {
-            "schemas": {**SCHEMAS, **fish_api.SCHEMAS, **(job_api.SCHEMAS if jobs else {})},
+            "schemas": {
+                **AUDIO_SCHEMAS,
+                **CLASSIFICATION_SCHEMAS,
+                **MODERATION_SCHEMAS,
+                **MODEL_SCHEMAS,
+                **PROBE_SCHEMAS,
+                **fish.SCHEMAS,
+                **(job_api.SCHEMAS if jobs else {}),
+            },
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
             "headers": {
-                "RequestId": {"description": "Id of the request.", "schema": {"type": "string"}},
-                "RetryAfter": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
-                "IgnoredFields": {
-                    "description": "Names of fields that nothing here knows.",
-                    "schema": {"type": "string"},
-                },
+                "RequestId": {"description": "Id of the request.", "schema": STRING},
+                "RetryAfter": {"description": "Seconds to wait.", "schema": {**INTEGER, "minimum": 1}},
+                "IgnoredFields": {"description": "Names of fields that nothing here knows.", "schema": STRING},
             },
         },
     }
 
 
-def _audio(task: str, summary: str) -> Document:
-    form = {
-        "type": "object",
-        "properties": {field.name: property_of(field) for field in (AUDIO, *FIELDS)},
-        "oneOf": [{"required": ["file"]}, {"required": ["url"]}],
-    }
+def _classification_paths() -> Document:
+    answer = {"anyOf": [ref("TextScores"), list_of(ref("TextScores"))]}
     return {
-        "operationId": task,
-        "summary": summary,
-        "description": "Either `file` or `url` is required. Lists may be repeated, comma-separated or JSON.",
-        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
-        "responses": {
-            "200": {
-                "description": "The transcript in the wanted format, or its stream of events.",
-                "headers": HEADERS,
-                "content": {
-                    "application/json": {"schema": {"anyOf": [ref("Transcript"), ref("VerboseTranscript")]}},
-                    "text/plain": {"schema": {"type": "string"}},
-                    "application/x-subrip": {"schema": {"type": "string"}},
-                    "text/vtt": {"schema": {"type": "string"}},
-                    "text/event-stream": {"schema": ref("StreamEvent")},
-                },
-            },
-            **errors_of(ERRORS),
-        },
+        "/v1/classify": {"post": texts_operation("classify", "Scores of texts by label.", CLASSIFICATION, answer)}
     }
 
 
-def _texts(operation: str, summary: str, table: Sequence[JsonField], answer: Document) -> Document:
-    body = {
-        "type": "object",
-        "properties": {field.name: property_of(field) for field in table},
-        "required": [field.name for field in table if field.required],
-    }
+def _probe_paths() -> Document:
+    alive = json_operation("healthz", "Whether the server is alive.", "Health")
     return {
-        "operationId": operation,
-        "summary": summary,
-        "description": "`input` is required.",
-        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": {
-            "200": {
-                "description": summary,
-                "headers": HEADERS,
-                "content": {"application/json": {"schema": answer}},
-            },
-            **errors_of(ERRORS),
-        },
-    }
-
-
-def _get(operation: str, summary: str, schema: str, errors: Iterable[str]) -> Document:
-    return {
-        "operationId": operation,
-        "summary": summary,
-        "responses": {"200": json_answer(summary, schema), **errors_of(errors)},
+        "/healthz": {"get": _open(alive)},
+        "/readyz": {"get": _open(_probe("readyz", "Whether every model is ready.", "503", "Readiness"))},
+        "/ping": {"get": _open(_probe("ping", "The same for load balancers.", "204", None))},
     }
 
 

@@ -1,6 +1,6 @@
-"""What the parts of the OpenAPI document share."""
+"""What the parts of the OpenAPI document are made of: schemas, request bodies, answers, errors."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from serve_app.fields.form_field import FormField
@@ -8,6 +8,14 @@ from serve_app.fields.json_field import JsonField
 
 Document = dict[str, Any]
 
+STRING: Document = {"type": "string"}
+NUMBER: Document = {"type": "number"}
+INTEGER: Document = {"type": "integer"}
+BOOLEAN: Document = {"type": "boolean"}
+PROBABILITY: Document = {"type": "number", "minimum": 0, "maximum": 1}
+BINARY: Document = {"type": "string", "format": "binary"}
+
+JSON, FORM = "application/json", "multipart/form-data"
 ERRORS = {
     "400": "A field is missing, wrong, or cannot be honoured; the message says what to change.",
     "401": "The API key is missing or wrong.",
@@ -26,10 +34,76 @@ HEADERS = {
 }
 
 
+def object_of(**properties: Document) -> Document:
+    """An object all of whose properties are present, except those named with a trailing underscore."""
+    required = [name for name in properties if not name.endswith("_")]
+    return {
+        "type": "object",
+        "properties": {name.removesuffix("_"): schema for name, schema in properties.items()},
+        **({"required": required} if required else {}),
+    }
+
+
+def map_of(values: Document) -> Document:
+    """An object with any keys."""
+    return {"type": "object", "additionalProperties": values}
+
+
+def list_of(items: Document) -> Document:
+    """A list of any length."""
+    return {"type": "array", "items": items}
+
+
+def nullable(schema: Document) -> Document:
+    """A value, or null."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def ref(schema: str) -> Document:
+    """A schema by its name."""
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
 def property_of(field: FormField | JsonField) -> Document:
     """The schema of a body's field with its words; `x-hosted` is whether the hosted API has it."""
     aliases = f" Also `{'`, `'.join(field.aliases)}`." if field.aliases else ""
     return {**field.schema, "description": field.description + aliases, "x-hosted": field.standard}
+
+
+def request_body(fields: Sequence[JsonField], *content_types: str) -> Document:
+    """A body with these fields, in any of the content types."""
+    schema: Document = {"type": "object", "properties": {field.name: property_of(field) for field in fields}}
+    if required := [field.name for field in fields if field.required]:
+        schema["required"] = required
+    return {"required": True, "content": {each: {"schema": schema} for each in content_types}}
+
+
+def json_answer(description: str, schema: str) -> Document:
+    """A response of JSON by the name of its schema."""
+    return {"description": description, "content": {JSON: {"schema": ref(schema)}}}
+
+
+def json_operation(operation: str, summary: str, schema: str, *errors: str) -> Document:
+    """An operation that answers JSON of a schema, or one of these statuses."""
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "responses": {"200": json_answer(summary, schema), **errors_of(errors)},
+    }
+
+
+def texts_operation(operation: str, summary: str, fields: Sequence[JsonField], answer: Document) -> Document:
+    """An operation about the texts in the field `input` of a JSON body."""
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "description": "`input` is required.",
+        "requestBody": request_body(fields, JSON),
+        "responses": {
+            "200": {"description": summary, "headers": HEADERS, "content": {JSON: {"schema": answer}}},
+            **errors_of(ERRORS),
+        },
+    }
 
 
 def errors_of(statuses: Iterable[str]) -> Document:
@@ -39,13 +113,3 @@ def errors_of(statuses: Iterable[str]) -> Document:
         status: json_answer(ERRORS[status], "Error") | (waiting if status in RETRIED else {})
         for status in statuses
     }
-
-
-def json_answer(description: str, schema: str) -> Document:
-    """A response of JSON by the name of its schema."""
-    return {"description": description, "content": {"application/json": {"schema": ref(schema)}}}
-
-
-def ref(schema: str) -> Document:
-    """A schema by its name."""
-    return {"$ref": f"#/components/schemas/{schema}"}

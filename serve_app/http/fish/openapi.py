@@ -10,13 +10,28 @@ from serve_app.http.fish.hosted.voices import NewVoiceBody, VoiceBody
 from serve_app.http.fish.invoke_body import InvokeBody
 from serve_app.http.fish.references import AddBody, DeleteBody, UpdateBody
 from serve_app.http.fish.vqgan import DecodeBody, EncodeBody
-from serve_app.http.openapi_parts import ERRORS, HEADERS, RETRIED, Document, json_answer, property_of, ref
+from serve_app.http.openapi_parts import (
+    BINARY,
+    BOOLEAN,
+    ERRORS,
+    FORM,
+    HEADERS,
+    INTEGER,
+    JSON,
+    NUMBER,
+    RETRIED,
+    STRING,
+    Document,
+    json_answer,
+    list_of,
+    object_of,
+    ref,
+    request_body,
+)
 from serve_app.tasks.speech.fish_fields import TtsBody
 
-STRING: Document = {"type": "string"}
-BINARY: Document = {"type": "string", "format": "binary"}
 WRONG_FIELDS = "A field is missing or wrong. Clients that send the header `model` get an object instead of a list."
-JSON, MSGPACK, FORM = "application/json", "application/msgpack", "multipart/form-data"
+MSGPACK = "application/msgpack"
 VOICE_ID = {"name": "id", "in": "path", "required": True, "schema": STRING}
 MODEL_HEADER = {
     "name": "model",
@@ -32,28 +47,20 @@ MODEL_QUERY = {
 }
 
 
-def _object(**properties: Document) -> Document:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _list(items: Document) -> Document:
-    return {"type": "array", "items": items}
-
-
 SCHEMAS: Document = {
-    "FishError": _object(statusCode={"type": "integer"}, message=STRING, error=STRING),
-    "FishWrongFields": _list(_object(type=STRING, loc=_list({}), msg=STRING, **{"in": {"const": "body"}})),
-    "FishCloudError": _object(status={"type": "integer"}, message=STRING),
-    "FishReference": _object(success={"type": "boolean"}, message=STRING, reference_id=STRING),
-    "FishReferences": _object(success={"type": "boolean"}, message=STRING, reference_ids=_list(STRING)),
-    "FishTokens": _object(tokens=_list(_list(_list({"type": "integer"})))),
-    "FishAudios": _object(audios=_list(BINARY)),
-    "FishTranscript": _object(
+    "FishError": object_of(statusCode=INTEGER, message=STRING, error=STRING),
+    "FishWrongFields": list_of(object_of(type=STRING, loc=list_of({}), msg=STRING, **{"in": {"const": "body"}})),
+    "FishCloudError": object_of(status=INTEGER, message=STRING),
+    "FishReference": object_of(success=BOOLEAN, message=STRING, reference_id=STRING),
+    "FishReferences": object_of(success=BOOLEAN, message=STRING, reference_ids=list_of(STRING)),
+    "FishTokens": object_of(tokens=list_of(list_of(list_of(INTEGER)))),
+    "FishAudios": object_of(audios=list_of(BINARY)),
+    "FishTranscript": object_of(
         text=STRING,
         duration={"type": "number", "description": "milliseconds"},
-        segments=_list(_object(text=STRING, start={"type": "number"}, end={"type": "number"})),
+        segments=list_of(object_of(text=STRING, start=NUMBER, end=NUMBER)),
     ),
-    "FishVoice": _object(
+    "FishVoice": object_of(
         _id=STRING,
         type={"const": "tts"},
         title=STRING,
@@ -61,19 +68,19 @@ SCHEMAS: Document = {
         cover_image=STRING,
         train_mode={"const": "fast"},
         state={"const": "trained"},
-        tags=_list(STRING),
-        samples=_list(_object(title=STRING, text=STRING, task_id=STRING, audio=STRING)),
+        tags=list_of(STRING),
+        samples=list_of(object_of(title=STRING, text=STRING, task_id=STRING, audio=STRING)),
         created_at=STRING,
         updated_at=STRING,
-        languages=_list(STRING),
+        languages=list_of(STRING),
         visibility={"enum": ["public", "private"]},
-        lock_visibility={"type": "boolean"},
+        lock_visibility=BOOLEAN,
         **{f"{name}_count": {"const": 0} for name in ("like", "mark", "shared", "task")},
         liked={"const": False},
         marked={"const": False},
-        author=_object(_id=STRING, nickname=STRING, avatar=STRING),
+        author=object_of(_id=STRING, nickname=STRING, avatar=STRING),
     ),
-    "FishVoices": _object(total={"type": "integer"}, items=_list(ref("FishVoice"))),
+    "FishVoices": object_of(total=INTEGER, items=list_of(ref("FishVoice"))),
 }
 
 
@@ -158,21 +165,17 @@ def _operation(
     summary: str,
     answer: Document,
     body: type[BaseModel] | None = None,
-    *kinds: str,
+    *content_types: str,
     status: str = "200",
 ) -> Document:
-    found: Document = {
+    document: Document = {
         "operationId": operation,
         "summary": summary,
         "responses": {status: answer, **_errors("422", *ERRORS)},
     }
     if body is not None:
-        fields = fields_of(body)
-        schema: Document = {"type": "object", "properties": {field.name: property_of(field) for field in fields}}
-        if required := [field.name for field in fields if field.required]:
-            schema["required"] = required
-        found["requestBody"] = {"required": True, "content": {kind: {"schema": schema} for kind in kinds}}
-    return found
+        document["requestBody"] = request_body(fields_of(body), *content_types)
+    return document
 
 
 def _errors(*statuses: str) -> Document:

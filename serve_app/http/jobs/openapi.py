@@ -1,14 +1,20 @@
 """The job API's part of the OpenAPI document."""
 
-from typing import Any
-
 from serve_app.http.jobs.runs import TTL_MS, WAIT_MS
+from serve_app.http.openapi_parts import (
+    BOOLEAN,
+    JSON,
+    STRING,
+    Document,
+    json_answer,
+    list_of,
+    map_of,
+    object_of,
+    ref,
+)
 from serve_app.jobs.options import LONGEST_URL, WEEK_MS
 
-Document = dict[str, Any]
-
-STRING: Document = {"type": "string"}
-INTEGER: Document = {"type": "integer", "minimum": 0}
+COUNT: Document = {"type": "integer", "minimum": 0}
 ANY: Document = {}
 STATUS: Document = {"enum": ["IN_QUEUE", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"]}
 BATCH_STATUS: Document = {"enum": ["DRAFT", "FINALIZED", "FAILED", "CANCELLED"]}
@@ -21,50 +27,36 @@ ERRORS = {
     "500": "The server failed; its log has the details under the id in `x-request-id`.",
 }
 
-
-def _object(required: dict[str, Document], optional: dict[str, Document] | None = None) -> Document:
-    return {"type": "object", "properties": {**required, **(optional or {})}, "required": list(required)}
-
-
-def _ref(schema: str) -> Document:
-    return {"$ref": f"#/components/schemas/{schema}"}
-
-
-_ENVELOPE = {
-    "output": ANY,
-    "error": STRING,
-    "delayTime": INTEGER,
-    "executionTime": INTEGER,
-    "workerId": STRING,
-    "retries": INTEGER,
-}
 _COUNTS = ("requestTotal", "requestInProgress", "requestCompleted", "requestFailed", "createdAt")
 SCHEMAS: Document = {
-    "JobError": _object({"error": STRING}),
-    "JobStatus": _object({"id": STRING, "status": STATUS}),
-    "Job": _object({"id": STRING, "status": STATUS}, _ENVELOPE),
-    "JobStream": _object(
-        {"status": STATUS, "stream": {"type": "array", "items": _object({"output": ANY})}},
+    "JobError": object_of(error=STRING),
+    "JobStatus": object_of(id=STRING, status=STATUS),
+    "Job": object_of(
+        id=STRING,
+        status=STATUS,
+        output_=ANY,
+        error_=STRING,
+        delayTime_=COUNT,
+        executionTime_=COUNT,
+        workerId_=STRING,
+        retries_=COUNT,
     ),
-    "JobHealth": _object(
-        {
-            "jobs": _object(dict.fromkeys(("completed", "failed", "inProgress", "inQueue", "retried"), INTEGER)),
-            "workers": {"type": "object", "additionalProperties": INTEGER},
-        }
+    "JobStream": object_of(status=STATUS, stream=list_of(object_of(output=ANY))),
+    "JobHealth": object_of(
+        jobs=object_of(**dict.fromkeys(("completed", "failed", "inProgress", "inQueue", "retried"), COUNT)),
+        workers=map_of(COUNT),
     ),
-    "JobPurge": _object({"removed": INTEGER, "status": {"const": "completed"}}),
-    "JobList": _object({"requests": {"type": "array", "items": _ref("Job")}}),
-    "JobBatchStatus": _object({"id": STRING, "status": BATCH_STATUS}),
-    "JobBatch": _object({"id": STRING, "status": BATCH_STATUS, **dict.fromkeys(_COUNTS, INTEGER)}),
-    "JobBatchList": _object({"batches": {"type": "array", "items": _ref("JobBatch")}}),
-    "JobBatchPage": _object(
-        {
-            "requests": {"type": "array", "items": {"type": "object"}},
-            **dict.fromkeys(("total", "offset", "limit"), INTEGER),
-            "hasMore": {"type": "boolean"},
-        }
+    "JobPurge": object_of(removed=COUNT, status={"const": "completed"}),
+    "JobList": object_of(requests=list_of(ref("Job"))),
+    "JobBatchStatus": object_of(id=STRING, status=BATCH_STATUS),
+    "JobBatch": object_of(id=STRING, status=BATCH_STATUS, **dict.fromkeys(_COUNTS, COUNT)),
+    "JobBatchList": object_of(batches=list_of(ref("JobBatch"))),
+    "JobBatchPage": object_of(
+        requests=list_of({"type": "object"}),
+        **dict.fromkeys(("total", "offset", "limit"), COUNT),
+        hasMore=BOOLEAN,
     ),
-    "JobBatchRequest": _object({"id": STRING}),
+    "JobBatchRequest": object_of(id=STRING),
 }
 BODY: Document = {
     "type": "object",
@@ -76,7 +68,7 @@ BODY: Document = {
             "properties": {
                 "executionTimeout": {"type": "integer", "minimum": 5_000, "maximum": WEEK_MS},
                 "ttl": {"type": "integer", "minimum": TTL_MS[0], "maximum": TTL_MS[1]},
-                "lowPriority": {"type": "boolean"},
+                "lowPriority": BOOLEAN,
             },
             "description": "Milliseconds of work, and from now until the job is dropped; whether others go first.",
         },
@@ -91,11 +83,11 @@ BODY: Document = {
 }
 BATCH: Document = {
     "type": "object",
-    "properties": {"requests": {"type": "array", "items": BODY, "description": "Bodies as of `run`."}},
+    "properties": {"requests": {**list_of(BODY), "description": "Bodies as of `run`."}},
 }
 WAIT = {"name": "wait", "in": "query", "schema": {"type": "integer", "minimum": WAIT_MS[0], "maximum": WAIT_MS[1]}}
 TTL = {"name": "ttl", "in": "query", "schema": {"type": "integer", "minimum": TTL_MS[0], "maximum": TTL_MS[1]}}
-HTTP_ERRORS = {"name": "http_errors", "in": "query", "schema": {"type": "boolean"}}
+HTTP_ERRORS = {"name": "http_errors", "in": "query", "schema": BOOLEAN}
 
 
 def paths() -> Document:
@@ -144,21 +136,17 @@ def paths() -> Document:
 def _post(
     operation: str, summary: str, answer: str, body: Document | None = None, *parameters: Document
 ) -> Document:
-    found = _get(operation, summary, answer, *parameters)
+    document = _get(operation, summary, answer, *parameters)
     if body is not None:
-        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
-    return found
+        document["requestBody"] = {"required": True, "content": {JSON: {"schema": body}}}
+    return document
 
 
 def _get(operation: str, summary: str, answer: str, *parameters: Document) -> Document:
-    errors = {
-        status: {"description": words, "content": {"application/json": {"schema": _ref("JobError")}}}
-        for status, words in ERRORS.items()
-    }
-    content = {"application/json": {"schema": _ref(answer)}}
+    errors = {status: json_answer(words, "JobError") for status, words in ERRORS.items()}
     return {
         "operationId": operation,
         "summary": summary,
         "parameters": list(parameters),
-        "responses": {"200": {"description": summary, "content": content}, **errors},
+        "responses": {"200": json_answer(summary, answer), **errors},
     }

@@ -1,21 +1,37 @@
-"""The OpenAPI document's part on OpenAI's speech and voices."""
-
-from collections.abc import Sequence
+"""The OpenAPI document's part on OpenAI's API."""
 
 from media.encode import CONTENT_TYPES
-from serve_app.fields.json_field import JsonField
-from serve_app.http.openapi_parts import ERRORS, HEADERS, Document, errors_of, json_answer, property_of, ref
+from serve_app.http.openapi_parts import (
+    BINARY,
+    ERRORS,
+    FORM,
+    HEADERS,
+    INTEGER,
+    JSON,
+    STRING,
+    Document,
+    errors_of,
+    json_answer,
+    json_operation,
+    property_of,
+    ref,
+    request_body,
+    texts_operation,
+)
+from serve_app.tasks.classification.fields import MODERATION
 from serve_app.tasks.speech.fields import SPEECH
 from serve_app.tasks.speech.voice_fields import NEW_VOICE, VOICE_CHANGE
+from serve_app.tasks.transcription.fields import AUDIO, FIELDS
 
 CONFLICT = {"409": json_answer("There is such a voice already, or it is shipped and stays as it is.", "Error")}
 MODEL = {
     "name": "model",
     "in": "query",
     "description": "Id or alias of the model whose library it is; the default model if absent.",
-    "schema": {"type": "string"},
+    "schema": STRING,
 }
-VOICE_ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+MODEL_ID = {"name": "id", "in": "path", "required": True, "schema": STRING}
+VOICE_ID = {"name": "id", "in": "path", "required": True, "schema": STRING}
 PAGE = [
     {
         "name": "limit",
@@ -27,14 +43,20 @@ PAGE = [
         "name": "after",
         "in": "query",
         "description": "Id of the voice behind which the answer begins.",
-        "schema": {"type": "string"},
+        "schema": STRING,
     },
 ]
 
 
-def paths() -> Document:
-    """Every path with its operations."""
+def audio_paths() -> Document:
+    """Transcription, speech and voices."""
     return {
+        "/v1/audio/transcriptions": {
+            "post": _transcription("transcribe", "Transcribe audio in its own language.")
+        },
+        "/v1/audio/translations": {
+            "post": _transcription("translate", "Translate spoken audio into English text.")
+        },
         "/v1/audio/speech": {"post": _speech()},
         "/v1/audio/voices": {
             "get": _operation("listVoices", "All voices of the library.", "VoiceList", "400", "404")
@@ -44,23 +66,68 @@ def paths() -> Document:
         "/v1/audio/voices/{id}": {
             "get": _one("retrieveVoice", "One voice.", "Voice"),
             "post": _one("changeVoice", "Rename or describe a voice.", "Voice", "400", "413", "415")
-            | {"requestBody": _body(VOICE_CHANGE, "application/json")},
+            | {"requestBody": request_body(VOICE_CHANGE, JSON)},
             "delete": _one("deleteVoice", "Delete a voice.", "VoiceDeleted"),
         },
     }
 
 
+def moderation_paths() -> Document:
+    """Moderation."""
+    answer = ref("ModerationList")
+    return {
+        "/v1/moderations": {"post": texts_operation("moderate", "Judge texts by categories.", MODERATION, answer)}
+    }
+
+
+def model_paths() -> Document:
+    """The models."""
+    one = json_operation("retrieveModel", "One model, by id or alias.", "Model", "401", "404")
+    return {
+        "/v1/models": {"get": json_operation("listModels", "All served models.", "ModelList", "401")},
+        "/v1/models/{id}": {"get": one | {"parameters": [MODEL_ID]}},
+    }
+
+
+def _transcription(operation: str, summary: str) -> Document:
+    form = {
+        "type": "object",
+        "properties": {field.name: property_of(field) for field in (AUDIO, *FIELDS)},
+        "oneOf": [{"required": ["file"]}, {"required": ["url"]}],
+    }
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "description": "Either `file` or `url` is required. Lists may be repeated, comma-separated or JSON.",
+        "requestBody": {"required": True, "content": {FORM: {"schema": form}}},
+        "responses": {
+            "200": {
+                "description": "The transcript in the wanted format, or its stream of events.",
+                "headers": HEADERS,
+                "content": {
+                    JSON: {"schema": {"anyOf": [ref("Transcript"), ref("VerboseTranscript")]}},
+                    "text/plain": {"schema": STRING},
+                    "application/x-subrip": {"schema": STRING},
+                    "text/vtt": {"schema": STRING},
+                    "text/event-stream": {"schema": ref("StreamEvent")},
+                },
+            },
+            **errors_of(ERRORS),
+        },
+    }
+
+
 def _speech() -> Document:
-    sound = {"schema": {"type": "string", "format": "binary"}}
+    sound = {"schema": BINARY}
     facts = {
-        "X-Sample-Rate": {"description": "Of the audio, in Hz.", "schema": {"type": "integer"}},
-        "X-Seed": {"description": "Repeats this speech.", "schema": {"type": "integer"}},
+        "X-Sample-Rate": {"description": "Of the audio, in Hz.", "schema": INTEGER},
+        "X-Seed": {"description": "Repeats this speech.", "schema": INTEGER},
     }
     return {
         "operationId": "speak",
         "summary": "Turn text into speech.",
         "description": "`input` is required.",
-        "requestBody": _body(SPEECH, "application/json"),
+        "requestBody": request_body(SPEECH, JSON),
         "responses": {
             "200": {
                 "description": "The audio in the wanted format, or its stream of events.",
@@ -81,27 +148,16 @@ def _create() -> Document:
     return {
         **operation,
         "description": "`name` and `audio_sample` are required. A JSON object with the same fields is taken, too.",
-        "requestBody": _body(NEW_VOICE, "multipart/form-data"),
+        "requestBody": request_body(NEW_VOICE, FORM),
     }
 
 
 def _one(operation: str, summary: str, schema: str, *errors: str) -> Document:
-    found = _operation(operation, summary, schema, "404", *errors) | {"parameters": [VOICE_ID, MODEL]}
+    document = _operation(operation, summary, schema, "404", *errors) | {"parameters": [VOICE_ID, MODEL]}
     if schema == "VoiceDeleted" or errors:
-        found["responses"] = {**found["responses"], **CONFLICT}
-    return found
+        document["responses"] = {**document["responses"], **CONFLICT}
+    return document
 
 
 def _operation(operation: str, summary: str, schema: str, *errors: str) -> Document:
-    statuses = sorted({"401", "500", "503", "504", *errors})
-    return {
-        "operationId": operation,
-        "summary": summary,
-        "responses": {"200": json_answer(summary, schema), **errors_of(statuses)},
-    }
-
-
-def _body(table: Sequence[JsonField], kind: str) -> Document:
-    required = [field.name for field in table if field.required]
-    schema: Document = {"type": "object", "properties": {field.name: property_of(field) for field in table}}
-    return {"required": True, "content": {kind: {"schema": schema | ({"required": required} if required else {})}}}
+    return json_operation(operation, summary, schema, *sorted({"401", "500", "503", "504", *errors}))
