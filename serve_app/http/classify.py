@@ -23,12 +23,12 @@ def routes(backend: Backend) -> list[Route]:
     async def classify(request: Request) -> Response:
         read = partial(classification_question, request_id=request_id_of(request.scope))
         question = await read_json(request, read)
-        found = await while_connected(request.receive, backend.classify(question.request))
-        return await off_loop(lambda: _response(question, found), large=question.large)
+        results = await while_connected(request.receive, backend.classify(question.request))
+        return await off_loop(lambda: _response(question, results), large=question.large)
 
     return [Route("/v1/classify", classify, methods=["POST"])]
 
 
-def _response(question: Question, found: tuple[TextScores, ...]) -> Response:
-    objects = [as_object(text, scores) for text, scores in zip(question.request.texts, found, strict=True)]
+def _response(question: Question, results: tuple[TextScores, ...]) -> Response:
+    objects = [as_object(text, scores) for text, scores in zip(question.request.texts, results, strict=True)]
     return Json(objects[0] if question.single else objects, headers=question.headers)

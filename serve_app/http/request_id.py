@@ -11,11 +11,11 @@ _KEY = "antiphon.request_id"
 def assign_request_id(scope: Scope) -> str:
     """The client's id or a new one; the scope keeps it."""
     sent = next((value for name, value in scope["headers"] if name == HEADER), b"")
-    scope[_KEY] = found = request_id(sent.decode("latin-1"))
-    return found
+    scope[_KEY] = assigned = request_id(sent.decode("latin-1"))
+    return assigned
 
 
 def request_id_of(scope: Scope) -> str:
     """The id assigned to the request of this scope, empty if none was."""
-    found: str = scope.get(_KEY, "")
-    return found
+    assigned: str = scope.get(_KEY, "")
+    return assigned

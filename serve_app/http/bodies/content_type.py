@@ -27,6 +27,6 @@ def body_type(request: Request, charsets: frozenset[str]) -> str:
     raise UnsupportedMedia("The charset of the request body has to be utf-8.")
 
 
-def told(kind: str) -> str:
-    """A content type in an error message."""
+def shown_type(kind: str) -> str:
+    """A content type as error messages show it."""
     return kind[:100] or "without a content type"

@@ -1,14 +1,15 @@
 """The body of a form request, read within limits and with its files on disk."""
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Any
 
-from starlette.datastructures import FormData, Headers
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from deployments.errors import InvalidRequest
-from serve_app.http.bodies.content_type import body_type, told
+from serve_app.http.bodies.content_type import body_type, shown_type
 from serve_app.http.errors import UnsupportedMedia
 
 MAX_FIELDS = 2_000
@@ -16,6 +17,7 @@ MAX_FILES = 16
 MAX_FIELD_BYTES = 1024**2
 MAX_TEXT_BYTES = 4 * 1024**2
 CHARSETS = frozenset({"ascii", "iso8859-1", "utf-8"})
+MULTIPART, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
 
 
 @contextlib.asynccontextmanager
@@ -32,23 +34,40 @@ async def read_form(request: Request) -> AsyncIterator[FormData]:
         await form.close()
 
 
+async def form_object(
+    form: FormData,
+    read_file: Callable[[str, UploadFile], Awaitable[Any]],
+    plain_name: Callable[[str], str] = str,
+    lists: frozenset[str] = frozenset(),
+) -> dict[str, Any]:
+    """A form as the JSON object that says the same: fields that are repeated, or named in ``lists``, are lists.
+
+    A file becomes what ``read_file`` makes of it and its field's name, a name what ``plain_name`` makes of it.
+    """
+    values: dict[str, list[Any]] = {}
+    for name, value in form.multi_items():
+        content = await read_file(name, value) if isinstance(value, UploadFile) else value
+        values.setdefault(plain_name(name), []).append(content)
+    return {name: many if name in lists or len(many) > 1 else many[0] for name, many in values.items()}
+
+
 async def _parse(kind: str, headers: Headers, stream: AsyncGenerator[bytes, None]) -> FormData:
     parser: FormParser | _MultiPart
     try:
         async with contextlib.aclosing(stream):
-            if kind == "multipart/form-data":
+            if kind == MULTIPART:
                 parser = _MultiPart(
                     headers, stream, max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
                 )
                 return await parser.parse()
-            if kind == "application/x-www-form-urlencoded":
+            if kind == URLENCODED:
                 limited = _limited(stream)
                 parser = FormParser(headers, limited, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
                 return await parser.parse()
     except MultiPartException as error:
         raise InvalidRequest(f"The form in the request body cannot be read: {error.message}") from error
     raise UnsupportedMedia(
-        f"The request body is {told(kind)}; send multipart/form-data with the audio as the field `file`."
+        f"The request body is {shown_type(kind)}; send multipart/form-data with the audio as the field `file`."
     )
 
 

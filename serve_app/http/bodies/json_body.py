@@ -1,6 +1,5 @@
 """A JSON object as the body of a request, read within limits."""
 
-import contextlib
 import json
 import math
 from collections.abc import Callable, Iterable
@@ -10,7 +9,8 @@ from starlette.requests import Request
 
 from deployments.errors import InvalidRequest, PayloadTooLarge
 from serve_app.fields.form_values import quoted
-from serve_app.http.bodies.content_type import body_type, told
+from serve_app.http.bodies.content_type import body_type, shown_type
+from serve_app.http.bodies.raw import read_bytes
 from serve_app.http.errors import UnsupportedMedia
 from serve_app.off_loop import off_loop
 
@@ -31,9 +31,12 @@ async def read_json(request: Request, make: Callable[[dict[str, Any]], T], max_b
     kind = body_type(request, CHARSETS)
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise UnsupportedMedia(
-            f"The request body is {told(kind)}; send a JSON object with `Content-Type: application/json`."
+            f"The request body is {shown_type(kind)}; send a JSON object with `Content-Type: application/json`."
         )
-    body = await _bytes_of(request, max_bytes)
+    too_large = (
+        f"The request body is larger than the {max_bytes} bytes of JSON that are taken; send several requests."
+    )
+    body = await read_bytes(request, max_bytes, too_large)
     if len(body) > MAX_BYTES and sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise PayloadTooLarge(f"The request body has more than {MAX_VALUES} values; send several requests.")
     return await off_loop(lambda: make(parse_object(body)), large=len(body) >= LARGE_BYTES)
@@ -41,10 +44,10 @@ async def read_json(request: Request, make: Callable[[dict[str, Any]], T], max_b
 
 def parse_object(body: bytes | bytearray) -> dict[str, Any]:
     """The JSON object in UTF-8 bytes. Raises InvalidRequest that says where it cannot be read, and why."""
-    found = parse_json(body)
-    if not isinstance(found, dict):
+    value = parse_json(body)
+    if not isinstance(value, dict):
         raise InvalidRequest("The JSON in the request body has to be an object.")
-    return found
+    return value
 
 
 def parse_json(body: bytes | bytearray) -> Any:
@@ -69,26 +72,13 @@ def parse_json(body: bytes | bytearray) -> Any:
         raise InvalidRequest("The JSON in the request body holds a number with too many digits.") from error
 
 
-async def _bytes_of(request: Request, max_bytes: int) -> bytearray:
-    body = bytearray()
-    async with contextlib.aclosing(request.stream()) as chunks:
-        async for chunk in chunks:
-            if len(body) + len(chunk) > max_bytes:
-                raise PayloadTooLarge(
-                    f"The request body is larger than the {max_bytes} bytes of JSON that are taken; "
-                    "send several requests."
-                )
-            body += chunk
-    return body
-
-
 def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
+        if key in members:
             raise InvalidRequest(f"The JSON in the request body has the key {quoted(key)} twice; send it once.")
-        found[key] = value
-    return found
+        members[key] = value
+    return members
 
 
 def _refuse(constant: str) -> None:

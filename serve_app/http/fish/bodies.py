@@ -3,7 +3,6 @@
 msgpack carries audio as bytes, JSON as base64.
 """
 
-import contextlib
 import json
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -12,8 +11,9 @@ import ormsgpack
 from starlette.requests import Request
 
 from deployments.errors import InvalidRequest, PayloadTooLarge
-from serve_app.http.bodies.content_type import body_type, told
+from serve_app.http.bodies.content_type import body_type, shown_type
 from serve_app.http.bodies.json_body import CHARSETS, parse_json
+from serve_app.http.bodies.raw import read_bytes
 from serve_app.http.errors import UnsupportedMedia
 from serve_app.http.fish.errors import Unprocessable
 from serve_app.http.fish.msgpack_size import count_values
@@ -25,6 +25,10 @@ Fields = dict[str, Any]
 MSGPACK = frozenset({"application/msgpack", "application/x-msgpack", "application/vnd.msgpack"})
 LARGE_BYTES = 64 * 1024
 MAX_JSON_BYTES = 32 * 1024**2
+JSON_TOO_LARGE = (
+    f"The request body is larger than the {MAX_JSON_BYTES} bytes of JSON that are taken; "
+    "msgpack carries audio in less."
+)
 MAX_VALUES = 500_000  # of which the smallest take 64 bytes of memory for every byte that is sent
 
 
@@ -36,16 +40,16 @@ async def read_fields(request: Request, make: Callable[[Fields], T], *, msgpack:
     """
     kind = body_type(request, CHARSETS)
     if msgpack and kind in MSGPACK:
-        body = await _read(request, None)
+        body = await read_bytes(request)
         return await off_loop(lambda: make(parse_msgpack(body)), large=len(body) >= LARGE_BYTES)
     if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
-        body = await _read(request, MAX_JSON_BYTES)
+        body = await read_bytes(request, MAX_JSON_BYTES, JSON_TOO_LARGE)
         return await off_loop(lambda: make(_parse_json(body)), large=len(body) >= LARGE_BYTES)
     wanted = "JSON as `application/json`" + (" or msgpack as `application/msgpack`" if msgpack else "")
-    raise UnsupportedMedia(f"The request body is {told(kind)}; send {wanted}.")
+    raise UnsupportedMedia(f"The request body is {shown_type(kind)}; send {wanted}.")
 
 
-def parse_msgpack(body: bytes) -> Fields:
+def parse_msgpack(body: bytes | bytearray) -> Fields:
     """The object in a msgpack message. Raises InvalidRequest, Unprocessable, PayloadTooLarge."""
     if len(body) >= LARGE_BYTES and count_values(body, MAX_VALUES) >= MAX_VALUES:
         raise _too_many()
@@ -55,7 +59,7 @@ def parse_msgpack(body: bytes) -> Fields:
         raise InvalidRequest(f"The msgpack in the request body cannot be read: {error}.") from error
 
 
-def _parse_json(body: bytes) -> Fields:
+def _parse_json(body: bytearray) -> Fields:
     if len(body) >= LARGE_BYTES and sum(map(body.count, (b",", b"[", b"{"))) >= MAX_VALUES:
         raise _too_many()
     try:
@@ -66,26 +70,11 @@ def _parse_json(body: bytes) -> Fields:
         raise
 
 
-def _object(found: Any) -> Fields:
-    if isinstance(found, dict):
-        return found
+def _object(value: Any) -> Fields:
+    if isinstance(value, dict):
+        return value
     problem = {"type": "dict_type", "loc": [], "msg": "Input should be a valid dictionary", "in": "body"}
     raise Unprocessable([problem])
-
-
-async def _read(request: Request, limit: int | None) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async with contextlib.aclosing(request.stream()) as chunks:
-        async for chunk in chunks:
-            size += len(chunk)
-            if limit is not None and size > limit:
-                raise PayloadTooLarge(
-                    f"The request body is larger than the {limit} bytes of JSON that are taken; "
-                    "msgpack carries audio in less."
-                )
-            parts.append(chunk)
-    return await off_loop(lambda: b"".join(parts), large=size >= LARGE_BYTES)
 
 
 def _too_many() -> PayloadTooLarge:

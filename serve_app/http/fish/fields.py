@@ -23,15 +23,15 @@ def _plain(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Schema:
     """A schema that refers to nothing and has no title."""
     if "$ref" in schema:
         return _plain(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    found = {key: value for key, value in schema.items() if key not in ("title", "description")}
-    if found.get("default", "") is None:
-        del found["default"]
+    plain = {key: value for key, value in schema.items() if key not in ("title", "description")}
+    if plain.get("default", "") is None:
+        del plain["default"]
     for key in ("anyOf", "properties", "items"):
-        match found.get(key):
+        match plain.get(key):
             case list() as several:
-                found[key] = [_plain(one, definitions) for one in several]
+                plain[key] = [_plain(one, definitions) for one in several]
             case dict() as one if key == "items":
-                found[key] = _plain(one, definitions)
+                plain[key] = _plain(one, definitions)
             case dict() as named:
-                found[key] = {name: _plain(one, definitions) for name, one in named.items()}
-    return found
+                plain[key] = {name: _plain(one, definitions) for name, one in named.items()}
+    return plain

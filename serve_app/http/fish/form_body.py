@@ -2,17 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from serve_app.http.bodies.form import read_form
+from serve_app.http.bodies.form import MULTIPART, URLENCODED, form_object, read_form
 from serve_app.http.fish.bodies import read_fields
 
 T = TypeVar("T")
-
-FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
 async def read_any(
@@ -23,22 +21,21 @@ async def read_any(
     A field of a form is a text or a file's bytes; those called in ``lists``, and repeated ones, are lists.
     Raises what ``read_form``, ``read_fields`` and ``make`` raise.
     """
-    if not request.headers.get("content-type", "").lower().startswith(FORMS):
+    if not request.headers.get("content-type", "").lower().startswith((MULTIPART, URLENCODED)):
         return await read_fields(request, make)
     async with read_form(request) as form:
-        fields = await asyncio.to_thread(_fields, form, lists)
+        fields = await form_object(form, _content, _plain_name, lists)
     return await asyncio.to_thread(make, fields)
 
 
-def _fields(form: FormData, lists: frozenset[str]) -> dict[str, Any]:
-    found: dict[str, list[str | bytes]] = {}
-    for name, value in form.multi_items():
-        found.setdefault(name.removesuffix("[]"), []).append(_value(value))
-    return {name: values if name in lists or len(values) > 1 else values[0] for name, values in found.items()}
+async def _content(name: str, file: UploadFile) -> bytes:
+    return await asyncio.to_thread(_bytes_of, file.file)
 
 
-def _value(value: UploadFile | str) -> str | bytes:
-    if isinstance(value, str):
-        return value
-    value.file.seek(0)
-    return value.file.read()
+def _bytes_of(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()
+
+
+def _plain_name(name: str) -> str:
+    return name.removesuffix("[]")

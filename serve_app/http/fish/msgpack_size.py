@@ -13,7 +13,7 @@ _FIXED = {
 }  # fmt: skip
 
 
-def count_values(message: bytes, most: int) -> int:
+def count_values(message: bytes | bytearray, most: int) -> int:
     """The number of values, keys and containers, counted up to ``most``. A message that is cut off counts what is
     there.
     """

@@ -77,17 +77,17 @@ def _read_codes(fields: Mapping[str, Any]) -> tuple[DecodeBody, list[NDArray[np.
 def _codes(rows: Any, number: int) -> NDArray[np.int32]:
     """Codes of shape (codebooks, frames). Raises InvalidRequest for anything else."""
     try:
-        found = np.asarray(rows)
+        codes = np.asarray(rows)
     except ValueError:  # rows of different lengths
-        found = np.empty(0)
-    if found.ndim != 2 or not found.size or found.dtype.kind not in "iu":
+        codes = np.empty(0)
+    if codes.ndim != 2 or not codes.size or codes.dtype.kind not in "iu":
         raise InvalidRequest(
             f"Entry {number} of `tokens` has to be equally long lists of whole numbers, one per codebook.",
             param="tokens",
         )
-    if found.min() < 0 or found.max() > LARGEST_CODE:
+    if codes.min() < 0 or codes.max() > LARGEST_CODE:
         raise InvalidRequest(f"Entry {number} of `tokens` holds a number that is no code.", param="tokens")
-    return found.astype(np.int32)
+    return codes.astype(np.int32)
 
 
 def _sounds(request: Request, sounds: Sequence[Decoded]) -> Response:

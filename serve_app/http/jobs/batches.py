@@ -17,7 +17,7 @@ from serve_app.off_loop import off_loop
 PAGE, LARGEST_PAGE = 100, 1_000
 
 
-class Batches:
+class BatchHandlers:
     """The handlers."""
 
     def __init__(self, jobs: Jobs, config: JobsConfig) -> None:
@@ -45,15 +45,15 @@ class Batches:
         """``GET batch/{id}/requests``: a page of them."""
         offset = whole(request, "offset", 0, 0, MOST_REQUESTS)
         limit = whole(request, "limit", PAGE, 1, LARGEST_PAGE)
-        found, total = await self._jobs.batch_requests(_endpoint(request), _batch(request), offset, limit)
+        requests, total = await self._jobs.batch_requests(_endpoint(request), _batch(request), offset, limit)
         page = {
-            "requests": list(found),
+            "requests": list(requests),
             "total": total,
             "offset": offset,
             "limit": limit,
-            "hasMore": offset + len(found) < total,
+            "hasMore": offset + len(requests) < total,
         }
-        return await off_loop(lambda: Json(page), large=bool(found))
+        return await off_loop(lambda: Json(page), large=bool(requests))
 
     async def replace(self, request: Request) -> Response:
         """``PUT batch/{id}/requests/{request}``: another request in the place of one of a draft."""

@@ -1,20 +1,19 @@
 """Bodies of the job API: JSON of any content type, because clients send it under several."""
 
-import contextlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from starlette.requests import Request
 
-from deployments.errors import PayloadTooLarge
 from serve_app.http.bodies.content_type import body_type
 from serve_app.http.bodies.json_body import parse_json
+from serve_app.http.bodies.raw import read_bytes
 from serve_app.off_loop import off_loop
 
 T = TypeVar("T")
 
 LARGE_BYTES = 64 * 1024
-DISCARDED_BYTES = 32 * 1024**2  # read and thrown away, so that clients that only read afterwards see the refusal
+DISCARDED_BYTES = 32 * 1024**2  # beyond the limit, before a client is refused
 CHARSETS = frozenset({"ascii", "iso8859-1", "utf-8"})
 
 
@@ -25,26 +24,14 @@ async def read_body(request: Request, limit: int, make: Callable[[Any], T]) -> T
     ClientDisconnect if the client leaves.
     """
     body_type(request, CHARSETS)
-    body = await read_bytes(request, limit)
+    body = await read_job_bytes(request, limit)
     return await off_loop(lambda: make(parse_json(body)), large=len(body) >= LARGE_BYTES)
 
 
-async def read_bytes(request: Request, limit: int) -> bytearray:
+async def read_job_bytes(request: Request, limit: int) -> bytearray:
     """The body, of at most ``limit`` bytes. Raises PayloadTooLarge, ClientDisconnect if the client leaves."""
-    body = bytearray()
-    received = 0
-    async with contextlib.aclosing(request.stream()) as chunks:
-        async for chunk in chunks:
-            received += len(chunk)
-            if received <= limit:
-                body += chunk
-                continue
-            body.clear()
-            if received > limit + DISCARDED_BYTES:
-                break
-    if received > limit:
-        raise PayloadTooLarge(
-            f"The request body is larger than the {limit} bytes that are taken here; "
-            "send a URL in the job's input instead of the data itself."
-        )
-    return body
+    too_large = (
+        f"The request body is larger than the {limit} bytes that are taken here; "
+        "send a URL in the job's input instead of the data itself."
+    )
+    return await read_bytes(request, limit, too_large, discarded=DISCARDED_BYTES)

@@ -34,9 +34,9 @@ async def check_job_key(scope: Scope, receive: Receive, keys: ApiKeys) -> Receiv
     if any(_known(keys, credential) for credential in sent):
         return receive
     if not sent and scope["type"] == "http" and scope["method"] in ("POST", "PUT", "PATCH"):
-        found, receive = await _in_body(receive)
-        sent = [found] if found else []
-        if found and _known(keys, found):
+        credential, receive = await _in_body(receive)
+        sent = [credential] if credential else []
+        if credential and _known(keys, credential):
             return receive
     keys.check(_bearer(sent[0] if sent else b""))
     raise AuthenticationFailed("The API key is not one that this server knows.")
@@ -84,20 +84,20 @@ async def _in_body(receive: Receive) -> tuple[bytes | None, Receive]:
             f"This server wants an API key, and looks for it only in bodies of up to {BODY_BYTES} bytes: "
             "send `Authorization: Bearer KEY`."
         )
-    found = await off_loop(lambda: _credential(body), large=len(body) >= LARGE_BYTES)
+    credential = await off_loop(lambda: _credential(body), large=len(body) >= LARGE_BYTES)
     pending = iter(read)
 
     async def replay() -> Message:
         message = next(pending, None)
         return await receive() if message is None else message
 
-    return found, replay
+    return credential, replay
 
 
 def _credential(body: bytearray) -> bytes | None:
     try:
-        found = parse_json(body)
+        content = parse_json(body)
     except InvalidRequest:
         return None
-    values = (found.get(name) for name in NAMES) if isinstance(found, dict) else ()
+    values = (content.get(name) for name in NAMES) if isinstance(content, dict) else ()
     return next((value.encode("utf-8", "replace") for value in values if isinstance(value, str) and value), None)

@@ -19,7 +19,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 WAIT_S = 300.0
 
 
-class OpenAiRoute:
+class OpenAiHandlers:
     """The handler. Nobody could ask for the result later, so a client that leaves, or that waited for too long,
     cancels the job, unless it has sent an idempotency key, with which it can.
     """
@@ -47,9 +47,9 @@ class OpenAiRoute:
     async def _finished(self, request: Request, job: Job, *, abandoned: bool) -> Job:
         final = False
         try:
-            found = await while_connected(request.receive, self._jobs.wait(job.endpoint, job.id, self._wait_s))
-            final = found.final
-            return found
+            finished = await while_connected(request.receive, self._jobs.wait(job.endpoint, job.id, self._wait_s))
+            final = finished.final
+            return finished
         finally:
             if abandoned and not final:
                 await abandon(self._jobs, job)

@@ -27,11 +27,11 @@ def error_body(job: Job) -> dict[str, Any]:
     """The error of a job that has not completed: what the route answered, or something of the same shape."""
     message = job.error or _REASONS.get(job.status, "The job has not finished in the time that requests wait.")
     try:
-        found = json.loads(message)
+        body = json.loads(message)
     except ValueError:
-        found = None
-    if isinstance(found, dict) and "error" in found:
-        return found
+        body = None
+    if isinstance(body, dict) and "error" in body:
+        return body
     status = http_status(job)
     kind = "invalid_request_error" if status < 500 else "timeout_error" if status == UNFINISHED else "server_error"
     return {"error": {"message": message, "type": kind, "param": None, "code": job.status.lower()}}

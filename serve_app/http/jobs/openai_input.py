@@ -11,15 +11,14 @@ from starlette.types import Message, Receive
 
 from deployments.errors import InvalidRequest
 from serve_app.http.bodies.content_type import body_type
-from serve_app.http.bodies.form import CHARSETS, read_form
+from serve_app.http.bodies.form import CHARSETS, MULTIPART, URLENCODED, form_object, read_form
 from serve_app.http.bodies.json_body import parse_object
 from serve_app.http.bodies.upload import content_type, file_name
-from serve_app.http.jobs.bodies import LARGE_BYTES, read_bytes
+from serve_app.http.jobs.bodies import LARGE_BYTES, read_job_bytes
 from serve_app.http.jobs.credentials import NAMES
 from serve_app.off_loop import off_loop
 
 SAFE = "/:@-._~!$&'()*+,;="
-FORMS = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
 
 
 async def openai_input(request: Request, limit: int) -> dict[str, Any]:
@@ -29,18 +28,18 @@ async def openai_input(request: Request, limit: int) -> dict[str, Any]:
     ClientDisconnect if the client leaves.
     """
     kind = body_type(request, CHARSETS)
-    body = await read_bytes(request, limit)
-    found: dict[str, Any] = {"openai_route": _route(request)}
+    body = await read_job_bytes(request, limit)
+    job_input: dict[str, Any] = {"openai_route": _route(request)}
     if request.method != ("POST" if body else "GET"):
-        found["openai_method"] = request.method
+        job_input["openai_method"] = request.method
     if not body:
-        return found
-    if kind in FORMS:
+        return job_input
+    if kind in (MULTIPART, URLENCODED):
         fields = await _form(request, body)
     else:
         fields = await off_loop(lambda: parse_object(body), large=len(body) >= LARGE_BYTES)
-    found["openai_input"] = {name: value for name, value in fields.items() if name not in NAMES}
-    return found
+    job_input["openai_input"] = {name: value for name, value in fields.items() if name not in NAMES}
+    return job_input
 
 
 def _route(request: Request) -> str:
@@ -50,17 +49,8 @@ def _route(request: Request) -> str:
 
 
 async def _form(request: Request, body: bytearray) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
     async with read_form(Request(request.scope, _replayed(body))) as form:
-        for name, value in form.multi_items():
-            read = await _file(name, value) if isinstance(value, UploadFile) else value
-            if name not in fields:
-                fields[name] = read
-            elif isinstance(fields[name], list):
-                fields[name].append(read)
-            else:
-                fields[name] = [fields[name], read]
-    return fields
+        return await form_object(form, _file)
 
 
 async def _file(name: str, file: UploadFile) -> dict[str, Any]:

@@ -22,8 +22,8 @@ def whole(request: Request, name: str, default: int, low: int, high: int, unit: 
 
 def milliseconds(request: Request, name: str, low: int, high: int) -> float | None:
     """A time in milliseconds as seconds, None if it is absent. Raises InvalidRequest."""
-    found = whole(request, name, -1, low, high, " milliseconds")
-    return None if found < 0 else found / 1_000
+    value = whole(request, name, -1, low, high, " milliseconds")
+    return None if value < 0 else value / 1_000
 
 
 def flag(request: Request, name: str, *, default: bool) -> bool:

@@ -11,7 +11,7 @@ from serve_app.jobs.protocol import Jobs
 RECENT, MOST_RECENT = 100, 1_000
 
 
-class Queues:
+class QueueHandlers:
     """The handlers."""
 
     def __init__(self, jobs: Jobs) -> None:
@@ -24,15 +24,15 @@ class Queues:
 
     async def health(self, request: Request) -> Response:
         """``GET health``: jobs and replicas in numbers."""
-        found = await self._jobs.health(request.path_params["endpoint"])
+        health = await self._jobs.health(request.path_params["endpoint"])
         jobs = {
-            "completed": found.completed,
-            "failed": found.failed,
-            "inProgress": found.in_progress,
-            "inQueue": found.in_queue,
-            "retried": found.retried,
+            "completed": health.completed,
+            "failed": health.failed,
+            "inProgress": health.in_progress,
+            "inQueue": health.in_queue,
+            "retried": health.retried,
         }
-        return Json({"jobs": jobs, "workers": found.workers})
+        return Json({"jobs": jobs, "workers": health.workers})
 
     async def requests(self, request: Request) -> Response:
         """``GET requests``: the newest jobs first, without their outputs."""

@@ -84,9 +84,9 @@ class RateLimits:
             use.active -= 1
 
 
-class Guard:
-    """Middleware of a route with ``{endpoint}`` in its path. Raises EndpointNotFound, and Overloaded beyond the
-    operation's rate; a request counts until its response is sent.
+class EndpointGuard:
+    """Middleware of a route with ``{endpoint}`` in its path: the endpoint has to exist, and its rate to allow one
+    more request, which counts until its response is sent. Raises EndpointNotFound, Overloaded.
     """
 
     def __init__(self, app: ASGIApp, endpoints: Endpoints, operation: str, limits: RateLimits) -> None:

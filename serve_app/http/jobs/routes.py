@@ -9,12 +9,12 @@ from starlette.routing import Route
 
 from deployments.errors import ClientError
 from serve_app.config.jobs import JobsConfig
-from serve_app.http.jobs.batches import Batches
-from serve_app.http.jobs.openai import METHODS, OpenAiRoute
-from serve_app.http.jobs.queues import Queues
-from serve_app.http.jobs.rate_limits import RATES, Guard, RateLimits
-from serve_app.http.jobs.runs import Runs
-from serve_app.http.jobs.streams import Streams
+from serve_app.http.jobs.batches import BatchHandlers
+from serve_app.http.jobs.openai import METHODS, OpenAiHandlers
+from serve_app.http.jobs.queues import QueueHandlers
+from serve_app.http.jobs.rate_limits import RATES, EndpointGuard, RateLimits
+from serve_app.http.jobs.runs import RunHandlers
+from serve_app.http.jobs.streams import StreamHandlers
 from serve_app.http.paths import JOBS
 from serve_app.jobs.protocol import Jobs
 
@@ -32,12 +32,12 @@ class NoJobService(ClientError):
 def routes(jobs: Jobs | None, config: JobsConfig) -> list[Route]:
     """All routes; without a job service the one that says so."""
     if jobs is None:
-        return [Route(JOBS + "/{path:path}", _none, methods=METHODS)]
-    runs, batches, queues = Runs(jobs, config), Batches(jobs, config), Queues(jobs)
+        return [Route(JOBS + "/{path:path}", _no_service, methods=METHODS)]
+    runs, batches, queues = RunHandlers(jobs, config), BatchHandlers(jobs, config), QueueHandlers(jobs)
     limits = RateLimits(RATES if config.rate_limits else {})
 
     def route(path: str, handler: Handler, methods: tuple[str, ...], operation: str = "") -> Route:
-        guard = Middleware(Guard, endpoints=jobs.endpoints, operation=operation, limits=limits)
+        guard = Middleware(EndpointGuard, endpoints=jobs.endpoints, operation=operation, limits=limits)
         made = Route(JOBS + "/{endpoint}" + path, handler, methods=methods, middleware=[guard])
         made.methods = set(methods)  # without HEAD, which Starlette adds: a stream is drained by asking
         return made
@@ -47,7 +47,7 @@ def routes(jobs: Jobs | None, config: JobsConfig) -> list[Route]:
         route("/runsync", runs.runsync, ("POST",), "runsync"),
         route("/status/{id}", runs.status, ASK, "status"),
         route("/status-sync/{id}", runs.status_sync, ASK, "status"),
-        route("/stream/{id}", Streams(jobs).stream, ASK, "stream"),
+        route("/stream/{id}", StreamHandlers(jobs).stream, ASK, "stream"),
         route("/cancel/{id}", runs.cancel, ("POST",), "cancel"),
         route("/retry/{id}", runs.retry, ("POST",)),
         route("/purge-queue", queues.purge, ("POST",), "purge-queue"),
@@ -62,9 +62,9 @@ def routes(jobs: Jobs | None, config: JobsConfig) -> list[Route]:
         route("/batch/{id}/requests/{request}", batches.remove, ("DELETE",)),
         route("/batch/{id}/finalize", batches.finalize, ("POST",)),
         route("/batch/{id}/cancel", batches.cancel, ("POST",)),
-        route("/openai/{path:path}", OpenAiRoute(jobs, config).call, METHODS, "openai"),
+        route("/openai/{path:path}", OpenAiHandlers(jobs, config).call, METHODS, "openai"),
     ]
 
 
-async def _none(request: Request) -> Response:
+async def _no_service(request: Request) -> Response:
     raise NoJobService("This server has no job service: its configuration has no `jobs:`.")

@@ -20,7 +20,7 @@ TTL_MS = (SHORTEST_TTL_MS, WEEK_MS)
 LONGEST_KEY = 255
 
 
-class Runs:
+class RunHandlers:
     """The handlers."""
 
     def __init__(self, jobs: Jobs, config: JobsConfig) -> None:

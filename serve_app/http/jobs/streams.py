@@ -12,7 +12,7 @@ from serve_app.off_loop import off_loop
 HOLD_S = 5.0
 
 
-class Streams:
+class StreamHandlers:
     """The handler."""
 
     def __init__(self, jobs: Jobs) -> None:

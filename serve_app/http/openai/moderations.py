@@ -28,19 +28,19 @@ def routes(backend: Backend) -> list[Route]:
         read = partial(moderation_question, request_id=request_id_of(request.scope))
         question = await read_json(request, read)
         resolved = backend.models.resolve("classification", question.request.model)
-        found = await while_connected(request.receive, backend.classify(question.request))
-        return await off_loop(lambda: _response(resolved, question, found), large=question.large)
+        results = await while_connected(request.receive, backend.classify(question.request))
+        return await off_loop(lambda: _response(resolved, question, results), large=question.large)
 
     return [Route("/v1/moderations", moderate, methods=["POST"])]
 
 
-def _response(resolved: Resolved, question: Question, found: tuple[TextScores, ...]) -> Response:
+def _response(resolved: Resolved, question: Question, results: tuple[TextScores, ...]) -> Response:
     assert isinstance(resolved.entry, TextClassificationEntry)
-    moderator = Moderator(resolved.entry.moderation, found[0].scores)
+    moderator = Moderator(resolved.entry.moderation, results[0].scores)
     body = {
         "id": f"modr-{uuid.uuid4().hex}",
         "model": resolved.on_demand or resolved.entry.id,
-        "results": [_result(moderator, scores) for scores in found],
+        "results": [_result(moderator, scores) for scores in results],
     }
     return Json(body, headers=question.headers)
 

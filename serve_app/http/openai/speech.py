@@ -33,7 +33,7 @@ def routes(backend: Backend) -> list[Route]:
         form = await read_json(request, partial(parse_speech, request_id=request_id_of(request.scope)), MAX_BYTES)
         known = with_known_voice(form.order, partial(backend.voice, model=form.order.request.model))
         order = await while_connected(request.receive, known)
-        events = _told(backend.speak(order.request, order.references))
+        events = _translate_errors(backend.speak(order.request, order.references))
         if form.events:
             return EventStream(_messages(events, order.container), order.headers)
         return await speech_response(request, events, order)
@@ -41,7 +41,7 @@ def routes(backend: Backend) -> list[Route]:
     return [Route(PATH, speak, methods=["POST"])]
 
 
-async def _told(events: AsyncGenerator[SpeechEvent, None]) -> AsyncGenerator[SpeechEvent, None]:
+async def _translate_errors(events: AsyncGenerator[SpeechEvent, None]) -> AsyncGenerator[SpeechEvent, None]:
     """The same events. What they raise names this API's fields."""
     try:
         async with aclosing(events):

@@ -100,8 +100,8 @@ def _done(finished: Finished, segments: list[Segment], text: str, output: Output
     message: dict[str, Any] = {"type": "transcript.text.done", "text": text}
     if output.logprobs:
         message["logprobs"] = transcripts.logprob_objects(segments)
-    if found := transcripts.classification_list(segments):
-        message["classification"] = found
+    if classification := transcripts.classification_list(segments):
+        message["classification"] = classification
     if output.response_format == "verbose_json":
         message |= {"language": english_name(finished.language), "duration": finished.duration}
     return message | {

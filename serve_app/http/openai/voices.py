@@ -31,15 +31,15 @@ def routes(backend: Backend) -> list[Route]:
     """List and create; retrieve, change and delete."""
 
     async def list_voices(request: Request) -> Response:
-        found = await backend.voices(_model(request))
-        shown = _page(found, request)
+        voices = await backend.voices(_model(request))
+        shown = _page(voices, request)
         return Json(
             {
                 "object": "list",
                 "data": [voice_object(voice) for voice in shown],
                 "first_id": shown[0].id if shown else None,
                 "last_id": shown[-1].id if shown else None,
-                "has_more": bool(shown) and shown[-1].id != found[-1].id,
+                "has_more": bool(shown) and shown[-1].id != voices[-1].id,
                 # the shape in which other servers answer, and user interfaces read it
                 "voices": [{"id": voice.id, "name": name_of(voice)} for voice in shown],
             }

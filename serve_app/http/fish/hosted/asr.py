@@ -104,11 +104,11 @@ def _file(samples: bytes, rate: int) -> bytes:
 async def _transcripts(
     backend: Backend, request: TranscriptionRequest, uploads: tuple[Upload, ...]
 ) -> list[Transcript]:
-    found = []
+    transcripts = []
     for upload in uploads:
         async with aclosing(backend.transcribe(request, upload)) as events:
-            found.append(await collect("transcribe", events))
-    return found
+            transcripts.append(await collect("transcribe", events))
+    return transcripts
 
 
 def _answer(transcript: Transcript, *, segments: bool) -> dict[str, Any]:

@@ -33,11 +33,14 @@ class VoiceQuery(FishBody):
 
 def page_of(voices: Iterable[Voice], query: VoiceQuery) -> dict[str, Any]:
     """``{total, items}``: how many voices there are, and those of the page."""
-    found = [voice for voice in voices if _is_wanted(voice, query)]
+    matching = [voice for voice in voices if _is_wanted(voice, query)]
     if query.sort_by == "created_at":
-        found.sort(key=lambda voice: -voice.created)
+        matching.sort(key=lambda voice: -voice.created)
     begin = (query.page_number - 1) * query.page_size
-    return {"total": len(found), "items": [entity(voice) for voice in found[begin : begin + query.page_size]]}
+    return {
+        "total": len(matching),
+        "items": [entity(voice) for voice in matching[begin : begin + query.page_size]],
+    }
 
 
 def entity(voice: Voice) -> Mapping[str, Any]:
@@ -74,8 +77,8 @@ def _is_wanted(voice: Voice, query: VoiceQuery) -> bool:
     )
 
 
-def _overlap(wanted: Sequence[str], found: Sequence[str]) -> bool:
-    return not wanted or not set(wanted).isdisjoint(found)
+def _overlap(wanted: Sequence[str], present: Sequence[str]) -> bool:
+    return not wanted or not set(wanted).isdisjoint(present)
 
 
 def _title(voice: Voice) -> str:

@@ -52,7 +52,7 @@ class TextBuffer:
         self._parts = [text] if text else []
         if self._flushed:
             return self._flushed if self._flushed <= self._longest else _cut(text, self._longest)
-        sentences = [found.end() for found in _SENTENCE_END.finditer(text, 0, self._longest)]
+        sentences = [match.end() for match in _SENTENCE_END.finditer(text, 0, self._longest)]
         if sentences and sentences[-1] >= self._least:
             return sentences[-1]
         if len(text) > self._longest:
@@ -65,6 +65,6 @@ class TextBuffer:
 def _cut(text: str, most: int) -> int:
     """The end of the last sentence within ``most`` characters, else the last blank, else just there."""
     for pattern in (_SENTENCE_END, _BLANK):
-        if ends := [found.end() for found in pattern.finditer(text, 0, most)]:
+        if ends := [match.end() for match in pattern.finditer(text, 0, most)]:
             return ends[-1]
     return most

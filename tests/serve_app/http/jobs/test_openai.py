@@ -205,7 +205,7 @@ async def test_a_job_that_takes_too_long_is_cancelled(jobs: FakeJobs) -> None:
     from tests.serve_app.http.jobs.conftest import CONFIG
     from tests.serve_app.http.stub import client_of
 
-    route = openai.OpenAiRoute(jobs, CONFIG, wait_s=0.05)
+    route = openai.OpenAiHandlers(jobs, CONFIG, wait_s=0.05)
     app = Starlette(routes=[Route("/v2/{endpoint}/openai/{path:path}", route.call, methods=["POST"])])
     async with client_of(app) as client:
         answer = await client.post("/v2/classify/openai/v1/x", json={"input": "a"})
