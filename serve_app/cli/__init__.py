@@ -26,8 +26,8 @@ class _Commands(click.Group):
         if cmd_name not in self.list_commands(ctx):
             return None
         name = cmd_name.replace("-", "_")
-        found: Any = getattr(importlib.import_module(f"{commands.__name__}.{name}"), name)
-        return found if isinstance(found, click.Command) else None
+        command: Any = getattr(importlib.import_module(f"{commands.__name__}.{name}"), name)
+        return command if isinstance(command, click.Command) else None
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

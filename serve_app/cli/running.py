@@ -1,4 +1,4 @@
-"""The asynchronous part of a command: run to its end, its failures told as sentences, ended by Ctrl-C."""
+"""The asynchronous part of a command: run to its end, its failures said in sentences, ended by Ctrl-C."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     except (click.ClickException, BrokenPipeError):  # click ends quietly when nobody reads any more
         raise
     except Exception as error:
-        raise click.ClickException(told(error)) from error
+        raise click.ClickException(error_message(error)) from error
 
 
 async def _until_done(work: Coroutine[Any, Any, T]) -> T:
@@ -42,7 +42,7 @@ async def _until_done(work: Coroutine[Any, Any, T]) -> T:
     return task.result()
 
 
-async def apart(call: Callable[[], T]) -> T:
+async def in_daemon_thread(call: Callable[[], T]) -> T:
     """The result of a call that may block for ever, and that nobody waits for when the process ends."""
     outcome: Future[T] = Future()
 
@@ -57,7 +57,7 @@ async def apart(call: Callable[[], T]) -> T:
     return await asyncio.wrap_future(outcome)
 
 
-def told(error: Exception) -> str:
+def error_message(error: Exception) -> str:
     """An error as a sentence for the person at the terminal."""
     match error:
         case AntiphonError():

@@ -1,5 +1,6 @@
-"""Running servers: whether there is one, how it is asked, what its refusals mean."""
+"""Running servers: whether a command uses one, how it is asked, what its refusals mean."""
 
+import functools
 import json
 import math
 import os
@@ -27,6 +28,8 @@ REFUSALS: dict[int, type[AntiphonError]] = {400: InvalidRequest, 413: PayloadToo
 LOST = (httpx.ReadError, httpx.WriteError, httpx.ReadTimeout, httpx.RemoteProtocolError)  # there was a connection
 
 T = TypeVar("T")
+ClientT = TypeVar("ClientT")
+BarT = TypeVar("BarT", bound=Bar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +47,74 @@ BRIEF = Patience(full_tries=4, longest_wait_s=60.0, pauses_s=())
 ENDLESS = Patience(full_tries=math.inf, longest_wait_s=math.inf, pauses_s=(1, 2, 5, 10, 20, 40))
 
 
-def choose_server(server: str | None, *, local: bool, config: Path | None, model: str | None) -> str | None:
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """The model that a command uses, and where it runs."""
+
+    server: str | None
+    local: bool
+    model: str | None
+    config: Path | None
+
+
+def model_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options --server, --local, --model and --config, which the command gets as ``options: ModelOptions``."""
+
+    @functools.wraps(command)
+    def with_options(
+        *, server: str | None, local: bool, model: str | None, config: Path | None, **others: Any
+    ) -> None:
+        command(options=ModelOptions(server, local, model, config), **others)
+
+    at = click.option(
+        "--server", envvar="ANTIPHON_SERVER", help="Use this server; without it the one at port 8000, if any."
+    )
+    here = click.option("--local", is_flag=True, help="Use no server: load the model in this process.")
+    name = click.option(
+        "--model", help="Id or alias; with --local also a folder, hf://org/name@revision or s3://..."
+    )
+    file = click.option(
+        "--config",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Configuration of the models for --local, which it implies.  [default: configs/local.yaml]",
+    )
+    return at(here(name(file(with_options))))
+
+
+def choose_client(
+    options: ModelOptions,
+    remote: Callable[[str, str | None, BarT], ClientT],
+    local: Callable[[ModelOptions, BarT], ClientT],
+) -> Callable[[BarT], ClientT]:
+    """What makes the client of a server, from its URL and the model's name, or that of a model in this process.
+
+    Raises UsageError.
+    """
+    url = choose_server(options)
+    if url is None:
+        return lambda bar: local(options, bar)
+    return lambda bar: remote(url, options.model, bar)
+
+
+def choose_server(options: ModelOptions) -> str | None:
     """The URL of the server to use, None for this process: a named server is used, whatever happens; else the one
     at the usual place if it answers. Raises UsageError.
     """
-    if local or config is not None or (server is None and model is not None and _is_source(model)):
+    if options.local or options.config is not None:
         return None
-    if server is None and not answers(DEFAULT_SERVER):
+    if options.server is not None:
+        return server_url(options.server or DEFAULT_SERVER)
+    if options.model is not None and _is_source(options.model):
+        return None
+    if not answers(DEFAULT_SERVER):
         click.echo(f"There is no server at {DEFAULT_SERVER}; the model runs in this process.", err=True)
         return None
-    url = (server or DEFAULT_SERVER).rstrip("/").removesuffix("/v1")
+    return DEFAULT_SERVER
+
+
+def server_url(server: str) -> str:
+    """A server's URL without what may stand at its end. Raises UsageError for what is none."""
+    url = server.rstrip("/").removesuffix("/v1")
     if not url.startswith(("http://", "https://")):
         raise click.UsageError(f"--server {url} is no URL such as {DEFAULT_SERVER}.")
     return url
@@ -110,7 +171,7 @@ class ServerClient:
                 if (wait := next(pauses, None)) is None:
                     raise
             except httpx.HTTPError as error:
-                # A server that has never been reached is rather a wrong address, which is told at once.
+                # A server that has never been reached is rather a wrong address, which is said at once.
                 reached = self._reached or isinstance(error, LOST)
                 if not reached or (wait := next(pauses, None)) is None:
                     reason = str(error) or type(error).__name__
@@ -141,8 +202,8 @@ async def check(response: httpx.Response) -> None:
     if response.status_code == httpx.codes.OK:
         return
     try:
-        told: dict[str, Any] = json.loads(await response.aread())["error"]
-        message, param = str(told["message"]), told.get("param")
+        error: dict[str, Any] = json.loads(await response.aread())["error"]
+        message, param = str(error["message"]), error.get("param")
     except (ValueError, KeyError, TypeError):
         message, param = f"The server answered {response.status_code} {response.reason_phrase}.", None
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS:

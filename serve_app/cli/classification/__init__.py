@@ -1,1 +1,1 @@
-"""What ``antiphon classify`` is made of: texts, the two ways to their scores, results in order."""
+"""What ``antiphon classify`` is made of: texts, their scores from a server or a model here, results."""

@@ -28,9 +28,9 @@ class RemoteClassifier(ServerClient):
         response = await self._client.post(PATH, json=body, timeout=httpx.Timeout(None, connect=CONNECT_S))
         await check(response)
         try:
-            found = json.loads(response.content)
+            answers = json.loads(response.content)
         except ValueError:
-            found = None
-        if not isinstance(found, list) or len(found) != len(texts):
+            answers = None
+        if not isinstance(answers, list) or len(answers) != len(texts):
             raise AntiphonError(f"The server at {self._server} did not answer with scores; is it an Antiphon?")
-        return found
+        return answers

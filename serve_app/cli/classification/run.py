@@ -4,27 +4,50 @@ import asyncio
 import json
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import ExitStack, aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import click
 
 from deployments.errors import AntiphonError, InvalidRequest, PayloadTooLarge
+from serve_app.cli.classification.remote import RemoteClassifier
 from serve_app.cli.classification.texts import STDIN, Item, Refusal, Text, batches
-from serve_app.cli.classification.ways import Classifier, Way
 from serve_app.cli.progress import Bar
-from serve_app.cli.running import apart
+from serve_app.cli.running import in_daemon_thread
+from serve_app.cli.servers import ModelOptions, choose_client
 
 AT_ONCE = 4
 
 Outcome = dict[str, Any] | Refusal
 
 
+class Classifier(Protocol):
+    """Scores batches of texts."""
+
+    async def classify(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """An object per text, as ``POST /v1/classify`` answers. Raises AntiphonError with a sentence."""
+        ...
+
+
+OpenClassifier = Callable[[Bar], AbstractAsyncContextManager[Classifier]]
+
+
+def choose_classifier(options: ModelOptions) -> OpenClassifier:
+    """A server, or this process where there is none. Raises UsageError."""
+
+    def local(options: ModelOptions, bar: Bar) -> AbstractAsyncContextManager[Classifier]:
+        from serve_app.cli.classification.local import LocalClassifier, choose  # imports Ray and PyTorch
+
+        return LocalClassifier(choose(options.model, options.config), bar)
+
+    return choose_client(options, RemoteClassifier, local)
+
+
 @dataclass(frozen=True, slots=True)
-class Job:
+class ClassifyRequest:
     """What the command line asks for; an output of None is standard output."""
 
     names: Sequence[str]
@@ -40,27 +63,30 @@ class BatchFailed(Exception):
         self.error = error
 
 
-async def classify_all(way: Way, job: Job) -> int:
-    """Do it all and return the number of texts that failed; each has been told in a sentence.
+async def classify_all(open_classifier: OpenClassifier, request: ClassifyRequest) -> int:
+    """Do it all and return the number of texts that failed; each has been reported in a sentence.
 
     Raises what concerns all texts, after what was answered before has been written, and says where to go on.
     """
-    typed = STDIN in job.names and sys.stdin.isatty()
+    typed = STDIN in request.names and sys.stdin.isatty()
     failures = delivered = 0
-    with Bar("texts", shown=sys.stderr.isatty() and not typed) as bar, Sink(job.output) as sink:
-        async with way(bar) as classifier, aclosing(_in_order(classifier, batches(job.names))) as results:
+    with Bar("texts", shown=sys.stderr.isatty() and not typed) as bar, JsonLinesWriter(request.output) as writer:
+        async with (
+            open_classifier(bar) as classifier,
+            aclosing(_in_order(classifier, batches(request.names))) as results,
+        ):
             try:
                 async for outcomes in results:
-                    failures += _deliver(outcomes, sink, bar)
+                    failures += _deliver(outcomes, writer, bar)
                     bar.advance(len(outcomes))
                     delivered += len(outcomes)
             except BatchFailed as failed:
                 if not delivered:
                     raise failed.error from failed
-                target = ", with another --output" if job.output else ""
+                target = ", with another --output" if request.output else ""
                 hint = f"Resume at {failed.place}{target}; what comes before is answered."
                 raise AntiphonError(f"{failed.error.message} {hint}") from failed
-        sink.write(b"")  # also without any text there is a file
+        writer.write(b"")  # also without any text there is a file
     return failures
 
 
@@ -75,7 +101,7 @@ async def _in_order(classifier: Classifier, source: Iterator[list[Item]]) -> Asy
     try:
         while True:
             if reading is None and not ended and len(running) < AT_ONCE:
-                reading = asyncio.create_task(apart(lambda: next(source, None)))
+                reading = asyncio.create_task(in_daemon_thread(lambda: next(source, None)))
             waited = {*([reading] if reading else []), *([running[0]] if running else [])}
             if not waited:
                 return
@@ -97,10 +123,10 @@ async def _in_order(classifier: Classifier, source: Iterator[list[Item]]) -> Asy
 async def _outcomes(classifier: Classifier, batch: Sequence[Item]) -> list[Outcome]:
     texts = [item for item in batch if isinstance(item, Text)]
     try:
-        found = iter(await _answers(classifier, texts))
+        answers = iter(await _answers(classifier, texts))
     except AntiphonError as error:
         raise BatchFailed(batch[0].place, error) from error
-    return [item if isinstance(item, Refusal) else next(found) for item in batch]
+    return [item if isinstance(item, Refusal) else next(answers) for item in batch]
 
 
 async def _answers(classifier: Classifier, texts: Sequence[Text]) -> list[Outcome]:
@@ -118,7 +144,7 @@ async def _answers(classifier: Classifier, texts: Sequence[Text]) -> list[Outcom
     return [*await _answers(classifier, texts[:half]), *await _answers(classifier, texts[half:])]
 
 
-class Sink:
+class JsonLinesWriter:
     """A file that is made when there is something to write, or standard output."""
 
     def __init__(self, target: Path | None) -> None:
@@ -126,7 +152,7 @@ class Sink:
         self._file: BinaryIO | None = None
         self._stack = ExitStack()
 
-    def __enter__(self) -> "Sink":
+    def __enter__(self) -> "JsonLinesWriter":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -144,10 +170,10 @@ class Sink:
         self._file.flush()
 
 
-def _deliver(outcomes: Sequence[Outcome], sink: Sink, bar: Bar) -> int:
+def _deliver(outcomes: Sequence[Outcome], writer: JsonLinesWriter, bar: Bar) -> int:
     refusals = [outcome for outcome in outcomes if isinstance(outcome, Refusal)]
     with bar.aside():
-        sink.write(b"".join(_line(outcome) for outcome in outcomes if not isinstance(outcome, Refusal)))
+        writer.write(b"".join(_line(outcome) for outcome in outcomes if not isinstance(outcome, Refusal)))
         for refusal in refusals:
             place = f"{refusal.place}: " if refusal.place else ""
             click.echo(f"Error: {place}{refusal.reason}", err=True)

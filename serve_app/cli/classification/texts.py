@@ -73,8 +73,8 @@ def _items(names: Sequence[str]) -> Iterator[Item | None]:
             yield Refusal(name, "There is no such file.")
         else:
             place = f"argument {number}" if len(names) > 1 else ""
-            found = _item(place, name.encode(errors="surrogateescape"))
-            yield found or Refusal(place, "The text is blank; leave it out.")
+            item = _item(place, name.encode(errors="surrogateescape"))
+            yield item or Refusal(place, "The text is blank; leave it out.")
 
 
 def _texts(name: str, source: RawIOBase) -> Iterator[Item | None]:
@@ -89,9 +89,9 @@ def _texts(name: str, source: RawIOBase) -> Iterator[Item | None]:
             yield Refusal(name, "This is no text, but a file of another kind.")
             return
         line = (line.removeprefix(BOM) if number == 1 else line).removesuffix(b"\r")
-        found = _item(f"{name}, line {number}", line)
-        if found is not None:
-            yield found
+        item = _item(f"{name}, line {number}", line)
+        if item is not None:
+            yield item
 
 
 def _item(place: str, line: bytes) -> Item | None:

@@ -6,31 +6,19 @@ from pathlib import Path
 
 import click
 
-from serve_app.cli.classification.run import Job, classify_all
+from serve_app.cli.classification.run import ClassifyRequest, choose_classifier, classify_all
 from serve_app.cli.classification.texts import STDIN
-from serve_app.cli.classification.ways import choose_way
 from serve_app.cli.running import run
+from serve_app.cli.servers import ModelOptions, model_options
 
 
 @click.command(epilog="A text that begins with a dash comes after --, as in: antiphon classify -- '-5 degrees'")
 @click.argument("texts", nargs=-1, required=True, metavar="TEXT|FILE|-...")
-@click.option(
-    "--server", envvar="ANTIPHON_SERVER", help="Use this server; without it the one at port 8000, if any."
-)
-@click.option("--local", is_flag=True, help="Use no server: load the model in this process.")
-@click.option("--model", help="Id or alias; with --local also a folder, hf://org/name@revision or s3://...")
-@click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Configuration of the models for --local, which it implies.  [default: configs/local.yaml]",
-)
+@model_options
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
 def classify(
     texts: tuple[str, ...],
-    server: str | None,
-    local: bool,
-    model: str | None,
-    config: Path | None,
+    options: ModelOptions,
     output: Path | None,
 ) -> None:
     """Score texts by the labels of a model, as JSON Lines: one object per text.
@@ -45,5 +33,5 @@ def classify(
             raise click.UsageError(f"{name} is a folder; name the files in it, or pass it as text by a pipe.")
         if output is not None and os.path.isfile(name) and output.exists() and output.samefile(name):
             raise click.UsageError(f"--output {output} is also an input, and would be lost.")
-    failures = run(classify_all(choose_way(server, local=local, config=config, model=model), Job(texts, output)))
+    failures = run(classify_all(choose_classifier(options), ClassifyRequest(texts, output)))
     sys.exit(1 if failures else 0)

@@ -26,16 +26,18 @@ def convert_checkpoint(model: Path, out: Path, tokenizer: str, sha256: str | Non
     from deployments.text_classification.conversion import convert
 
     try:
-        found = convert(model, out, tokenizer, sha256=sha256)
+        converted = convert(model, out, tokenizer, sha256=sha256)
     except AntiphonError as error:
         raise click.ClickException(error.message) from error
-    click.echo(f"{model}: sha256 {found.sha256}")
-    click.echo(f"  {found.tensors} tensors, {found.parameters:,} parameters, {', '.join(found.dtypes)}")
-    if found.left_out:
-        click.echo(f"  left out: {', '.join(found.left_out)}")
-    if found.assumed:
-        click.echo(f"  assumed, since the file does not say: {', '.join(found.assumed)}")
-    click.echo(f"  {len(found.names)} globals were named; nothing was imported or executed")
-    click.echo(f"{out}: labels {', '.join(found.config.labels)}")
-    for name, digest in found.config.sha256.items():
+    click.echo(f"{model}: sha256 {converted.sha256}")
+    click.echo(
+        f"  {converted.tensors} tensors, {converted.parameters:,} parameters, {', '.join(converted.dtypes)}"
+    )
+    if converted.left_out:
+        click.echo(f"  left out: {', '.join(converted.left_out)}")
+    if converted.assumed:
+        click.echo(f"  assumed, since the file does not say: {', '.join(converted.assumed)}")
+    click.echo(f"  {len(converted.names)} globals were named; nothing was imported or executed")
+    click.echo(f"{out}: labels {', '.join(converted.config.labels)}")
+    for name, digest in converted.config.sha256.items():
         click.echo(f"  {name}: sha256 {digest}")

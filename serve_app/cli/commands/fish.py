@@ -166,22 +166,24 @@ def generate(
 
     def work(on: "torch.device", bar: Bar) -> str:
         from serve_app.cli.fish.codes import write_codes
-        from serve_app.cli.fish.orders import generation
+        from serve_app.cli.fish.generation import prepare_generation
 
         bar.say("loading")
         prompts = list(zip(prompt_texts, prompt_tokens, strict=True))
-        said = generation(text, prompts, checkpoint, tokenizer, config_name, on, half=half, **options)
+        generation = prepare_generation(
+            text, prompts, checkpoint, tokenizer, config_name, on, half=half, **options
+        )
         if recorded and on.type == "cuda":
-            said.record(lambda part: bar.say(f"recording {part:.0%}"))
+            generation.record(lambda part: bar.say(f"recording {part:.0%}"))
         elif recorded:
             click.echo("--compile does nothing on a CPU.", err=True)
         bar.say("speaking")
         began = time.monotonic()
-        found = said.run(bar.advance)
-        took = pace(said.frames, began)
-        for number, codes in enumerate(found):
+        samples = generation.run(bar.advance)
+        took = pace(generation.frames, began)
+        for number, codes in enumerate(samples):
             write_codes(folder / f"codes_{number}.npy", codes)
-        return f"{folder / 'codes_0.npy'}{f' and {len(found) - 1} more' if len(found) > 1 else ''}{took}"
+        return f"{folder / 'codes_0.npy'}{f' and {len(samples) - 1} more' if len(samples) > 1 else ''}{took}"
 
     run_step(device, "tokens", work)
 

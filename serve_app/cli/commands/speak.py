@@ -9,10 +9,10 @@ import click
 
 from media.encode import AudioFormat
 from serve_app.cli.running import run
-from serve_app.cli.speech.run import Job, speak_text
+from serve_app.cli.servers import ModelOptions, model_options
+from serve_app.cli.speech.run import SpeakRequest, choose_speaker, speak_text
 from serve_app.cli.speech.sound import FORMATS, format_of
 from serve_app.cli.speech.transcripts import text_of, transcript_of
-from serve_app.cli.speech.ways import choose_way
 
 STDIN = "-"
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -24,16 +24,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("text", metavar="TEXT|-")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write, or - for standard output.")
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="If the file's ending does not say it.")
-@click.option(
-    "--server", envvar="ANTIPHON_SERVER", help="Use this server; without it the one at port 8000, if any."
-)
-@click.option("--local", is_flag=True, help="Use no server: load the model in this process.")
-@click.option("--model", help="Id or alias; with --local also a folder, hf://org/name@revision or s3://...")
-@click.option(
-    "--config",
-    type=FILE,
-    help="Configuration of the models for --local, which it implies.  [default: configs/local.yaml]",
-)
+@model_options
 @click.option("--voice", help="A voice of the library; the model's default voice if absent.")
 @click.option("--reference-audio", type=FILE, multiple=True, help="A recording of the voice; may be repeated.")
 @click.option(
@@ -57,10 +48,7 @@ def speak(
     text: str,
     output: Path | None,
     kind: AudioFormat | None,
-    server: str | None,
-    local: bool,
-    model: str | None,
-    config: Path | None,
+    options: ModelOptions,
     reference_audio: tuple[Path, ...],
     reference_text: tuple[str, ...],
     bit_rate: int | None,
@@ -77,8 +65,8 @@ def speak(
     body |= {name: value for name, value in fields.items() if value is not None}
     if reference_audio or reference_text:
         body["references"] = _references(reference_audio, reference_text)
-    job = Job(body, target, format_of(target, kind), bit_rate, verbose)
-    run(speak_text(choose_way(server, local=local, config=config, model=model), job))
+    request = SpeakRequest(body, target, format_of(target, kind), bit_rate, verbose)
+    run(speak_text(choose_speaker(options), request))
 
 
 def _target(output: Path | None) -> Path | None:

@@ -9,27 +9,18 @@ import click
 
 from deployments.errors import AntiphonError
 from deployments.whisper.types import Task
-from serve_app.cli.running import run, told
+from serve_app.cli.running import error_message, run
+from serve_app.cli.servers import ModelOptions, model_options
 from serve_app.cli.transcription.inputs import AudioInput, open_input
 from serve_app.cli.transcription.outputs import targets
 from serve_app.cli.transcription.results import FORMATS
-from serve_app.cli.transcription.run import Job, transcribe_all
-from serve_app.cli.transcription.ways import choose_way
+from serve_app.cli.transcription.run import TranscribeRequest, choose_transcriber, transcribe_all
 from serve_app.tasks.transcription.formats import TranscriptFormat
 
 
 @click.command(epilog="Several inputs are transcribed side by side and printed in their order.")
 @click.argument("audio", nargs=-1, required=True, metavar="FILE|URL|-...")
-@click.option(
-    "--server", envvar="ANTIPHON_SERVER", help="Use this server; without it the one at port 8000, if any."
-)
-@click.option("--local", is_flag=True, help="Use no server: load the model in this process.")
-@click.option("--model", help="Id or alias; with --local also a folder, hf://org/name@revision or s3://...")
-@click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Configuration of the models for --local, which it implies.  [default: configs/local.yaml]",
-)
+@model_options
 @click.option("--format", "kind", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--language", help="Spoken language, as code or English name; detected if absent.")
 @click.option("--task", type=click.Choice(get_args(Task)), default="transcribe", show_default=True)
@@ -43,10 +34,7 @@ from serve_app.tasks.transcription.formats import TranscriptFormat
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write, or folder for several.")
 def transcribe(
     audio: tuple[str, ...],
-    server: str | None,
-    local: bool,
-    model: str | None,
-    config: Path | None,
+    options: ModelOptions,
     kind: TranscriptFormat,
     language: str | None,
     task: Task,
@@ -77,9 +65,8 @@ def transcribe(
     with ExitStack() as stack:
         inputs = _open(audio, stack)
         given = {name: value for name, value in fields.items() if value is not None}
-        job = Job(inputs, targets(inputs, output, kind), task, kind, given, stream)
-        way = choose_way(server, local=local, config=config, model=model)
-        failures = run(transcribe_all(way, job))
+        request = TranscribeRequest(inputs, targets(inputs, output, kind), task, kind, given, stream)
+        failures = run(transcribe_all(choose_transcriber(options), request))
     sys.exit(1 if failures else 0)
 
 
@@ -89,4 +76,4 @@ def _open(names: tuple[str, ...], stack: ExitStack) -> list[AudioInput]:
     try:
         return [open_input(name, stack) for name in names]
     except (AntiphonError, OSError) as error:
-        raise click.UsageError(told(error)) from error
+        raise click.UsageError(error_message(error)) from error

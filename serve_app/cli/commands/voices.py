@@ -10,7 +10,7 @@ import click
 from serve_app.cli.commands.models import table
 from serve_app.cli.progress import Bar
 from serve_app.cli.running import run
-from serve_app.cli.servers import DEFAULT_SERVER, choose_server
+from serve_app.cli.servers import DEFAULT_SERVER, server_url
 from serve_app.cli.speech.library import VoiceLibraryClient
 from serve_app.cli.speech.transcripts import beside, text_of
 
@@ -38,7 +38,7 @@ def _place(command: Callable[..., None]) -> Callable[..., None]:
 @_place
 def listing(server: str, model: str | None) -> None:
     """All voices: their ids, names, languages and recordings."""
-    found = _ask(server, model, lambda client: client.list())
+    kept = _ask(server, model, lambda client: client.list())
     rows = [("voice", "name", "languages", "recordings", "")]
     rows += [
         (
@@ -48,7 +48,7 @@ def listing(server: str, model: str | None) -> None:
             str(len(voice["texts"])),
             "shipped" if voice["shipped"] else "",
         )
-        for voice in found
+        for voice in kept
     ]
     for line in table(rows):
         click.echo(line)
@@ -110,14 +110,13 @@ def delete(ids: tuple[str, ...], server: str, model: str | None) -> None:
 
 def _beside(recordings: tuple[Path, ...]) -> list[str]:
     """The transcripts beside recordings, if each has one."""
-    found = [beside(recording) for recording in recordings]
-    return [] if None in found else [text for text in found if text is not None]
+    texts = [beside(recording) for recording in recordings]
+    return [] if None in texts else [text for text in texts if text is not None]
 
 
 def _ask(server: str, model: str | None, call: Callable[[VoiceLibraryClient], Any]) -> Any:
     """What the server answers to a call. Raises ClickException with a sentence."""
-    url = choose_server(server, local=False, config=None, model=model)
-    assert url is not None  # since one is named
+    url = server_url(server or DEFAULT_SERVER)
 
     async def asked() -> Any:
         with Bar("", shown=False) as bar:

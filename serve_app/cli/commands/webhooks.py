@@ -48,13 +48,13 @@ def listing(
     from serve_app.jobs.webhooks import queue
 
     wanted = cast("State | None", state)
-    found = _work(config, database, lambda c: queue.recent(c, owner=job, state=wanted, limit=limit))
+    newest = _work(config, database, lambda c: queue.recent(c, owner=job, state=wanted, limit=limit))
     if as_json:
-        for webhook in found:
+        for webhook in newest:
             click.echo(json.dumps(_json(webhook)))
         return
     rows = [("webhook", "job", "event", "state", "attempts", "created", "url", "last answer")]
-    for line in table([*rows, *map(_row, found)]):
+    for line in table([*rows, *map(_row, newest)]):
         click.echo(line)
 
 
@@ -129,10 +129,10 @@ def _jobs(file: Path) -> Any:
     except ConfigProblems as error:
         click.echo(str(error), err=True)
         sys.exit(2)
-    found = [app.config.jobs for app in applications if app.config.jobs is not None]
-    if len(found) != 1:
-        sys.exit(f"{file} has {len(found) or 'no'} applications with jobs; use --database instead.")
-    return found[0]
+    settings = [app.config.jobs for app in applications if app.config.jobs is not None]
+    if len(settings) != 1:
+        sys.exit(f"{file} has {len(settings) or 'no'} applications with jobs; use --database instead.")
+    return settings[0]
 
 
 def _row(webhook: "Webhook") -> tuple[str, ...]:

@@ -46,16 +46,16 @@ def find_codec(path: Path, config_name: str | None, device: Device) -> Codec:
     """The codec in a file or a folder. Raises InvalidRequest for a path that leads to none, ModelUnavailable."""
     patterns = list(CODECS.values()) if config_name is None else [CODECS[config_name]]
     if path.is_dir():
-        found = [(file, pattern) for pattern in patterns for file in sorted(path.glob(pattern))]
+        files = [(file, pattern) for pattern in patterns for file in sorted(path.glob(pattern))]
     else:
         matching = [pattern for pattern in patterns if path.match(pattern)]
-        found = [(path, pattern) for pattern in matching or (patterns if config_name else [])]
-    if not found:
+        files = [(path, pattern) for pattern in matching or (patterns if config_name else [])]
+    if not files:
         raise InvalidRequest(
             f"{path} is no codec of fish-speech: its name is none of {', '.join(patterns)}. Name another file, or "
             f"say by --config-name what it is."
         )
-    file, pattern = found[0]
+    file, pattern = files[0]
     if pattern == FIREFLY:
         return load_firefly(file, device)
     if pattern == VITS:

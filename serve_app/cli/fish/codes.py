@@ -14,14 +14,14 @@ def read_codes(path: Path) -> Codes:
     """The codes in a file. Raises InvalidRequest if they are none."""
     try:
         with path.open("rb") as file:
-            found = np.lib.format.read_array(file, allow_pickle=False)
+            array = np.lib.format.read_array(file, allow_pickle=False)
     except ValueError as error:
         raise InvalidRequest(f"{path} is no file of NumPy's .npy format, or is damaged.") from error
-    if found.ndim != 2 or not np.issubdtype(found.dtype, np.integer) or not found.size:
+    if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer) or not array.size:
         raise InvalidRequest(
-            f"{path} holds {found.dtype} of shape {found.shape}; codes are integers of shape (codebooks, frames)."
+            f"{path} holds {array.dtype} of shape {array.shape}; codes are integers of shape (codebooks, frames)."
         )
-    return found.astype(np.int32)
+    return array.astype(np.int32)
 
 
 def write_codes(path: Path, codes: Codes) -> None:

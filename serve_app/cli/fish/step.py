@@ -1,4 +1,4 @@
-"""One step: its device, its progress, what it tells at the end."""
+"""One step: its device, its progress, what it says at the end."""
 
 import sys
 import time
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from serve_app.cli.progress import Bar
-from serve_app.cli.running import told
+from serve_app.cli.running import error_message
 
 if TYPE_CHECKING:
     import torch
 
 
 def run_step(device: str, unit: str, work: "Callable[[torch.device, Bar], str]") -> None:
-    """Do the work on a device and tell what it tells. Raises ClickException with a sentence."""
+    """Do the work on a device and print what it returns. Raises ClickException with a sentence."""
     from deployments.torch_device import choose_device  # imports PyTorch
 
     try:
@@ -24,7 +24,7 @@ def run_step(device: str, unit: str, work: "Callable[[torch.device, Bar], str]")
     except click.ClickException:
         raise
     except Exception as error:
-        raise click.ClickException(told(error)) from error
+        raise click.ClickException(error_message(error)) from error
     click.echo(done, err=True)
 
 

@@ -1,1 +1,1 @@
-"""What ``antiphon speak`` and ``antiphon voices`` are made of: the two ways to speech, files, the library."""
+"""What ``antiphon speak`` and ``antiphon voices`` are made of: a server's speech or a local model's, files."""

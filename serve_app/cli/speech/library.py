@@ -20,8 +20,8 @@ class VoiceLibraryClient(ServerClient):
 
     async def list(self) -> "Sequence[Fields]":
         """All voices."""
-        found: Sequence[Fields] = (await self._ask("GET", PATH))["data"]
-        return found
+        voices: Sequence[Fields] = (await self._ask("GET", PATH))["data"]
+        return voices
 
     async def add(self, recordings: "Sequence[Path]", texts: Sequence[str], fields: Fields) -> Fields:
         """Keep a voice; without ``texts`` the server writes down what is said in the recordings."""
@@ -39,9 +39,9 @@ class VoiceLibraryClient(ServerClient):
             timeout = httpx.Timeout(None, connect=CONNECT_S)
             response = await self._client.request(method, path, params=self._model, timeout=timeout, **body)
             await check(response)
-            return found if isinstance(found := response.json(), dict) else {}
+            return answer if isinstance(answer := response.json(), dict) else {}
 
-        found = await self._patiently(attempt)
-        if not found:
+        answer = await self._patiently(attempt)
+        if not answer:
             raise AntiphonError(f"The server at {self._server} did not answer with voices; is it an Antiphon?")
-        return found
+        return answer

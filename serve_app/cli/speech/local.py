@@ -15,7 +15,7 @@ from deployments.fish_speech.types import LARGEST_SEED, Audio, Finished, SpeechR
 from serve_app.cli import local as _in_process
 from serve_app.cli.local import Choice, Kind, LocalModel, board
 from serve_app.cli.progress import Bar
-from serve_app.cli.speech.sound import Sound, Spoken
+from serve_app.cli.speech.sound import SpeechWriter, Spoken
 from serve_app.config.app import FishSpeechEntry, TextClassificationEntry
 from serve_app.tasks.speech.parse import parse_speech, with_known_voice
 
@@ -53,8 +53,8 @@ class LocalSpeaker(LocalModel[FishSpeechReplica]):
     async def __aexit__(self, *_: object) -> None:
         await self._loaded.aclose()
 
-    async def speak(self, body: Mapping[str, Any], sound: Sound) -> Spoken:
-        """Give all samples to ``sound``. Raises AntiphonError with a sentence."""
+    async def speak(self, body: Mapping[str, Any], writer: SpeechWriter) -> Spoken:
+        """Give all samples to ``writer``. Raises AntiphonError with a sentence."""
         order = parse_speech({**body, "response_format": "wav"}).order
         order = await with_known_voice(order, partial(self._replica.voice, None))
         request = order.request.model_copy(update={"model": self._choice.on_demand})
@@ -67,7 +67,7 @@ class LocalSpeaker(LocalModel[FishSpeechReplica]):
                     case Started():
                         rate = event.sample_rate
                     case Audio():
-                        sound.add(event.samples, rate)
+                        writer.add(event.samples, rate)
                     case Finished():
                         return Spoken(seed, event.frames)
         raise RuntimeError("the speech ended without its last event")

@@ -9,22 +9,22 @@ import numpy as np
 
 from deployments.errors import ModelUnavailable
 from serve_app.cli.servers import ServerClient, check, messages
-from serve_app.cli.speech.sound import Sound, Spoken
+from serve_app.cli.speech.sound import SpeechWriter, Spoken
 
 PATH = "/v1/audio/speech"
 WAV_HEADER = 44  # bytes
-ASKED = {"response_format": "wav", "stream_format": "sse"}  # nothing is lost on the way, and errors are told
+ASKED = {"response_format": "wav", "stream_format": "sse"}  # nothing is lost on the way, and errors come as events
 
 
 class RemoteSpeaker(ServerClient):
     """Asks a server to speak, and takes the samples while they are made."""
 
-    async def speak(self, body: Mapping[str, Any], sound: Sound) -> Spoken:
-        """Give all samples to ``sound``. Raises AntiphonError with a sentence."""
-        return await self._patiently(lambda: self._attempt({**self._model, **body, **ASKED}, sound))
+    async def speak(self, body: Mapping[str, Any], writer: SpeechWriter) -> Spoken:
+        """Give all samples to ``writer``. Raises AntiphonError with a sentence."""
+        return await self._patiently(lambda: self._attempt({**self._model, **body, **ASKED}, writer))
 
-    async def _attempt(self, body: Mapping[str, Any], sound: Sound) -> Spoken:
-        wav = _WavStream(sound)
+    async def _attempt(self, body: Mapping[str, Any], writer: SpeechWriter) -> Spoken:
+        wav = _WavStream(writer)
         async with self._client.stream("POST", PATH, json=body) as response:
             await check(response)
             async for message in messages(response):
@@ -38,8 +38,8 @@ class RemoteSpeaker(ServerClient):
 class _WavStream:
     """Bytes of a wav file that the server has written: 16-bit mono behind a header of 44 bytes."""
 
-    def __init__(self, sound: Sound) -> None:
-        self._sound = sound
+    def __init__(self, writer: SpeechWriter) -> None:
+        self._writer = writer
         self._rate: int | None = None
         self._pending = b""
 
@@ -53,4 +53,4 @@ class _WavStream:
         whole = len(self._pending) // 2 * 2
         samples = np.frombuffer(self._pending[:whole], "<i2").astype(np.float32) / np.float32(32_768)
         self._pending = self._pending[whole:]
-        self._sound.add(samples, self._rate)
+        self._writer.add(samples, self._rate)

@@ -2,24 +2,51 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
 from media.encode import AudioFormat
 from serve_app.cli.progress import Bar
-from serve_app.cli.speech.sound import Sound
-from serve_app.cli.speech.ways import Way
+from serve_app.cli.servers import ModelOptions, choose_client
+from serve_app.cli.speech.remote import RemoteSpeaker
+from serve_app.cli.speech.sound import SpeechWriter, Spoken
+
+
+class Speaker(Protocol):
+    """Speaks."""
+
+    async def speak(self, body: Mapping[str, Any], writer: SpeechWriter) -> Spoken:
+        """Give all samples to ``writer``. ``body`` has fields of the speech route, those of its container apart.
+
+        Raises AntiphonError with a sentence.
+        """
+        ...
+
+
+OpenSpeaker = Callable[[Bar], AbstractAsyncContextManager[Speaker]]
+
+
+def choose_speaker(options: ModelOptions) -> OpenSpeaker:
+    """A server, or this process where there is none. Raises UsageError."""
+
+    def local(options: ModelOptions, bar: Bar) -> AbstractAsyncContextManager[Speaker]:
+        from serve_app.cli.speech.local import LocalSpeaker, choose  # imports Ray and PyTorch
+
+        return LocalSpeaker(choose(options.model, options.config), bar)
+
+    return choose_client(options, RemoteSpeaker, local)
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class SpeakRequest:
     """What the command line asks for; a target of None is standard output. ``bit_rate`` in bits per second.
 
-    ``verbose`` tells the pace and the seed to whoever reads standard error, else only to people at a terminal.
+    ``verbose`` writes the pace and the seed for whoever reads standard error, else only to people at a terminal.
     """
 
     body: Mapping[str, Any]
@@ -29,18 +56,21 @@ class Job:
     verbose: bool = False
 
 
-async def speak_text(way: Way, job: Job) -> None:
+async def speak_text(open_speaker: OpenSpeaker, request: SpeakRequest) -> None:
     """Do it, and say on standard error what was done. Raises AntiphonError with a sentence."""
     watched = sys.stderr.isatty()
-    with Bar("audio s", shown=watched) as bar, Sound(job.target, job.kind, job.bit_rate, bar) as sound:
-        async with way(bar) as speaker:
+    with (
+        Bar("audio s", shown=watched) as bar,
+        SpeechWriter(request.target, request.kind, request.bit_rate, bar) as writer,
+    ):
+        async with open_speaker(bar) as speaker:
             began = time.monotonic()
-            spoken = await speaker.speak(job.body, sound)
-            sound.finish()
+            spoken = await speaker.speak(request.body, writer)
+            writer.finish()
             took = time.monotonic() - began
-    if not (watched or job.verbose):
+    if not (watched or request.verbose):
         return
     pace = spoken.frames / max(took, 1e-3)
     click.echo(
-        f"{sound.seconds:.1f} s of speech in {took:.1f} s, {pace:.1f} frames/s, seed {spoken.seed}", err=True
+        f"{writer.seconds:.1f} s of speech in {took:.1f} s, {pace:.1f} frames/s, seed {spoken.seed}", err=True
     )

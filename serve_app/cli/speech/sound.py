@@ -35,7 +35,7 @@ class Spoken:
     frames: int
 
 
-class Sound:
+class SpeechWriter:
     """Takes samples and writes them as they come, or as a whole file with all that its header can tell.
 
     ``target`` None is standard output, which is written to as early as the format allows. A file is made when it

@@ -1,1 +1,1 @@
-"""What ``antiphon transcribe`` is made of: inputs, the two ways to a transcript, results, the progress bar."""
+"""What ``antiphon transcribe`` is made of: inputs, a server's or a local model's transcripts, files."""

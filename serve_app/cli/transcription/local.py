@@ -17,7 +17,7 @@ from serve_app.cli import local as _in_process
 from serve_app.cli.local import Choice, Kind, LocalModel, board
 from serve_app.cli.transcription.inputs import AudioInput
 from serve_app.cli.transcription.progress import ProgressBar
-from serve_app.cli.transcription.results import Result
+from serve_app.cli.transcription.results import GrowingTranscript
 from serve_app.config.app import FetchConfig, TextClassificationEntry, WhisperEntry
 from serve_app.http.bodies.upload import open_upload
 from serve_app.tasks.transcription import formats as transcripts
@@ -57,10 +57,10 @@ class LocalTranscriber(LocalModel[WhisperReplica]):
         await self._loaded.aclose()
 
     async def transcribe(
-        self, index: int, audio: AudioInput, task: Task, fields: Mapping[str, str], result: Result
+        self, index: int, audio: AudioInput, task: Task, fields: Mapping[str, str], transcript: GrowingTranscript
     ) -> None:
-        """Fill the result. Raises AntiphonError with a sentence."""
-        items: list[tuple[str, Any]] = [*fields.items(), ("response_format", result.kind)]
+        """Fill the transcript. Raises AntiphonError with a sentence."""
+        items: list[tuple[str, Any]] = [*fields.items(), ("response_format", transcript.kind)]
         if audio.path is None:
             form, data = parse_form(FormData([*items, ("url", audio.url or "")]), task), None
         else:
@@ -73,11 +73,11 @@ class LocalTranscriber(LocalModel[WhisperReplica]):
             async for event in (event async for parcel in parcels for event in parcel):
                 match event:
                     case Segment():
-                        result.add(event)
+                        transcript.add(event)
                     case Progress():
                         self._bar.update(index, event.processed, event.total)
                     case Finished():
-                        result.document = _document(task, event, result, form.output)
+                        transcript.document = _document(task, event, transcript, form.output)
 
 
 def _classifier(choice: Choice[WhisperConfig]) -> "TextClassificationReplica | None":
@@ -97,11 +97,11 @@ def _calls(classifier: "TextClassificationReplica") -> Calls:
     return Calls(handle, "classifier", retries=0)
 
 
-def _document(task: Task, end: Finished, result: Result, output: Output) -> dict[str, Any] | None:
+def _document(task: Task, end: Finished, grown: GrowingTranscript, output: Output) -> dict[str, Any] | None:
     transcript = Transcript(
-        task, end.language, end.language_probability, end.duration, end.speech_duration, tuple(result.segments)
+        task, end.language, end.language_probability, end.duration, end.speech_duration, tuple(grown.segments)
     )
-    match result.kind:
+    match grown.kind:
         case "json":
             return transcripts.as_json(transcript, logprobs=output.logprobs)
         case "verbose_json":

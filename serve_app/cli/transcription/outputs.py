@@ -22,14 +22,14 @@ def targets(inputs: Sequence[AudioInput], output: Path | None, kind: TranscriptF
         return [output]
     if output.exists() and not output.is_dir():
         raise click.UsageError(f"--output {output} is a file; several inputs need a folder.")
-    found = [output / f"{each.stem}{ENDINGS[kind]}" for each in inputs]
-    for each in found:
-        if found.count(each) > 1:
+    files = [output / f"{each.stem}{ENDINGS[kind]}" for each in inputs]
+    for each in files:
+        if files.count(each) > 1:
             raise click.UsageError(f"Two inputs would be written to {each}; transcribe them one by one.")
-    return list(found)
+    return list(files)
 
 
-class Sink:
+class TranscriptWriter:
     """A file, or standard output, that takes a text which grows."""
 
     def __init__(self, target: Path | None) -> None:

@@ -12,7 +12,7 @@ from deployments.whisper.types import Segment, Task
 from serve_app.cli.servers import CONNECT_S, ServerClient, check, messages
 from serve_app.cli.transcription.inputs import AudioInput
 from serve_app.cli.transcription.progress import ProgressBar
-from serve_app.cli.transcription.results import Result
+from serve_app.cli.transcription.results import GrowingTranscript
 
 PATHS: dict[Task, str] = {"transcribe": "/v1/audio/transcriptions", "translate": "/v1/audio/translations"}
 DONE = ("text", "languages", "classification", "usage")  # what the format json shows, in its order
@@ -26,16 +26,16 @@ class RemoteTranscriber(ServerClient):
         self._seconds = bar
 
     async def transcribe(
-        self, index: int, audio: AudioInput, task: Task, fields: Mapping[str, str], result: Result
+        self, index: int, audio: AudioInput, task: Task, fields: Mapping[str, str], transcript: GrowingTranscript
     ) -> None:
-        """Fill the result. Raises AntiphonError with a sentence."""
-        await self._patiently(lambda: self._attempt(index, audio, task, fields, result))
+        """Fill the transcript. Raises AntiphonError with a sentence."""
+        await self._patiently(lambda: self._attempt(index, audio, task, fields, transcript))
 
     async def _attempt(
-        self, index: int, audio: AudioInput, task: Task, fields: Mapping[str, str], result: Result
+        self, index: int, audio: AudioInput, task: Task, fields: Mapping[str, str], transcript: GrowingTranscript
     ) -> None:
         # Only the whole answer has everything of verbose_json; all else is made of what the stream brings.
-        whole = result.kind == "verbose_json"
+        whole = transcript.kind == "verbose_json"
         data = {
             **self._model,
             **fields,
@@ -53,14 +53,14 @@ class RemoteTranscriber(ServerClient):
             async with self._client.stream("POST", PATHS[task], **form) as response:
                 await check(response)
                 if whole:
-                    result.document = json.loads(await response.aread())
+                    transcript.document = json.loads(await response.aread())
                     return
                 async for message in messages(response):
                     if message["type"] == "transcript.text.delta":
-                        result.add(_segment(message["segment"]))
-                        self._seconds.update(index, result.segments[-1].end)
+                        transcript.add(_segment(message["segment"]))
+                        self._seconds.update(index, transcript.segments[-1].end)
                     elif message["type"] == "transcript.text.done":
-                        result.document = {key: message[key] for key in DONE if key in message}
+                        transcript.document = {key: message[key] for key in DONE if key in message}
                         return
         raise ModelUnavailable("The server ended the stream before the transcript was complete.")
 

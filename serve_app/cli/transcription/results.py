@@ -13,13 +13,13 @@ GROWING = frozenset({"text", "srt", "vtt"})
 ENDINGS = {"text": ".txt", "srt": ".srt", "vtt": ".vtt", "json": ".json", "verbose_json": ".json"}
 
 
-class Result:
+class GrowingTranscript:
     """The answer to one input. ``document`` is the object of a JSON format, once it is known.
 
     ``grown`` is called after every new segment.
     """
 
-    def __init__(self, kind: TranscriptFormat, grown: "Callable[[Result], None] | None" = None) -> None:
+    def __init__(self, kind: TranscriptFormat, grown: "Callable[[GrowingTranscript], None] | None" = None) -> None:
         self.kind = kind
         self.segments: list[Segment] = []
         self.document: dict[str, Any] | None = None

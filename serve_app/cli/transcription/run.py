@@ -3,28 +3,54 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import click
 
 from deployments.whisper.types import Task
 from media.decode import probe
 from media.errors import ClientError
-from serve_app.cli.running import told
+from serve_app.cli.running import error_message
+from serve_app.cli.servers import ModelOptions, choose_client
 from serve_app.cli.transcription.inputs import AudioInput
-from serve_app.cli.transcription.outputs import Sink
+from serve_app.cli.transcription.outputs import TranscriptWriter
 from serve_app.cli.transcription.progress import ProgressBar
-from serve_app.cli.transcription.results import Result
-from serve_app.cli.transcription.ways import Transcriber, Way
+from serve_app.cli.transcription.remote import RemoteTranscriber
+from serve_app.cli.transcription.results import GrowingTranscript
 from serve_app.tasks.transcription.formats import TranscriptFormat
 
 AT_ONCE = 4
 
 
+class Transcriber(Protocol):
+    """Writes down what is said in inputs."""
+
+    async def transcribe(
+        self, index: int, audio: AudioInput, task: Task, fields: Mapping[str, str], transcript: GrowingTranscript
+    ) -> None:
+        """Fill the transcript. ``fields`` are those of the HTTP form. Raises AntiphonError with a sentence."""
+
+
+OpenTranscriber = Callable[[ProgressBar], AbstractAsyncContextManager[Transcriber]]
+
+
+def choose_transcriber(options: ModelOptions) -> OpenTranscriber:
+    """A server, or this process where there is none. Raises UsageError."""
+
+    def local(options: ModelOptions, bar: ProgressBar) -> AbstractAsyncContextManager[Transcriber]:
+        from serve_app.cli.transcription.local import LocalTranscriber, choose  # imports Ray
+
+        return LocalTranscriber(choose(options.model, options.config), bar)
+
+    return choose_client(options, RemoteTranscriber, local)
+
+
 @dataclass(frozen=True, slots=True)
-class Job:
+class TranscribeRequest:
     """What the command line asks for; a target of None is standard output."""
 
     inputs: Sequence[AudioInput]
@@ -35,25 +61,26 @@ class Job:
     stream: bool
 
 
-async def transcribe_all(way: Way, job: Job) -> int:
-    """Do it all and return the number of inputs that failed; each has been told in a sentence.
+async def transcribe_all(open_transcriber: OpenTranscriber, request: TranscribeRequest) -> int:
+    """Do it all and return the number of inputs that failed; each has been reported in a sentence.
 
     Raises what concerns all inputs.
     """
-    shown = sys.stderr.isatty() and not (job.stream and sys.stdout.isatty())
-    with ProgressBar(len(job.inputs), shown=shown) as bar:
-        async with way(bar) as transcriber:
-            return await _all(transcriber, job, bar)
+    shown = sys.stderr.isatty() and not (request.stream and sys.stdout.isatty())
+    with ProgressBar(len(request.inputs), shown=shown) as bar:
+        async with open_transcriber(bar) as transcriber:
+            return await _all(transcriber, request, bar)
 
 
-async def _all(transcriber: Transcriber, job: Job, bar: ProgressBar) -> int:
+async def _all(transcriber: Transcriber, request: TranscribeRequest, bar: ProgressBar) -> int:
     limit = asyncio.Semaphore(AT_ONCE)
-    sinks = [Sink(target) for target in job.targets]
+    writers = [TranscriptWriter(target) for target in request.targets]
     tasks = [
-        asyncio.create_task(_one(transcriber, job, index, sink, limit, bar)) for index, sink in enumerate(sinks)
+        asyncio.create_task(_one(transcriber, request, index, writer, limit, bar))
+        for index, writer in enumerate(writers)
     ]
     try:
-        return await _deliver(job, tasks, sinks, bar)
+        return await _deliver(request, tasks, writers, bar)
     finally:
         for task in tasks:
             task.cancel()
@@ -61,14 +88,21 @@ async def _all(transcriber: Transcriber, job: Job, bar: ProgressBar) -> int:
 
 
 async def _one(
-    transcriber: Transcriber, job: Job, index: int, sink: Sink, limit: asyncio.Semaphore, bar: ProgressBar
-) -> Result:
-    await _expect(job.inputs[index], index, bar)
+    transcriber: Transcriber,
+    request: TranscribeRequest,
+    index: int,
+    writer: TranscriptWriter,
+    limit: asyncio.Semaphore,
+    bar: ProgressBar,
+) -> GrowingTranscript:
+    await _expect(request.inputs[index], index, bar)
     async with limit:
-        result = Result(job.kind, (lambda result: sink.show(result.so_far)) if job.stream else None)
-        await transcriber.transcribe(index, job.inputs[index], job.task, job.fields, result)
+        transcript = GrowingTranscript(
+            request.kind, (lambda grown: writer.show(grown.so_far)) if request.stream else None
+        )
+        await transcriber.transcribe(index, request.inputs[index], request.task, request.fields, transcript)
         bar.finish(index)
-        return result
+        return transcript
 
 
 async def _expect(audio: AudioInput, index: int, bar: ProgressBar) -> None:
@@ -79,17 +113,20 @@ async def _expect(audio: AudioInput, index: int, bar: ProgressBar) -> None:
 
 
 async def _deliver(
-    job: Job, tasks: "Sequence[asyncio.Task[Result]]", sinks: Sequence[Sink], bar: ProgressBar
+    request: TranscribeRequest,
+    tasks: "Sequence[asyncio.Task[GrowingTranscript]]",
+    writers: Sequence[TranscriptWriter],
+    bar: ProgressBar,
 ) -> int:
     failures = 0
-    for audio, task, sink in zip(job.inputs, tasks, sinks, strict=True):
+    for audio, task, writer in zip(request.inputs, tasks, writers, strict=True):
         try:
-            result = await task
+            transcript = await task
             with bar.aside():
-                sink.show(result.text)
+                writer.show(transcript.text)
         except Exception as error:
             failures += 1
             with bar.aside():
-                name = f"{audio.name}: " if len(job.inputs) > 1 else ""
-                click.echo(f"Error: {name}{told(error)}", err=True)
+                name = f"{audio.name}: " if len(request.inputs) > 1 else ""
+                click.echo(f"Error: {name}{error_message(error)}", err=True)
     return failures

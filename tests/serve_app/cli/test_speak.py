@@ -301,13 +301,13 @@ def test_samples_are_not_touched_on_the_way() -> None:
     """All 65,536 values of 16-bit sound come out as they went in."""
     from serve_app.cli.progress import Bar
     from serve_app.cli.speech.remote import _WavStream
-    from serve_app.cli.speech.sound import Sound
+    from serve_app.cli.speech.sound import SpeechWriter
 
     samples = np.arange(-32_768, 32_768).astype(np.float32) / 32_768
     wav = encode(samples, "wav", 8_000)
     taken: list[np.ndarray[Any, Any]] = []
 
-    class Taking(Sound):
+    class Taking(SpeechWriter):
         def add(self, samples: Any, rate: int) -> None:
             assert rate == 8_000
             taken.append(samples)
