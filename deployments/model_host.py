@@ -15,7 +15,7 @@ from deployments.model_config import ModelConfig
 from deployments.model_pool import ModelPool
 from deployments.model_state import ModelState, Phase
 from deployments.model_store import Progress, fetch_model, hub_source
-from deployments.process import step_back
+from deployments.process import lower_priority
 from deployments.states import StateReporter
 
 logger = logging.getLogger("ray.serve")
@@ -136,7 +136,7 @@ class ModelHost(Generic[EngineT, SchedulerT]):
                 fetch_model, source, patterns=self._family.files, on_progress=self._downloaded
             )
             self._say("loading")
-            loader = ThreadPoolExecutor(1, "loader", initializer=step_back)  # the engine's threads inherit it
+            loader = ThreadPoolExecutor(1, "loader", initializer=lower_priority)  # the engine's threads inherit it
             try:
                 engine = await self._loop.run_in_executor(loader, self._family.load, folder)
             finally:

@@ -10,15 +10,14 @@ Phase = Literal["starting", "downloading", "loading", "warming_up", "ready", "id
 class ModelState:
     """State of one replica's model. ``progress`` runs from 0 to 1, None if unknown.
 
-    ``idle`` models load on demand. ``languages`` (ISO-639-1) or ``labels`` are known once the model is loaded.
+    ``idle`` models load on demand. ``queued`` is accepted work that is not done yet, in its task's unit.
+    ``languages`` (ISO-639-1) or ``labels`` are known once the model is loaded.
     """
 
     phase: Phase = "starting"
     progress: float | None = None
     detail: str = ""
-    queued_audio_s: float = 0.0
-    queued_tokens: float = 0.0
-    queued_chars: float = 0.0
+    queued: float = 0.0
     active_requests: int = 0
     languages: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()

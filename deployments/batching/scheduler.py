@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from deployments.batching.fair_queue import FairQueue, Limit
 from deployments.errors import InternalError
-from deployments.process import step_back
+from deployments.process import lower_priority
 
 STUCK_AFTER_S = 300.0
 FAILURES_IN_A_ROW = 5  # batches after which the engine is taken to be broken
@@ -56,7 +56,7 @@ class Scheduler:
         self._work = asyncio.Condition()
         self._running: dict[int, float] = {}
         self._failures = 0
-        self._executor: Executor = ThreadPoolExecutor(workers, "engine", initializer=step_back)
+        self._executor: Executor = ThreadPoolExecutor(workers, "engine", initializer=lower_priority)
         self._workers = [asyncio.create_task(self._serve(i)) for i in range(workers)]
 
     @contextlib.contextmanager

@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,10 +29,8 @@ from deployments.fish_speech.types import (
 )
 from deployments.fish_speech.voices.library import VoiceLibrary
 from deployments.labelling import TextLabels
-from deployments.model_host import Family, LoadedModel, ModelHost
-from deployments.model_state import ModelState
-from deployments.process import step_back
-from deployments.replica_log import quiet_client_errors
+from deployments.model_host import Family, LoadedModel
+from deployments.replica import Replica
 from media.effects import AudioEffects
 
 if TYPE_CHECKING:
@@ -47,11 +43,11 @@ Result = TypeVar("Result")
 MODEL_FILES = ("*.json", "*.pth", "*.ckpt", "*.tiktoken")
 CHARS_PER_S = 14.0  # of speech: what a second of encoding or decoding counts for
 CHARS_PER_FRAME = 0.6
-HELPERS = 4  # threads for voices, references and effects
+THREADS = 4
 
 
-class FishSpeechReplica:
-    """One replica: a bounded queue before one or more loaded models, and the library of voices.
+class FishSpeechReplica(Replica["FishSpeechEngine", "Synthesizer"]):
+    """Speaks, and keeps the library of voices. Its threads read voices and references, and apply effects.
 
     ``classifier`` labels every text first; what gets a label of ``refuse`` with at least that probability is not
     spoken.
@@ -68,17 +64,10 @@ class FishSpeechReplica:
         self._config = config
         self._labels = None if classifier is None else TextLabels(classifier)
         self._refuse = dict(refuse or {})
-        self._admission = Admission(config.queue_chars, config.queue_requests, usual_rate=CHARS_PER_S)
-        self._helpers = ThreadPoolExecutor(HELPERS, "speech-helper", initializer=step_back)
         self._library = VoiceLibrary(config.voices)
         family = Family(MODEL_FILES, self._engine, self._synthesizer, lambda _: {})
-        self._models: ModelHost[FishSpeechEngine, Synthesizer] = ModelHost(
-            name, config, family, states, self._with_load
-        )
-
-    async def start(self) -> None:
-        """Load the model unless it loads on demand. Raises ModelUnavailable."""
-        await self._models.start()
+        admission = Admission(config.queue_chars, config.queue_requests, usual_rate=CHARS_PER_S)
+        super().__init__(name, config, family, states, admission, THREADS)
 
     async def speak(
         self, request: SpeechRequest, *references: NDArray[np.uint8]
@@ -135,15 +124,6 @@ class FishSpeechReplica:
     async def delete_voice(self, _on_demand: str | None, voice_id: str) -> None:
         """Remove a voice. Raises VoiceNotFound, VoiceConflict."""
         await self._help(self._library.delete, voice_id)
-
-    async def check(self) -> None:
-        """Raise RuntimeError if a loaded model no longer works its queue off."""
-        self._models.check()
-
-    async def close(self) -> None:
-        """Unload everything."""
-        await self._models.close()
-        self._helpers.shutdown(wait=False, cancel_futures=True)
 
     async def _events(
         self, request: SpeechRequest, files: Sequence[NDArray[np.uint8]], ticket: Ticket
@@ -210,7 +190,7 @@ class FishSpeechReplica:
 
     async def _help(self, work: Callable[..., Result], *args: Any) -> Result:
         """Blocking work on a thread beside the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._helpers, work, *args)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
 
     def _engine(self, folder: Path) -> "FishSpeechEngine":
         from deployments.fish_speech.engine import FishSpeechEngine
@@ -221,9 +201,6 @@ class FishSpeechReplica:
         from deployments.fish_speech.synthesizer import Synthesizer
 
         return Synthesizer(engine, self._config.engine)
-
-    def _with_load(self, state: ModelState) -> ModelState:
-        return replace(state, queued_chars=self._admission.outstanding, active_requests=self._admission.requests)
 
 
 @serve.deployment(max_surge_percent=100, health_check_timeout_s=30)
@@ -241,9 +218,4 @@ class FishSpeech(FishSpeechReplica):
     ) -> None:
         calls = None if classifier is None else Calls(classifier, classifier.deployment_name, retries)
         super().__init__(name, config, states, calls, refuse)
-        quiet_client_errors()
-        await self.start()
-
-    async def check_health(self) -> None:
-        """Called by Serve; an exception replaces the replica."""
-        await self.check()
+        await self._start_in_serve()

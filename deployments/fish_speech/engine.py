@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deployments.allocator import reuse_freed_memory
 from deployments.errors import InvalidRequest, ModelUnavailable
 from deployments.fish_speech.codec.codec import Codec, Condition
 from deployments.fish_speech.config import FishSpeechConfig
@@ -19,6 +18,7 @@ from deployments.fish_speech.loading import SpeechModel, load_model
 from deployments.fish_speech.v11.vits import VITSCodec
 from deployments.fish_speech.voices.new_voice import AudioFile
 from deployments.fish_speech.voices.reference_codes import ReferenceCodes
+from deployments.process import reuse_freed_memory
 from deployments.torch_device import choose_device, choose_dtype
 
 MOST_CONTEXT = 4_096

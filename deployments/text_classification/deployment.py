@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +11,8 @@ from deployments.admission import Admission
 from deployments.batching.scheduler import Scheduler
 from deployments.deadline import within
 from deployments.errors import ModelUnavailable
-from deployments.model_host import Family, ModelHost
-from deployments.model_state import ModelState
-from deployments.process import step_back
-from deployments.replica_log import quiet_client_errors
+from deployments.model_host import Family
+from deployments.replica import Replica
 from deployments.text_classification.config import TextClassificationConfig
 from deployments.text_classification.types import ClassificationRequest, TextScores
 
@@ -32,8 +28,8 @@ CHARACTERS_PER_TOKEN, USUAL_MAX_TOKENS = 4, 512  # what a text is taken to cost 
 USUAL_TOKENS_PER_S = 1_000.0  # of a base-size model on a core or two, until the model shows its own speed
 
 
-class TextClassificationReplica:
-    """One replica: a bounded queue before one or more loaded models.
+class TextClassificationReplica(Replica["ClassifierEngine", Scheduler]):
+    """Classifies texts. Its threads encode them.
 
     ``required_labels`` are those that somebody relies on; a model without them is refused.
     """
@@ -47,16 +43,9 @@ class TextClassificationReplica:
     ) -> None:
         self._config = config
         self._required_labels = required_labels
-        self._admission = Admission(config.queue_tokens, config.queue_requests, usual_rate=USUAL_TOKENS_PER_S)
-        self._encoders = ThreadPoolExecutor(config.encoders, "encoder", initializer=step_back)
         family = Family(MODEL_FILES, self._engine, self._scheduler, lambda engine: {"labels": engine.labels})
-        self._models: ModelHost[ClassifierEngine, Scheduler] = ModelHost(
-            name, config, family, states, self._with_load
-        )
-
-    async def start(self) -> None:
-        """Load the model unless it loads on demand. Raises ModelUnavailable."""
-        await self._models.start()
+        admission = Admission(config.queue_tokens, config.queue_requests, usual_rate=USUAL_TOKENS_PER_S)
+        super().__init__(name, config, family, states, admission, config.encoders)
 
     async def classify(self, request: ClassificationRequest) -> tuple[TextScores, ...]:
         """Scores of every text, in their order.
@@ -94,17 +83,8 @@ class TextClassificationReplica:
         loop = asyncio.get_running_loop()
         found: list[EncodedText] = []
         for portion in portions(texts):
-            found += await loop.run_in_executor(self._encoders, engine.encode, portion)
+            found += await loop.run_in_executor(self._threads, engine.encode, portion)
         return found
-
-    async def check(self) -> None:
-        """Raise RuntimeError if a loaded model no longer works its queue off."""
-        self._models.check()
-
-    async def close(self) -> None:
-        """Unload everything."""
-        await self._models.close()
-        self._encoders.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, scheduler: Scheduler, encoded: "Sequence[EncodedText]") -> list[tuple[float, ...]]:
         """Probabilities of every text. They are queued by length, so that neighbours may share a batch."""
@@ -136,9 +116,6 @@ class TextClassificationReplica:
             engine, workers=settings.workers, max_batch=most_texts, max_wait_s=settings.max_wait_ms / 1000
         )
 
-    def _with_load(self, state: ModelState) -> ModelState:
-        return replace(state, queued_tokens=self._admission.outstanding, active_requests=self._admission.requests)
-
 
 def portions(texts: Sequence[str]) -> Iterator[Sequence[str]]:
     """The texts in order, several at a time if they are short."""
@@ -163,9 +140,4 @@ class TextClassification(TextClassificationReplica):
         required_labels: Sequence[str] = (),
     ) -> None:
         super().__init__(name, config, states, required_labels)
-        quiet_client_errors()
-        await self.start()
-
-    async def check_health(self) -> None:
-        """Called by Serve; an exception replaces the replica."""
-        await self.check()
+        await self._start_in_serve()

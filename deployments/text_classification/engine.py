@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from deployments.allocator import reuse_freed_memory
 from deployments.errors import ModelUnavailable
+from deployments.process import reuse_freed_memory
 from deployments.text_classification.checkpoint import is_checkpoint
 from deployments.text_classification.config import TextClassificationConfig
 from deployments.text_classification.cores import Cores

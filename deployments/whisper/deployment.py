@@ -2,8 +2,6 @@
 
 import contextlib
 from collections.abc import AsyncGenerator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +13,8 @@ from deployments.admission import Admission, Ticket
 from deployments.batching.scheduler import Scheduler
 from deployments.calls import Calls, Handle
 from deployments.deadline import until
-from deployments.model_host import Family, ModelHost
-from deployments.model_state import ModelState
-from deployments.process import step_back
-from deployments.replica_log import quiet_client_errors
+from deployments.model_host import Family
+from deployments.replica import Replica
 from deployments.whisper.annotation import SegmentClassifier
 from deployments.whisper.audio_source import AudioSources, blaming
 from deployments.whisper.config import WhisperConfig
@@ -31,8 +27,8 @@ UNKNOWN_DURATION_S = 60.0  # what a request is taken to cost until its file tell
 MODEL_FILES = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")
 
 
-class WhisperReplica:
-    """One replica: a bounded queue before one or more loaded models."""
+class WhisperReplica(Replica[WhisperEngine, Scheduler]):
+    """Transcribes. Its threads read audio and look for speech in it."""
 
     def __init__(
         self,
@@ -44,17 +40,10 @@ class WhisperReplica:
     ) -> None:
         self._config = config
         self._classifier = None if classifier is None else SegmentClassifier(classifier)
-        self._admission = Admission(config.queue_audio_s, config.queue_requests)
-        self._feeders = ThreadPoolExecutor(config.feeders, "feeder", initializer=step_back)
-        self._sources = AudioSources(fetching, config.downloads, self._feeders, config.max_audio_s)
         family = Family(MODEL_FILES, self._engine, self._scheduler, lambda engine: {"languages": engine.languages})
-        self._models: ModelHost[WhisperEngine, Scheduler] = ModelHost(
-            name, config, family, states, self._with_load
-        )
-
-    async def start(self) -> None:
-        """Load the model unless it loads on demand. Raises ModelUnavailable."""
-        await self._models.start()
+        admission = Admission(config.queue_audio_s, config.queue_requests)
+        super().__init__(name, config, family, states, admission, config.feeders)
+        self._sources = AudioSources(fetching, config.downloads, self._threads, config.max_audio_s)
 
     async def transcribe(
         self, request: TranscriptionRequest, audio: NDArray[np.uint8] | None = None
@@ -84,7 +73,7 @@ class WhisperReplica:
                 ticket.resize(decoder.info.duration_s)
             model = await stack.enter_async_context(self._models.use(request.model))
             transcriber = Transcriber(
-                model.engine, model.scheduler, self._feeders, windows_ahead=self._config.windows_per_request
+                model.engine, model.scheduler, self._threads, windows_ahead=self._config.windows_per_request
             )
             events = transcriber.transcribe(self._with_defaults(request), decoder)
             async with contextlib.aclosing(events):
@@ -97,15 +86,6 @@ class WhisperReplica:
         self, parcel: list[TranscriptionEvent], request: TranscriptionRequest
     ) -> list[TranscriptionEvent]:
         return parcel if self._classifier is None else await self._classifier.annotate(parcel, request.deadline)
-
-    async def check(self) -> None:
-        """Raise RuntimeError if a loaded model no longer works its queue off."""
-        self._models.check()
-
-    async def close(self) -> None:
-        """Unload everything."""
-        await self._models.close()
-        self._feeders.shutdown(wait=False, cancel_futures=True)
 
     def _with_defaults(self, request: TranscriptionRequest) -> TranscriptionRequest:
         """Decoding options that the client did not set come from the model's own defaults."""
@@ -124,9 +104,6 @@ class WhisperReplica:
             max_wait_s=settings.max_wait_ms / 1000,
         )
 
-    def _with_load(self, state: ModelState) -> ModelState:
-        return replace(state, queued_audio_s=self._admission.outstanding, active_requests=self._admission.requests)
-
 
 @serve.deployment(max_surge_percent=100, health_check_timeout_s=30)
 class Whisper(WhisperReplica):
@@ -143,9 +120,4 @@ class Whisper(WhisperReplica):
     ) -> None:
         calls = None if classifier is None else Calls(classifier, classifier.deployment_name, retries)
         super().__init__(name, config, fetching, states, calls)
-        quiet_client_errors()
-        await self.start()
-
-    async def check_health(self) -> None:
-        """Called by Serve; an exception replaces the replica."""
-        await self.check()
+        await self._start_in_serve()

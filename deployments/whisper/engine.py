@@ -15,8 +15,8 @@ from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 from numpy.typing import NDArray
 
-from deployments.allocator import reuse_freed_memory
 from deployments.errors import ModelUnavailable
+from deployments.process import reuse_freed_memory
 from deployments.whisper.config import EngineConfig
 from deployments.whisper.cuda import preload_cublas
 from deployments.whisper.jobs import AlignWords, Detect, Generate, Generated, Job, Sampling, Score, Window

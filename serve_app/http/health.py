@@ -14,6 +14,8 @@ from serve_app.http.errors import Json
 
 Readiness = Literal["ready", "starting", "failed"]
 
+QUEUE_UNITS: Mapping[ModelTask, str] = {"transcription": "audio_s", "classification": "tokens", "speech": "chars"}
+
 
 def routes(backend: Backend) -> list[Route]:
     """The three routes, none of which wants a key."""
@@ -57,17 +59,10 @@ def state_object(state: ModelState | None, task: ModelTask) -> dict[str, Any]:
     """
     if state is None:
         return {"phase": "starting", "progress": None}
-    match task:
-        case "transcription":
-            queue = {"queued_audio_s": state.queued_audio_s}
-        case "classification":
-            queue = {"queued_tokens": state.queued_tokens}
-        case "speech":
-            queue = {"queued_chars": state.queued_chars}
     return {
         "phase": state.phase,
         "progress": state.progress,
         "detail": state.detail,
-        **queue,
+        f"queued_{QUEUE_UNITS[task]}": state.queued,
         "active_requests": state.active_requests,
     }

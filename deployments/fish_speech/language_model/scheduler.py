@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 
 from deployments.errors import InternalError
 from deployments.fish_speech.language_model.batcher import Batcher, Delivery, Entry, FrameEngine, Frames, Segment
-from deployments.process import step_back
+from deployments.process import lower_priority
 
 logger = logging.getLogger("ray.serve")
 
@@ -77,7 +77,7 @@ class FrameScheduler:
             queue.put_nowait(RuntimeError("the model was unloaded"))
 
     def _work(self) -> None:
-        step_back()
+        lower_priority()
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._closing or self._arrived or self._batcher.busy)

@@ -236,12 +236,12 @@ async def test_the_board_knows_labels_and_queue(folder: Path) -> None:
         gate = Gate(found)
         call = asyncio.create_task(found.classify(request("hello")))
         await until(lambda: gate.batches)
-        state = found._with_load(found._models.state)
+        state = found.with_queue(found._models.state)
         assert (state.phase, state.labels, state.active_requests) == ("ready", LABELS, 1)
-        assert state.queued_tokens == 7
+        assert state.queued == 7
         gate.open.set()
         await call
-        assert found._with_load(state).queued_tokens == 0
+        assert found.with_queue(state).queued == 0
 
 
 async def test_a_model_on_demand_is_loaded_by_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,7 @@ async def test_a_replica_tells_how_it_comes_up() -> None:
             while not board.reports or board.reports[-1].phase != "ready":
                 await asyncio.sleep(0.01)
         assert board.reports[-1].languages == ("en",)
-        await found.check()
+        await found.check_health()
 
 
 async def test_a_model_that_does_not_load_says_why(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ async def test_readyz_tells_the_progress_and_the_queue() -> None:
     backend = StubBackend()
     backend.found = {
         "large": LOADING,
-        "guard": ModelState("ready", queued_audio_s=1.0, queued_tokens=512.0, active_requests=3),
+        "guard": ModelState("ready", queued=512.0, active_requests=3),
     }
     async with client_of(app_of(backend)) as client:
         body = (await client.get("/readyz")).json()
@@ -155,7 +155,7 @@ async def test_classifiers_among_the_models() -> None:
 
 async def test_voices_among_the_models() -> None:
     backend = SpeakingBackend()
-    backend.found = {"sample-tts": ModelState("ready", queued_chars=120.0)}
+    backend.found = {"sample-tts": ModelState("ready", queued=120.0)}
     async with client_of(app_of(backend)) as client:
         found = (await client.get("/v1/models/tts-1")).json()
         listed = [model["id"] for model in (await client.get("/v1/models")).json()["data"]]
