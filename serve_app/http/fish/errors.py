@@ -2,7 +2,7 @@
 
 Its own server answers ``{statusCode, message, error}``, and wrong fields with 422 and a bare list of what pydantic
 found. The hosted service answers ``{status, message}``. Its clients cannot read lists, so whoever sends the header
-``model``, which only they do, is told of wrong fields in an object, too.
+``model``, which only they do, gets wrong fields in an object, too.
 """
 
 from collections.abc import Iterable, Mapping

@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from media.encode import CONTENT_TYPES
-from serve_app.http.fish.fields import fields_of
+from serve_app.http.fish.field_rows import fields_of
 from serve_app.http.fish.hosted.asr import AsrBody
 from serve_app.http.fish.hosted.voice_entities import VoiceQuery
 from serve_app.http.fish.hosted.voices import NewVoiceBody, VoiceBody

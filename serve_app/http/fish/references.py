@@ -20,9 +20,9 @@ from serve_app.http.responses.disconnect import while_connected
 from serve_app.tasks.speech.fish_fields import LONGEST_TRANSCRIPT, FishBody
 from serve_app.tasks.speech.order import check_text
 
-TOLD_HERE = frozenset({400, 404, 409})  # in the shape of these routes; all else as everywhere
+SHAPED_HERE = frozenset({400, 404, 409})  # in the shape of these routes; all else as everywhere
 ID = "letters, digits, blanks, `-` and `_`, at most 255 of them, a letter or digit first and no blank last"
-LONGEST_ID = 1_000  # longer ones are no ids; those of more than 255 characters are told so
+LONGEST_ID = 1_000  # longer ones are no ids; those of more than 255 characters are refused as such
 LIBRARY = "The model whose library it is; the default model if absent."
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -105,10 +105,10 @@ def _endpoint(
         try:
             content = await while_connected(request.receive, act(body))
         except ClientError as error:
-            if error.status not in TOLD_HERE:
+            if error.status not in SHAPED_HERE:
                 raise
-            told = {"success": False, "message": error.message, "reference_id": named(body)}
-            return reply(request, told, error.status)
+            content = {"success": False, "message": error.message, "reference_id": named(body)}
+            return reply(request, content, error.status)
         return reply(request, {"success": True, **content})
 
     return endpoint

@@ -32,7 +32,7 @@ def shown_status(page: StreamPage) -> str:
     """The status beside the chunks, as clients need it to get everything and to end.
 
     COMPLETED comes with the last chunks; ivrit's client stops there. Any other end comes after them, because that
-    client drops what comes with it. CANCELLED is told as FAILED, without which RunPod's client asks for ever.
+    client drops what comes with it. CANCELLED becomes FAILED, without which RunPod's client asks for ever.
     """
     status = page.job.status
     if page.chunks:

@@ -70,10 +70,10 @@ def audio_messages(data: bytes) -> Iterator[bytes]:
 
 def finish_message(error: AntiphonError | None = None) -> bytes:
     """The last message. After an error it says which, beyond what the hosted service does."""
-    told: dict[str, Any] = {"event": "finish", "reason": "stop" if error is None else "error"}
+    message: dict[str, Any] = {"event": "finish", "reason": "stop" if error is None else "error"}
     if error is not None:
-        told |= {"status": error.status, "message": error.message}
-    return ormsgpack.packb(told)
+        message |= {"status": error.status, "message": error.message}
+    return ormsgpack.packb(message)
 
 
 def close_code(error: AntiphonError) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.http.fish.fields import fields_of
+from serve_app.http.fish.field_rows import fields_of
 from serve_app.http.fish.hosted.asr import AsrBody, SamplesBody
 from serve_app.http.fish.hosted.voice_entities import VoiceQuery
 from serve_app.http.fish.hosted.voices import NewVoiceBody

@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,12 +21,12 @@ from media.decode import RawPcm
 from media.encode import AudioFormat
 from serve_app.upload import Upload
 from tests.media.sound import correlation, decoded
+from tests.serve_app.http.conftest import KEY, Server
 from tests.serve_app.http.server import serving, wait_until
 from tests.serve_app.http.speaking import SpeakingBackend
 from tests.serve_app.http.speech_stub import CHUNK, RATE, tone
 from tests.serve_app.http.stub import app_of
 
-KEY = "the-key"
 TEXT = "The birch canoe slid on the smooth planks."
 FORMATS: tuple[AudioFormat, ...] = get_args(AudioFormat)
 
@@ -45,11 +45,6 @@ class Backend(SpeakingBackend):
                 yield event
 
 
-class Server:
-    def __init__(self, backend: Backend, url: str) -> None:
-        self.backend, self.url = backend, url
-
-
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Server]:
     backend = Backend()
@@ -65,23 +60,6 @@ def server(shared: Server) -> Server:
     backend.library.clear()
     backend.closed = 0
     return shared
-
-
-@pytest.fixture(scope="module")
-def only_client(shared: Server) -> Iterator[OpenAI]:
-    with OpenAI(base_url=f"{shared.url}/v1", api_key=KEY, max_retries=0) as client:
-        yield client
-
-
-@pytest.fixture
-def client(server: Server, only_client: OpenAI) -> OpenAI:
-    return only_client
-
-
-@pytest.fixture
-async def async_client(server: Server) -> AsyncIterator[AsyncOpenAI]:
-    async with AsyncOpenAI(base_url=f"{server.url}/v1", api_key=KEY, max_retries=0) as client:
-        yield client
 
 
 @pytest.mark.parametrize("kind", FORMATS)
