@@ -6,22 +6,22 @@ from deployments.errors import InvalidRequest
 from serve_app.config.app import ModelTask
 from serve_app.config.jobs import ContractName
 from serve_app.contracts.contract import Contract
-from serve_app.contracts.faster_whisper.contract import FasterWhisper
-from serve_app.contracts.fish_speech.contract import FishSpeech
-from serve_app.contracts.hate_speech import HateSpeech
-from serve_app.contracts.ivrit.contract import Ivrit
-from serve_app.contracts.openai.contract import OpenAi
+from serve_app.contracts.faster_whisper.contract import FasterWhisperContract
+from serve_app.contracts.fish_speech.contract import FishSpeechContract
+from serve_app.contracts.hate_speech import HateSpeechContract
+from serve_app.contracts.ivrit.contract import IvritContract
+from serve_app.contracts.openai.contract import OpenAiContract
 
 __all__ = ["ALL", "by_name", "choose"]
 
 # Of those of one task, the first is what an input of unknown shape is taken for.
 ALL: tuple[Contract, ...] = (
-    OpenAi(),
-    Ivrit(),
-    Ivrit("ivrit-legacy", legacy=True),
-    FasterWhisper(),
-    FishSpeech(),
-    HateSpeech(),
+    OpenAiContract(),
+    IvritContract(),
+    IvritContract("ivrit-legacy", legacy=True),
+    FasterWhisperContract(),
+    FishSpeechContract(),
+    HateSpeechContract(),
 )
 _BY_NAME = {contract.name: contract for contract in ALL}
 

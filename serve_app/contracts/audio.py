@@ -16,7 +16,7 @@ LONGEST_URL = 8_192
 
 
 @dataclass(frozen=True, slots=True)
-class Audio:
+class JobAudio:
     """Either ``url`` or ``upload``, with what a ``data:`` prefix said about its content type."""
 
     url: str | None = None
@@ -24,7 +24,7 @@ class Audio:
     content_type: str | None = None
 
 
-def audio_at(url: object, param: str) -> Audio:
+def audio_at(url: object, param: str) -> JobAudio:
     """Audio to be fetched from an http or https address. Raises InvalidRequest, ForbiddenUrl."""
     if not isinstance(url, str) or not url.strip():
         raise InvalidRequest(f"`{param}` has to be the address of a file, as text.", param=param)
@@ -34,10 +34,10 @@ def audio_at(url: object, param: str) -> Audio:
         )
     if len(url) > LONGEST_URL:
         raise InvalidRequest(f"`{param}` has to have at most {LONGEST_URL} characters.", param=param)
-    return Audio(url=url.strip())
+    return JobAudio(url=url.strip())
 
 
-async def audio_in(text: object, param: str, limit: int) -> Audio:
+async def audio_in(text: object, param: str, limit: int) -> JobAudio:
     """Audio of at most ``limit`` bytes in base64, with or without a ``data:`` prefix.
 
     Raises InvalidRequest, PayloadTooLarge.
@@ -53,7 +53,7 @@ async def audio_in(text: object, param: str, limit: int) -> Audio:
     data = await off_loop(lambda: _decoded(text[start:], param), large=len(text) > LARGE_TEXT)
     if not data:
         raise InvalidRequest(f"`{param}` is empty; send the bytes of a file as base64.", param=param)
-    return Audio(upload=Upload(np.frombuffer(data, dtype=np.uint8)), content_type=content_type)
+    return JobAudio(upload=Upload(np.frombuffer(data, dtype=np.uint8)), content_type=content_type)
 
 
 def _prefix(text: str) -> tuple[int, str | None]:

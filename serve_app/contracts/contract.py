@@ -34,7 +34,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class JobProgress:
     """What ``status`` shows as output while the job is in progress; JSON-safe. Later ones replace earlier ones."""
 
     value: Any
@@ -50,7 +50,7 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class JobResult:
     """The whole output; JSON-safe. At most one, and last. Without one the output is the list of the chunks.
 
     The value of one with an ``attachment`` is an object.
@@ -73,7 +73,7 @@ class Notice:
     with_end: bool = False
 
 
-Item = Chunk | Progress | Result | Notice
+Item = Chunk | JobProgress | JobResult | Notice
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from deployments.errors import AntiphonError, InternalError, InvalidRequest
 from deployments.text_classification.types import ClassificationRequest, TextScores
 from serve_app.classifications import as_object
 from serve_app.config.app import ModelTask
-from serve_app.contracts.contract import Item, JobContext, JobInput, Notice, Result
+from serve_app.contracts.contract import Item, JobContext, JobInput, JobResult, Notice
 from serve_app.contracts.options import model_name
 from serve_app.fields.form_values import FALSE, TRUE
 from serve_app.off_loop import off_loop
@@ -20,7 +20,7 @@ KEYS = ("prompt", "text")
 MANY_TEXTS = 100
 
 
-class HateSpeech:
+class HateSpeechContract:
     """Scores of a text, or of every text of a list: the objects of ``POST /v1/classify``.
 
     The text is ``prompt`` or ``text``. With ``wrap`` the object is the ``outputs`` of another, as in the service's
@@ -56,7 +56,7 @@ class HateSpeech:
             lambda: [_checked(t, s) for t, s in zip(question.texts, scores, strict=True)], large=large
         )
         output: Any = objects[0] if isinstance(texts, str) else objects
-        yield Result({"outputs": output} if wrap else output)
+        yield JobResult({"outputs": output} if wrap else output)
 
     def failed(self, job_input: JobInput, error: AntiphonError, context: JobContext) -> Iterable[Notice]:
         """No webhooks."""

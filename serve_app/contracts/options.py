@@ -8,7 +8,7 @@ from starlette.datastructures import FormData
 
 from deployments.errors import InvalidRequest
 from deployments.whisper.types import Task, TranscriptionRequest
-from serve_app.contracts.audio import Audio
+from serve_app.contracts.audio import JobAudio
 from serve_app.contracts.contract import JobContext
 from serve_app.fields.schema_words import expectation, plain_schema
 from serve_app.request_id import request_id
@@ -39,7 +39,7 @@ def request_for(
     return form.request.model_copy(update={"model": model, "deadline": context.deadline})
 
 
-def with_audio(request: TranscriptionRequest, audio: Audio) -> TranscriptionRequest:
+def with_audio(request: TranscriptionRequest, audio: JobAudio) -> TranscriptionRequest:
     """The request for this audio, whose upload travels beside it."""
     return request.model_copy(update={"url": audio.url, "content_type": audio.content_type})
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from deployments.errors import AntiphonError, DeadlineExceeded, InternalError
 from serve_app.contracts import choose
-from serve_app.contracts.contract import Chunk, Contract, Item, JobContext, Notice, Progress, Result
+from serve_app.contracts.contract import Chunk, Contract, Item, JobContext, JobProgress, JobResult, Notice
 from serve_app.contracts.patience import patiently
 from serve_app.failures import as_told
 from serve_app.jobs.endpoints import Endpoint
-from serve_app.jobs.record import LeaseLost, Record
+from serve_app.jobs.record import JobRecord, LeaseLost
 from serve_app.jobs.retry_policy import is_timeout, retry_delay_s
 from serve_app.jobs.storage.leases import Ending
 
@@ -25,7 +25,7 @@ logger = logging.getLogger("ray.serve")
 class Attempt:
     """One attempt. ``most`` is how many a job has before our own failures are final."""
 
-    record: Record
+    record: JobRecord
     endpoint: Endpoint
     context: JobContext
     most: int
@@ -44,7 +44,7 @@ class Attempt:
         except Exception as error:
             await self._fail(as_told(error, self.record.job.id))
 
-    async def _within_time(self) -> Result | None:
+    async def _within_time(self) -> JobResult | None:
         assert self.context.deadline is not None
         self._input = await self.record.input()
         self._contract = choose(self._input, self.endpoint.task, self.endpoint.contract)
@@ -56,7 +56,7 @@ class Attempt:
         except TimeoutError as error:
             raise DeadlineExceeded("The job took longer than its execution timeout.") from error
 
-    async def _work(self, contract: Contract) -> Result | None:
+    async def _work(self, contract: Contract) -> JobResult | None:
         """Record the items. Those of a second run tell the same again: chunks that were stored before it began
         are there already.
         """
@@ -77,13 +77,13 @@ class Attempt:
                         if not _lies_before(item, stored.get(item.lane)):
                             await self.record.chunk(item)
                             done[item.lane] = max(item.end, done.get(item.lane, item.end))
-                    case Progress():
+                    case JobProgress():
                         await self.record.progress(item.value)
                     case Notice() if item.with_end:
                         self._last.append(item)
                     case Notice():
                         await self.record.notify(item, self.clock())
-                    case Result():
+                    case JobResult():
                         return item
         return None
 

@@ -88,8 +88,8 @@ class Batches:
             )
             shown = [{"id": key, "input": await self._payloads.value(cell)} for key, cell in drafts]
             return shown, batch.total
-        found = await self._database.run(lambda c: batch_rows.jobs_of(c, batch_id, offset, limit), reads=True)
-        return [without_output(envelope(job)) for job in found], batch.total
+        jobs = await self._database.run(lambda c: batch_rows.jobs_of(c, batch_id, offset, limit), reads=True)
+        return [without_output(envelope(job)) for job in jobs], batch.total
 
     async def change_in_batch(
         self, endpoint: str, batch_id: str, request_id: str, request: JobRequest | None

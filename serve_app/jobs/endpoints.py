@@ -34,7 +34,7 @@ class Endpoints(Mapping[str, Endpoint]):
     """
 
     def __init__(self, models: ModelIndex, named: Mapping[str, EndpointConfig] | None = None) -> None:
-        self._found: dict[str, Endpoint] = {}
+        self._by_name: dict[str, Endpoint] = {}
         for name, task in BUILT_IN_ENDPOINTS.items():
             if (default := models.default(task)) is not None:
                 self._add(name, default, None)
@@ -46,7 +46,7 @@ class Endpoints(Mapping[str, Endpoint]):
                 raise ValueError(
                     f"the endpoint {name!r} names the model {config.model!r}, which is not served here"
                 )
-            self._found[name] = Endpoint(
+            self._by_name[name] = Endpoint(
                 name,
                 chosen.task,
                 config.model,
@@ -57,29 +57,29 @@ class Endpoints(Mapping[str, Endpoint]):
             )
 
     def _add(self, name: str, entry: ModelEntry, model: str | None) -> None:
-        self._found[name] = Endpoint(name, entry.task, model, None, entry.id, _concurrency(entry))
+        self._by_name[name] = Endpoint(name, entry.task, model, None, entry.id, _concurrency(entry))
         if entry.task == "transcription":
             legacy = name + LEGACY
-            self._found[legacy] = Endpoint(
+            self._by_name[legacy] = Endpoint(
                 legacy, entry.task, model, "ivrit-legacy", entry.id, _concurrency(entry)
             )
 
     def __getitem__(self, name: str) -> Endpoint:
-        return self._found[name]
+        return self._by_name[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._found)
+        return iter(self._by_name)
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._by_name)
 
     def resolve(self, name: str) -> Endpoint:
         """The endpoint. Raises EndpointNotFound."""
-        found = self._found.get(name)
-        if found is None:
-            known = ", ".join(sorted(self._found))
+        endpoint = self._by_name.get(name)
+        if endpoint is None:
+            known = ", ".join(sorted(self._by_name))
             raise EndpointNotFound(f"There is no endpoint {name[:64]!r}. Endpoints: {known}.")
-        return found
+        return endpoint
 
 
 def _concurrency(entry: ModelEntry) -> int:

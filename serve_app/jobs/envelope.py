@@ -10,25 +10,25 @@ JOB_EVENT = "job"
 
 def envelope(job: Job) -> dict[str, Any]:
     """The object of ``status`` and ``runsync``. Times are whole milliseconds: of waiting, and of working."""
-    found: dict[str, Any] = {"id": job.id, "status": job.status}
+    fields: dict[str, Any] = {"id": job.id, "status": job.status}
     if job.started is not None:
-        found["delayTime"] = _ms(job.started - job.created)
+        fields["delayTime"] = _ms(job.started - job.created)
     if job.started is not None and job.finished is not None:
-        found["executionTime"] = _ms(job.finished - job.started)
+        fields["executionTime"] = _ms(job.finished - job.started)
     if job.status == "COMPLETED" or (job.status == "IN_PROGRESS" and job.output is not None):
-        found["output"] = job.output
+        fields["output"] = job.output
     if job.error is not None:
-        found["error"] = job.error
+        fields["error"] = job.error
     if job.worker is not None:
-        found["workerId"] = job.worker
+        fields["workerId"] = job.worker
     if job.retries:
-        found["retries"] = job.retries
-    return found
+        fields["retries"] = job.retries
+    return fields
 
 
-def without_output(found: dict[str, Any]) -> dict[str, Any]:
+def without_output(fields: dict[str, Any]) -> dict[str, Any]:
     """An envelope for lists, which are read without outputs."""
-    return {key: value for key, value in found.items() if key != "output"}
+    return {key: value for key, value in fields.items() if key != "output"}
 
 
 def _ms(seconds: float) -> int:

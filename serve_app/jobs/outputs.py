@@ -8,7 +8,7 @@ from typing import Any
 from media.publish import Publisher
 from media.upload import PublishPolicy
 from serve_app.config.jobs import PublishConfig
-from serve_app.contracts.contract import Result
+from serve_app.contracts.contract import JobResult
 from serve_app.jobs.options import S3Target
 from serve_app.jobs.storage.payloads import to_json
 from serve_app.jobs.types import Job
@@ -44,7 +44,7 @@ class Outputs:
             and (job.options.s3 is not None or not self._own.inline)
         )
 
-    async def of(self, job: Job, result: Result) -> Any:
+    async def of(self, job: Job, result: JobResult) -> Any:
         """The output of a result. A big attachment is uploaded as the file that it is. Raises any
         ``AntiphonError``.
         """

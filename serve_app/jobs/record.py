@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from serve_app.contracts.contract import Chunk, Notice, Result
+from serve_app.contracts.contract import Chunk, JobResult, Notice
 from serve_app.jobs.envelope import job_notice
 from serve_app.jobs.outputs import Outputs
 from serve_app.jobs.storage import job_rows, leases
@@ -24,7 +24,7 @@ class LeaseLost(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class JobRecord:
     """The record of one attempt. Every method but ``put_back`` raises LeaseLost if the lease is lost.
 
     ``keep_s`` is how long the job is kept after its end; ``on_notice`` is called when webhooks have been queued.
@@ -68,7 +68,7 @@ class Record:
         self.on_notice()
 
     async def complete(
-        self, result: Result | None, job_input: Any, notices: Sequence[Notice], clock: Callable[[], float]
+        self, result: JobResult | None, job_input: Any, notices: Sequence[Notice], clock: Callable[[], float]
     ) -> None:
         """End the job with its result, or with the list of its chunks, or with a link to either if it is big.
         ``notices`` tell of it.
@@ -123,6 +123,6 @@ class Record:
 
 def _queue(connection: Connection, lease: Lease, rows: Sequence[Row]) -> bool:
     if rows:
-        told = leases.told(connection, lease, [row["event"] for row in rows])
-        queue.add(connection, [row for row in rows if row["event"] not in told])
+        queued = leases.queued_events(connection, lease, [row["event"] for row in rows])
+        queue.add(connection, [row for row in rows if row["event"] not in queued])
     return True

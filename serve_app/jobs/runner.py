@@ -19,7 +19,7 @@ from serve_app.contracts.contract import JobContext
 from serve_app.jobs.attempt import Attempt
 from serve_app.jobs.endpoints import Endpoints
 from serve_app.jobs.outputs import Outputs
-from serve_app.jobs.record import LeaseLost, Record
+from serve_app.jobs.record import JobRecord, LeaseLost
 from serve_app.jobs.storage import job_rows, leases
 from serve_app.jobs.storage.leases import Lease
 from serve_app.jobs.storage.store import JobStore
@@ -111,11 +111,11 @@ class Runner:
     async def _take(self) -> None:
         self._news.clear()
         self._looks_begun += 1
-        found = await self._look()
+        began = await self._look()
         self._looks_done = self._looks_begun
         async with self._looked:
             self._looked.notify_all()
-        if not found:
+        if not began:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._news.wait()
@@ -128,12 +128,12 @@ class Runner:
         busy = sorted(self._targets, key=lambda name: self._running[name])
         free = {name: self._endpoints[self._targets[name][0]].concurrency - self._running[name] for name in busy}
         now, lease_s = self._clock(), self._config.lease_s
-        found = await self._database.run(
+        taken = await self._database.run(
             lambda c: leases.take(c, room, free, self._targets, self._worker, now, lease_s)
         )
-        for lease in found:
+        for lease in taken:
             self._begin(lease)
-        return bool(found)
+        return bool(taken)
 
     def _begin(self, lease: Lease) -> None:
         task = asyncio.create_task(self._work(lease), name=lease.job.id)
@@ -165,9 +165,9 @@ class Runner:
         except Exception:
             logger.exception("job %s: the end of the attempt could not be recorded", job.id)
 
-    def _record(self, lease: Lease) -> Record:
+    def _record(self, lease: Lease) -> JobRecord:
         keep_s = self._config.keep_sync_s if lease.job.sync else self._config.keep_s
-        return Record(self._database, self._payloads, self._outputs, lease, keep_s, self._sender.poke)
+        return JobRecord(self._database, self._payloads, self._outputs, lease, keep_s, self._sender.poke)
 
     async def _keep(self) -> None:
         """Keep the leases, and stop the work on jobs whose lease is lost."""

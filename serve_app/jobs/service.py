@@ -20,7 +20,7 @@ from serve_app.jobs.envelope import job_notice
 from serve_app.jobs.protocol import JobRequest
 from serve_app.jobs.runner_client import NoRunner, RunnerNotifier
 from serve_app.jobs.storage import counts, job_rows
-from serve_app.jobs.storage.job_rows import CHUNKS, Found
+from serve_app.jobs.storage.job_rows import CHUNKS, StoredJob
 from serve_app.jobs.storage.store import JobStore
 from serve_app.jobs.storage.watch import JobWatch
 from serve_app.jobs.types import EndpointHealth, Job, StreamPage
@@ -30,7 +30,7 @@ from serve_app.jobs.webhooks.webhook import rows_of
 
 
 class JobService(Batches):
-    """Implements ``service_protocol.Jobs``; batches are in the base."""
+    """Implements ``protocol.Jobs``; batches are in the base."""
 
     def __init__(
         self,
@@ -92,14 +92,14 @@ class JobService(Batches):
         self.endpoints.resolve(endpoint)
         now = self._clock()
 
-        def find(connection: Connection) -> tuple[Found, list[str]]:
-            found = job_rows.find(connection, endpoint, job_id, now)
-            if keep_s is not None and found.job.final:
+        def find(connection: Connection) -> tuple[StoredJob, list[str]]:
+            stored = job_rows.find(connection, endpoint, job_id, now)
+            if keep_s is not None and stored.job.final:
                 job_rows.keep(connection, job_id, now + keep_s)
-            return found, job_rows.chunk_cells(connection, job_id) if found.output == CHUNKS else []
+            return stored, job_rows.chunk_cells(connection, job_id) if stored.output == CHUNKS else []
 
-        found, cells = await self._database.run(find, reads=keep_s is None)
-        return replace(found.job, output=await self._output(found, cells))
+        stored, cells = await self._database.run(find, reads=keep_s is None)
+        return replace(stored.job, output=await self._output(stored, cells))
 
     async def wait(self, endpoint: str, job_id: str, timeout_s: float) -> Job:
         """See Jobs."""
@@ -119,18 +119,18 @@ class JobService(Batches):
         until = self._clock() + hold_s
         while True:
             now = self._clock()
-            found = await self._database.run(
+            stored = await self._database.run(
                 lambda c, now=now: job_rows.find_stream(c, endpoint, job_id, now),  # type: ignore[misc]
                 reads=True,
             )
-            if found.undrained:
+            if stored.undrained:
                 cells, last = await self._database.run(lambda c: job_rows.drain(c, job_id))
                 chunks = tuple([await self._payloads.value(cell) for cell in cells])
-                job = found.job if last else replace(found.job, status="IN_PROGRESS")
+                job = stored.job if last else replace(stored.job, status="IN_PROGRESS")
                 return StreamPage(job, chunks)
-            if found.job.final or now >= until:
-                return StreamPage(found.job, ())
-            await self._watch.change(job_id, found.job.revision, until - now)
+            if stored.job.final or now >= until:
+                return StreamPage(stored.job, ())
+            await self._watch.change(job_id, stored.job.revision, until - now)
 
     async def cancel(self, endpoint: str, job_id: str) -> Job:
         """See Jobs."""
@@ -208,10 +208,10 @@ class JobService(Batches):
         for work in self._work.values():
             work.cancel()
 
-    async def _output(self, found: Found, cells: Sequence[str]) -> Any:
+    async def _output(self, stored: StoredJob, cells: Sequence[str]) -> Any:
         try:
-            if found.output == CHUNKS:
+            if stored.output == CHUNKS:
                 return [await self._payloads.value(cell) for cell in cells]
-            return None if found.output is None else await self._payloads.value(found.output)
+            return None if stored.output is None else await self._payloads.value(stored.output)
         except KeyError as error:
             raise InternalError("The job's output is no longer in the server's storage.") from error

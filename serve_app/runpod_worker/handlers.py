@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from deployments.errors import AntiphonError
-from serve_app.contracts.contract import Chunk, Progress, Result
+from serve_app.contracts.contract import Chunk, JobProgress, JobResult
 from serve_app.failures import as_told
 from serve_app.launch.readiness import StartFailed
 from serve_app.runpod_worker.sent_job import Sent
@@ -80,9 +80,9 @@ class JobHandler:
         try:
             async for item in self._items:
                 match item:
-                    case Result():
+                    case JobResult():
                         value = item.value
-                    case Progress():
+                    case JobProgress():
                         self._tell(item)
         except Exception as error:
             return {"error": self._sentence(error)}
@@ -97,7 +97,7 @@ class JobHandler:
                 match item:
                     case Chunk():
                         yield item.value
-                    case Progress():
+                    case JobProgress():
                         self._tell(item)
         except Exception as error:
             yield {"error": self._sentence(error)}
@@ -110,7 +110,7 @@ class JobHandler:
         if self._progress is not None:
             await self._progress.settle()
 
-    def _tell(self, item: Progress) -> None:
+    def _tell(self, item: JobProgress) -> None:
         if self._progress is not None:
             self._progress.tell(item.value)
 

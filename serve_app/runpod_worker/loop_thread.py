@@ -40,27 +40,27 @@ class LoopThread:
                     async for item in items:
                         await queue.put(item)
             except Exception as error:
-                await queue.put(_Failure(error))
+                await queue.put(_Raised(error))
             else:
                 await queue.put(_END)
 
         async def take() -> list[Any]:
-            found = [await queue.get()]
+            ready = [await queue.get()]
             while not queue.empty():
-                found.append(queue.get_nowait())
-            return found
+                ready.append(queue.get_nowait())
+            return ready
 
-        errand = _Errand(self._loop, feed())
+        task = _RemoteTask(self._loop, feed())
         try:
             while True:
                 for item in await asyncio.wrap_future(self.submit(take())):
                     if item is _END:
                         return
-                    if isinstance(item, _Failure):
+                    if isinstance(item, _Raised):
                         raise item.error
                     yield item
         finally:
-            await errand.stop()
+            await task.stop()
 
     def close(self) -> None:
         """End the loop, and with it whatever still runs there."""
@@ -74,12 +74,12 @@ class LoopThread:
             self._loop.close()
 
 
-class _Failure:
+class _Raised:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
 
-class _Errand:
+class _RemoteTask:
     """A task of another loop, of which the end can be awaited even if it is stopped before it began."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> None:

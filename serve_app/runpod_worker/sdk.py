@@ -77,8 +77,8 @@ def _check() -> None:
     if scaler is None:
         missing.append("rp_scale.JobScaler")
     else:
-        found = scaler({})
-        missing += [f"rp_scale.JobScaler.{name}" for name in SETTINGS if not hasattr(found, name)]
+        instance = scaler({})
+        missing += [f"rp_scale.JobScaler.{name}" for name in SETTINGS if not hasattr(instance, name)]
     if missing:
         raise StartFailed(
             f"RunPod's SDK {serverless.runpod_version} is not one that this worker knows: it lacks "
@@ -102,10 +102,10 @@ def _scaler(service: Service) -> type:
 
         async def _fetch(self, session: Any, wanted: int) -> list[dict[str, Any]]:
             """New jobs. A poll does not outlive the worker, because a job that it brought then would be lost."""
-            found = await _unless(lambda: not self.is_alive(), rp_job.get_job(session, wanted)) or []
-            jobs = [job for job in map(sent_job.usable, found) if job is not None]
-            if len(jobs) < len(found):
-                logger.warning("%d jobs came without an id and cannot be answered", len(found) - len(jobs))
+            fetched = await _unless(lambda: not self.is_alive(), rp_job.get_job(session, wanted)) or []
+            jobs = [job for job in map(sent_job.usable, fetched) if job is not None]
+            if len(jobs) < len(fetched):
+                logger.warning("%d jobs came without an id and cannot be answered", len(fetched) - len(jobs))
             return jobs
 
         async def _stops(self, session: Any) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from serve_app.config.app import AppConfig
 from serve_app.config.jobs import ContractName, JobsConfig
-from serve_app.contracts.contract import Chunk, Progress, Result
+from serve_app.contracts.contract import Chunk, JobProgress, JobResult
 from serve_app.gateway.gateway import Gateway
 from serve_app.http.app import create_app
 from serve_app.jobs.outputs import Outputs
@@ -68,7 +68,7 @@ class Service:
         """The same for a thread."""
         self._starting.result()
 
-    async def run(self, sent: Sent, *, streamed: bool) -> AsyncGenerator[Chunk | Progress | Result]:
+    async def run(self, sent: Sent, *, streamed: bool) -> AsyncGenerator[Chunk | JobProgress | JobResult]:
         """What ``work`` tells of a job, for any event loop. Raises any ``AntiphonError``."""
         await self.ready()
         tools = self._tools

@@ -140,13 +140,13 @@ class _Splice:
 
 def ports(environment: dict[str, str] | os._Environ[str] = os.environ) -> list[int]:
     """``PORT``, and ``PORT_HEALTH`` if it is another one. Raises ValueError with a sentence."""
-    found: list[int] = []
+    numbers: list[int] = []
     for name, default in (("PORT", "80"), ("PORT_HEALTH", "")):
         text = environment.get(name, "").strip() or default
         if not text:
             continue
         if not text.isdecimal() or not 0 <= int(text) < 65_536:
             raise ValueError(f"{name} has to be a port, not {text[:20]!r}.")
-        if int(text) not in found:
-            found.append(int(text))
-    return found
+        if int(text) not in numbers:
+            numbers.append(int(text))
+    return numbers

@@ -13,7 +13,7 @@ from deployments.errors import DeadlineExceeded
 from serve_app.backend import Backend
 from serve_app.config.jobs import ContractName, WebhooksConfig
 from serve_app.contracts import choose
-from serve_app.contracts.contract import Chunk, Contract, Item, JobContext, Notice, Progress, Result
+from serve_app.contracts.contract import Chunk, Contract, Item, JobContext, JobProgress, JobResult, Notice
 from serve_app.contracts.patience import patiently
 from serve_app.failures import as_told
 from serve_app.jobs.outputs import Outputs
@@ -50,40 +50,40 @@ def streams(sent: Sent, contract: ContractName | None) -> bool:
         return False
 
 
-async def work(sent: Sent, tools: Tools, *, streamed: bool) -> AsyncGenerator[Chunk | Progress | Result]:
+async def work(sent: Sent, tools: Tools, *, streamed: bool) -> AsyncGenerator[Chunk | JobProgress | JobResult]:
     """What is told of a job, JSON-safe: chunks as they come, or else one result at the end; and progress.
 
     Webhooks that the contract promises are queued on the way. Raises any ``AntiphonError`` and nothing else.
     Closing it stops the work.
     """
     job = sent_job.read(sent, tools.clock(), tools.timeout_s)
-    attempt = _Attempt(job, tools)
+    attempt = _ContractRun(job, tools)
     chunks: list[Any] = []
-    result: Result | None = None
+    result: JobResult | None = None
     try:
         async with contextlib.aclosing(attempt.items(sent)) as items:
             async for item in items:
                 match item:
                     case Notice():
                         await tools.notices.add(job.id, [item])
-                    case Progress():
-                        yield Progress(json_safe(item.value))
+                    case JobProgress():
+                        yield JobProgress(json_safe(item.value))
                     case Chunk() if streamed:
                         yield Chunk(json_safe(item.value), item.start, item.end, item.lane)
                     case Chunk():
                         chunks.append(item.value)
-                    case Result():
+                    case JobResult():
                         result = item
         if not streamed:
-            whole = Result(chunks) if result is None else result
-            yield Result(await tools.outputs.of(job, replace(whole, value=json_safe(whole.value))))
+            whole = JobResult(chunks) if result is None else result
+            yield JobResult(await tools.outputs.of(job, replace(whole, value=json_safe(whole.value))))
     except Exception as error:
         told = as_told(error, job.id)
         await tools.notices.add(job.id, attempt.failed(sent, told))
         raise told from error
 
 
-class _Attempt:
+class _ContractRun:
     def __init__(self, job: Job, tools: Tools) -> None:
         self._tools = tools
         self._contract: Contract | None = None

@@ -10,8 +10,8 @@ from deployments.whisper.config import WhisperConfig
 from deployments.whisper.types import Finished, Segment, Transcript, TranscriptionEvent, TranscriptionRequest
 from deployments.whisper.types import Progress as AudioProgress
 from serve_app.config.app import ModelEntry, ModelTask
-from serve_app.contracts.audio import Audio
-from serve_app.contracts.contract import Item, JobContext, JobInput, Notice, Progress, Result
+from serve_app.contracts.audio import JobAudio
+from serve_app.contracts.contract import Item, JobContext, JobInput, JobProgress, JobResult, Notice
 from serve_app.contracts.faster_whisper.input import read_input
 from serve_app.contracts.ivrit.output import word_values
 from serve_app.contracts.options import request_for, with_audio
@@ -22,7 +22,7 @@ from serve_app.tasks.transcription import formats as transcripts
 MANY_SEGMENTS = 500
 
 
-class FasterWhisper:
+class FasterWhisperContract:
     """Transcription and, if wanted, a translation into English, which is a second pass with the same options."""
 
     def __init__(self) -> None:
@@ -47,18 +47,18 @@ class FasterWhisper:
         if job.values["translate"]:
             untimed = request.decoding.model_copy(update={"word_timestamps": False})
             passes.append(request.model_copy(update={"task": "translate", "decoding": untimed}))
-        found: list[Transcript] = []
+        results: list[Transcript] = []
         for one in passes:
             collected = _Collected(one)
             begin = partial(_events, one, audio, context)
             # The first pass may be refused; a job whose second one were would begin anew.
-            async with aclosing(patiently(begin, context.deadline) if found else begin()) as events:
+            async with aclosing(patiently(begin, context.deadline) if results else begin()) as events:
                 async for event in events:
                     if (progress := collected.add(event)) is not None:
-                        yield Progress(progress)
-            found.append(collected.transcript())
-        large = sum(len(transcript.segments) for transcript in found) > MANY_SEGMENTS
-        yield Result(await off_loop(lambda: _output(job.values, found, job.model, entry), large=large))
+                        yield JobProgress(progress)
+            results.append(collected.transcript())
+        large = sum(len(transcript.segments) for transcript in results) > MANY_SEGMENTS
+        yield JobResult(await off_loop(lambda: _output(job.values, results, job.model, entry), large=large))
 
     def failed(self, job_input: JobInput, error: AntiphonError, context: JobContext) -> Iterable[Notice]:
         """No webhooks."""
@@ -104,20 +104,20 @@ class _Collected:
 
 
 def _events(
-    request: TranscriptionRequest, audio: Audio, context: JobContext
+    request: TranscriptionRequest, audio: JobAudio, context: JobContext
 ) -> AsyncGenerator[TranscriptionEvent, None]:
     return context.backend.transcribe(with_audio(request, audio), audio.upload)
 
 
 def _output(
-    values: Mapping[str, Any], found: list[Transcript], model: str | None, entry: ModelEntry
+    values: Mapping[str, Any], results: list[Transcript], model: str | None, entry: ModelEntry
 ) -> dict[str, Any]:
-    spoken = found[0]
+    spoken = results[0]
     output = {
         "segments": [transcripts.segment_object(s, number) for number, s in enumerate(spoken.segments)],
         "detected_language": spoken.language,
         "transcription": _formatted(values["transcription"], spoken),
-        "translation": _formatted(values["translation"], found[1]) if len(found) > 1 else None,
+        "translation": _formatted(values["translation"], results[1]) if len(results) > 1 else None,
         "device": _device(entry),
         "model": model or entry.id,
     }

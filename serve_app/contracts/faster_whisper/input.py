@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployments.errors import InvalidRequest
-from serve_app.contracts.audio import Audio, audio_at, audio_in
+from serve_app.contracts.audio import JobAudio, audio_at, audio_in
 from serve_app.contracts.contract import JobContext, JobInput
 from serve_app.contracts.options import model_name
 
@@ -55,7 +55,7 @@ class FasterWhisperJob:
     model: str | None
     options: Mapping[str, Any]
 
-    async def audio(self, limit: int) -> Audio:
+    async def audio(self, limit: int) -> JobAudio:
         """The audio, at most ``limit`` bytes. Raises InvalidRequest, ForbiddenUrl, PayloadTooLarge."""
         if self.values["audio"]:
             return audio_at(self.values["audio"], "audio")

@@ -11,7 +11,7 @@ from deployments.errors import AntiphonError
 from deployments.fish_speech.types import Started
 from media.encode import CONTENT_TYPES
 from serve_app.config.app import ModelTask
-from serve_app.contracts.contract import Attachment, Chunk, Item, JobContext, JobInput, Notice, Result
+from serve_app.contracts.contract import Attachment, Chunk, Item, JobContext, JobInput, JobResult, Notice
 from serve_app.contracts.fish_speech.chunks import file_parts
 from serve_app.contracts.fish_speech.input import read_input
 from serve_app.tasks.speech.encoding import Container, whole
@@ -22,7 +22,7 @@ SHAPE = frozenset({"voice", *TtsBody.model_fields}) - SHARED
 _TRUTH = TypeAdapter(bool)
 
 
-class FishSpeech:
+class FishSpeechContract:
     """Speech of one text. The input has the fields of ``/v1/tts``; ``voice`` is another name of ``reference_id``.
 
     The output has the file as ``audio``. With ``streaming`` it is a list of objects whose ``audio_chunk`` make the
@@ -56,7 +56,7 @@ class FishSpeech:
             value = {**_facts(container, file.started), **facts}
             if file.started.classification is not None:
                 value["classification"] = dict(file.started.classification)
-            yield Result(value, Attachment("audio", file.data, CONTENT_TYPES[container.format]))
+            yield JobResult(value, Attachment("audio", file.data, CONTENT_TYPES[container.format]))
             return
         async with aclosing(file_parts(events, container)) as parts:
             async for part in parts:

@@ -17,7 +17,7 @@ from deployments.errors import (
 from deployments.whisper.types import LONGEST_AUDIO_S, Segment, TranscriptionRequest
 from deployments.whisper.types import Progress as AudioProgress
 from serve_app.config.app import ModelTask
-from serve_app.contracts.contract import Chunk, Item, JobContext, JobInput, Notice, Progress, Result
+from serve_app.contracts.contract import Chunk, Item, JobContext, JobInput, JobProgress, JobResult, Notice
 from serve_app.contracts.ivrit.input import IvritJob, is_older, is_streaming, read_input
 from serve_app.contracts.ivrit.interleave import interleaved
 from serve_app.contracts.ivrit.output import entry, older_segment, progress_value, segment_value
@@ -35,7 +35,7 @@ OF_ALL_FILES = (DeadlineExceeded, ModelNotFound, ModelUnavailable, Overloaded)
 Event = tuple[int, Segment | AudioProgress | AntiphonError]
 
 
-class Ivrit:
+class IvritContract:
     """Transcription of one file or a list of them.
 
     Streaming, every chunk is a list of exactly one entry: a segment or the progress, each under its type. With
@@ -93,7 +93,7 @@ class Ivrit:
                     for chunk in self._chunks(job, index, event, value):
                         yield chunk
                 elif isinstance(event, AudioProgress):
-                    yield Progress(value if not job.batch else {**value, "index": index})
+                    yield JobProgress(value if not job.batch else {**value, "index": index})
         if webhook is not None:
             yield webhook.completed(files, batch=job.batch)
         if not job.streaming:
@@ -159,14 +159,15 @@ async def _isolated(
 
 def _whole(job: IvritJob, files: list[FileValue]) -> Item:
     """The output at once. As in ivrit's own worker every segment is a list of its own."""
-    found = [
+    results = [
         {"index": index, "error": file.message} if isinstance(file, AntiphonError) else [[value] for value in file]
         for index, file in enumerate(files)
     ]
     if job.older:
         (file,) = files
-        return Result({"result": {"segments": [older_segment(v) for v in file] if isinstance(file, list) else []}})
-    return Chunk({"result": found if job.batch else found[0]}, 0.0, 1.0)
+        segments = [older_segment(value) for value in file] if isinstance(file, list) else []
+        return JobResult({"result": {"segments": segments}})
+    return Chunk({"result": results if job.batch else results[0]}, 0.0, 1.0)
 
 
 def _log_ignored(job: IvritJob, context: JobContext) -> None:

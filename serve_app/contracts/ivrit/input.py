@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from deployments.errors import InvalidRequest
 from deployments.whisper.types import Task
-from serve_app.contracts.audio import Audio, audio_at, audio_in
+from serve_app.contracts.audio import JobAudio, audio_at, audio_in
 from serve_app.contracts.contract import JobContext, JobInput
 from serve_app.contracts.options import OPTIONS, model_name
 from serve_app.fields.form_values import FALSE, TRUE, quoted
@@ -43,7 +43,7 @@ class IvritJob:
     extra: bool = True
     ignored: tuple[str, ...] = ()
 
-    async def audio(self, index: int, limit: int) -> Audio:
+    async def audio(self, index: int, limit: int) -> JobAudio:
         """One of the sources, at most ``limit`` bytes. Raises InvalidRequest, ForbiddenUrl, PayloadTooLarge."""
         source = self.sources[index]
         return audio_at(source, "url") if self.kind == "url" else await audio_in(source, "blob", limit)

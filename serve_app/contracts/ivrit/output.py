@@ -10,8 +10,8 @@ from serve_app.tasks.transcription.formats import segment_object
 def segment_value(segment: Segment, *, words: bool = True, extra: bool = True) -> dict[str, Any]:
     """A segment: six keys, its words five each. All else that is known of it is in ``extra_data``."""
     known = segment_object(segment, segment.id)
-    found = {key: known.pop(key) for key in ("text", "start", "end")}
-    return found | {
+    plain = {key: known.pop(key) for key in ("text", "start", "end")}
+    return plain | {
         "speakers": [],
         "words": word_values(segment) if words else [],
         "extra_data": {**known, "language": segment.language} if extra else {},
@@ -40,12 +40,12 @@ def older_segment(value: dict[str, Any]) -> dict[str, Any]:
 def progress_value(progress: Progress) -> dict[str, Any]:
     """How far a transcription is. The fraction is 0 where the file does not tell its length."""
     done, total = _rounded(progress.processed, 3), progress.total and _rounded(progress.total, 3)
-    told = f"Transcribed {done:.1f} s" + (f" of {total:.1f} s" if total else "")
+    description = f"Transcribed {done:.1f} s" + (f" of {total:.1f} s" if total else "")
     return {
         "phase": "transcription",
         "step": "decode",
         "step_fraction": round(min(1.0, done / total), 4) if total else 0.0,
-        "description": told,
+        "description": description,
         "extra": {"processed_seconds": done, "total_seconds": total},
     }
 

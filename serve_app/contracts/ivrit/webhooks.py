@@ -33,19 +33,20 @@ class IvritWebhook:
         is a list of transcripts.
         """
         as_text = self.settings.completion == "text"
-        found = [
+        transcriptions = [
             _failure(file) if isinstance(file, AntiphonError) else _transcript(file, as_text) for file in files
         ]
         status = "transcribed" if as_text else "completed"
-        return replace(self._notice(status, transcription=found if batch else found[0]), with_end=True)
+        transcription = transcriptions if batch else transcriptions[0]
+        return replace(self._notice(status, transcription=transcription), with_end=True)
 
     def failed(self, error: AntiphonError) -> Notice:
         """Told if the job has failed."""
         return self._notice("transcription_failed", error=error.message)
 
     def _notice(self, status: str, **more: Any) -> Notice:
-        told = datetime.now(UTC).isoformat(timespec="milliseconds") if self.settings.timestamp else None
-        payload = {"recording_id": self.recording_id, "status": status, "timestamp": told, **more}
+        timestamp = datetime.now(UTC).isoformat(timespec="milliseconds") if self.settings.timestamp else None
+        payload = {"recording_id": self.recording_id, "status": status, "timestamp": timestamp, **more}
         return Notice(self.url, status, payload)
 
 

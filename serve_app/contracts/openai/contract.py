@@ -18,7 +18,7 @@ from deployments.errors import (
     Overloaded,
 )
 from serve_app.config.app import ModelTask
-from serve_app.contracts.contract import Attachment, Chunk, Item, JobContext, JobInput, Notice, Result
+from serve_app.contracts.contract import Attachment, Chunk, Item, JobContext, JobInput, JobResult, Notice
 from serve_app.contracts.openai.in_process import InProcessAnswer, answer_to
 from serve_app.contracts.openai.request import LARGE_BYTES, request_of, wants_stream
 from serve_app.failures import UNKNOWN_RETRY_S
@@ -53,7 +53,7 @@ class OpenAiMistake(OpenAiRefusal, ClientError):
     """The same, where the request has to change."""
 
 
-class OpenAi:
+class OpenAiContract:
     """Any request to a path below ``/v1``: ``openai_route``, ``openai_input`` (its body), ``openai_method``.
 
     The output is the JSON of the answer, the text of an answer that is text, or an object with ``content_type``
@@ -105,16 +105,16 @@ def _kind(answer: InProcessAnswer) -> str:
     return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _result(answer: InProcessAnswer) -> Result:
+async def _result(answer: InProcessAnswer) -> JobResult:
     kind, body = _kind(answer), await answer.read()
     if not body:
-        return Result(None)
+        return JobResult(None)
     large = len(body) > LARGE_BYTES
     if kind.endswith(("/json", "+json")):
-        return Result(await off_loop(lambda: json.loads(body), large=large))
+        return JobResult(await off_loop(lambda: json.loads(body), large=large))
     if kind.startswith(TEXTS):
-        return Result(body.decode(errors="replace"))
-    return Result({"content_type": kind}, Attachment("data", body, kind))
+        return JobResult(body.decode(errors="replace"))
+    return JobResult({"content_type": kind}, Attachment("data", body, kind))
 
 
 async def _texts(answer: InProcessAnswer) -> AsyncGenerator[str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from serve_app.jobs.options import JobOptions
-from serve_app.jobs.storage.job_rows import found_of, is_id, options_of, options_text
+from serve_app.jobs.storage.job_rows import is_id, options_of, options_text, stored_job
 from serve_app.jobs.storage.payloads import size_of
 from serve_app.jobs.storage.tables import batches, drafts, jobs
 from serve_app.jobs.types import Batch, BatchStatus, Job, JobConflict, JobNotFound
@@ -93,14 +93,14 @@ def change_draft(connection: Connection, batch_id: str, draft_id: str, row: Draf
 def drafts_of(connection: Connection, batch_id: str, offset: int, limit: int) -> list[tuple[str, str]]:
     """Ids and input cells of a page of requests, which may be shorter than wanted if they are big."""
     wanted = select(drafts.c.id, drafts.c.input).where(drafts.c.batch == batch_id).order_by(drafts.c.number)
-    found: list[tuple[str, str]] = []
+    page: list[tuple[str, str]] = []
     size = 0
     for key, cell in connection.execute(wanted.offset(offset).limit(limit)):
         size += size_of(cell)
-        if found and size > PAGE_BYTES:
+        if page and size > PAGE_BYTES:
             break
-        found.append((key, cell))
-    return found
+        page.append((key, cell))
+    return page
 
 
 def take_drafts(connection: Connection, batch_id: str) -> list[Draft]:
@@ -116,7 +116,7 @@ def take_drafts(connection: Connection, batch_id: str) -> list[Draft]:
 def jobs_of(connection: Connection, batch_id: str, offset: int, limit: int) -> list[Job]:
     """A page of a batch's jobs, without outputs."""
     wanted = select(jobs).where(jobs.c.batch == batch_id).order_by(jobs.c.rank, jobs.c.id)
-    return [found_of(row).job for row in connection.execute(wanted.offset(offset).limit(limit))]
+    return [stored_job(row).job for row in connection.execute(wanted.offset(offset).limit(limit))]
 
 
 def set_status(connection: Connection, batch_id: str, status: BatchStatus) -> None:
@@ -130,11 +130,11 @@ def _counted(connection: Connection, row: Row[tuple[object, ...]]) -> Batch:
         total = connection.execute(select(func.count()).where(drafts.c.batch == batch.id)).scalar_one()
         return replace(batch, total=total)
     by_status = select(jobs.c.status, func.count()).where(jobs.c.batch == batch.id).group_by(jobs.c.status)
-    found = {str(status): int(number) for status, number in connection.execute(by_status)}
-    completed = found.get("COMPLETED", 0) + row.completed
-    failed = sum(found.get(status, 0) for status in ("FAILED", "TIMED_OUT", "CANCELLED")) + row.failed
-    total = sum(found.values()) + row.completed + row.failed
-    progress = found.get("IN_PROGRESS", 0)
+    numbers = {str(status): int(number) for status, number in connection.execute(by_status)}
+    completed = numbers.get("COMPLETED", 0) + row.completed
+    failed = sum(numbers.get(status, 0) for status in ("FAILED", "TIMED_OUT", "CANCELLED")) + row.failed
+    total = sum(numbers.values()) + row.completed + row.failed
+    progress = numbers.get("IN_PROGRESS", 0)
     return replace(batch, total=total, in_progress=progress, completed=completed, failed=failed)
 
 

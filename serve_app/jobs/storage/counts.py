@@ -8,8 +8,8 @@ from serve_app.jobs.storage.tables import counts, jobs
 
 def waiting(connection: Connection, endpoint: str) -> int:
     """How many jobs wait in an endpoint's queue."""
-    found = select(func.count()).where(jobs.c.endpoint == endpoint, jobs.c.status == "IN_QUEUE")
-    return int(connection.execute(found).scalar_one())
+    wanted = select(func.count()).where(jobs.c.endpoint == endpoint, jobs.c.status == "IN_QUEUE")
+    return int(connection.execute(wanted).scalar_one())
 
 
 def by_status(connection: Connection, endpoint: str) -> dict[str, int]:

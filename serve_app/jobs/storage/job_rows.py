@@ -22,7 +22,7 @@ CHUNKS = "#"  # an output that is the list of the chunks
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredJob:
     """A job without its output, and the cells of its input and output."""
 
     job: Job
@@ -49,9 +49,9 @@ def add(connection: Connection, job: Job, input_cell: str, key: str | None = Non
     connection.execute(insert(jobs).values(row))
 
 
-def find(connection: Connection, endpoint: str, job_id: str, now: float, *, lock: bool = False) -> Found:
+def find(connection: Connection, endpoint: str, job_id: str, now: float, *, lock: bool = False) -> StoredJob:
     """A job that has not expired; nobody else changes it if it is to ``lock``. Raises JobNotFound."""
-    return found_of(_row(connection, endpoint, job_id, now, lock=lock))
+    return stored_job(_row(connection, endpoint, job_id, now, lock=lock))
 
 
 def _row(connection: Connection, endpoint: str, job_id: str, now: float, *, lock: bool = False) -> Row[Any]:
@@ -74,21 +74,21 @@ def find_by_key(connection: Connection, endpoint: str, key: str, now: float) -> 
     if row is not None and (row.expires <= now or row.status == "CANCELLED"):
         connection.execute(update(jobs).where(jobs.c.id == row.id).values(idempotency_key=None))
         return None
-    return None if row is None else found_of(row).job
+    return None if row is None else stored_job(row).job
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class StoredStream:
     """A job, and whether it has chunks that were not drained yet."""
 
     job: Job
     undrained: bool
 
 
-def find_stream(connection: Connection, endpoint: str, job_id: str, now: float) -> Stream:
+def find_stream(connection: Connection, endpoint: str, job_id: str, now: float) -> StoredStream:
     """A job as its stream sees it. Raises JobNotFound."""
     row = _row(connection, endpoint, job_id, now)
-    return Stream(found_of(row).job, row.chunks > row.drained)
+    return StoredStream(stored_job(row).job, row.chunks > row.drained)
 
 
 def keep(connection: Connection, job_id: str, until: float) -> None:
@@ -124,13 +124,13 @@ def drain(connection: Connection, job_id: str) -> tuple[list[str], bool]:
     return cells, first + len(cells) >= total
 
 
-def cancel(connection: Connection, endpoint: str, job_id: str, now: float, keep_s: float) -> Found:
+def cancel(connection: Connection, endpoint: str, job_id: str, now: float, keep_s: float) -> StoredJob:
     """Cancel a job unless it is final. Whoever works on it finds its lease gone. Raises JobNotFound."""
-    found = find(connection, endpoint, job_id, now, lock=True)
-    if not found.job.final:
+    stored = find(connection, endpoint, job_id, now, lock=True)
+    if not stored.job.final:
         _cancel(connection, [job_id], now, keep_s)
         return find(connection, endpoint, job_id, now)
-    return found
+    return stored
 
 
 def _cancel(connection: Connection, ids: Sequence[str], now: float, keep_s: float) -> None:
@@ -149,13 +149,13 @@ def _cancel(connection: Connection, ids: Sequence[str], now: float, keep_s: floa
 def cancel_batch(connection: Connection, batch: str, now: float, keep_s: float) -> list[Job]:
     """Cancel all jobs of a batch that are not final; these."""
     wanted = select(jobs).where(jobs.c.batch == batch, jobs.c.status.not_in(FINAL)).with_for_update()
-    found = [found_of(row).job for row in connection.execute(wanted)]
-    for start in range(0, len(found), AT_ONCE):
-        _cancel(connection, [job.id for job in found[start : start + AT_ONCE]], now, keep_s)
-    return [replace(job, status="CANCELLED", finished=now) for job in found]
+    unfinished = [stored_job(row).job for row in connection.execute(wanted)]
+    for start in range(0, len(unfinished), AT_ONCE):
+        _cancel(connection, [job.id for job in unfinished[start : start + AT_ONCE]], now, keep_s)
+    return [replace(job, status="CANCELLED", finished=now) for job in unfinished]
 
 
-def retry(connection: Connection, endpoint: str, job_id: str, now: float) -> Found:
+def retry(connection: Connection, endpoint: str, job_id: str, now: float) -> StoredJob:
     """Queue a failed job again; its output and chunks are dropped. Raises JobNotFound, JobConflict."""
     job = find(connection, endpoint, job_id, now, lock=True).job
     if job.status not in ("FAILED", "TIMED_OUT"):
@@ -211,10 +211,10 @@ def recent(connection: Connection, endpoint: str, now: float, limit: int) -> lis
     """The newest jobs."""
     wanted = select(jobs).where(jobs.c.endpoint == endpoint, jobs.c.expires > now)
     rows = connection.execute(wanted.order_by(jobs.c.created.desc()).limit(limit))
-    return [found_of(row).job for row in rows]
+    return [stored_job(row).job for row in rows]
 
 
-def found_of(row: Row[Any]) -> Found:
+def stored_job(row: Row[Any]) -> StoredJob:
     """What a row says."""
     job = Job(
         id=row.id,
@@ -233,7 +233,7 @@ def found_of(row: Row[Any]) -> Found:
         retries=row.retries,
         revision=row.revision,
     )
-    return Found(job, row.input, row.output)
+    return StoredJob(job, row.input, row.output)
 
 
 def options_text(options: JobOptions) -> str:
@@ -243,5 +243,5 @@ def options_text(options: JobOptions) -> str:
 
 def options_of(text: str) -> JobOptions:
     """The same back."""
-    found = json.loads(text)
-    return JobOptions(**{**found, "s3": None if found["s3"] is None else S3Target(**found["s3"])})
+    values = json.loads(text)
+    return JobOptions(**{**values, "s3": None if values["s3"] is None else S3Target(**values["s3"])})

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Update, and_, func, insert, select, update
 
 from serve_app.jobs.storage import counts
-from serve_app.jobs.storage.job_rows import found_of
+from serve_app.jobs.storage.job_rows import stored_job
 from serve_app.jobs.storage.tables import chunks, jobs, webhooks
 from serve_app.jobs.types import Job, JobStatus
 
@@ -62,13 +62,13 @@ def take(
     ``endpoints`` are those of a target, which share its queue; of every target at most as many are taken as it has
     ``free``. Targets that have jobs share the room; the first ones in ``free`` get what is odd.
     """
-    found: list[Lease] = []
+    taken: list[Lease] = []
     left = dict(free)
     silent = and_(jobs.c.status == "IN_PROGRESS", jobs.c.lease_until < now)
     for state in (silent, jobs.c.status == "IN_QUEUE"):
         waiting = set(connection.execute(select(jobs.c.endpoint).where(state).distinct()).scalars())
         having = {target for target, names in endpoints.items() if not waiting.isdisjoint(names)}
-        while asked := shares(room - len(found), {name: most for name, most in left.items() if name in having}):
+        while asked := shares(room - len(taken), {name: most for name, most in left.items() if name in having}):
             for target, most in asked.items():
                 rows = connection.execute(
                     select(jobs)
@@ -77,23 +77,23 @@ def take(
                     .limit(most)
                     .with_for_update(skip_locked=True)
                 ).all()
-                found += [_lease(connection, row, worker, now, lease_s) for row in rows]
+                taken += [_lease(connection, row, worker, now, lease_s) for row in rows]
                 left[target] -= len(rows)
                 if len(rows) < most:
                     having.discard(target)
-    return found
+    return taken
 
 
 def shares(room: int, wanted: Mapping[str, int]) -> dict[str, int]:
     """``room`` dealt out one by one, in order, to those who still want some; nobody gets a share of nothing."""
-    found: dict[str, int] = {}
+    dealt: dict[str, int] = {}
     names = [name for name, number in wanted.items() if number > 0]
     while names and room > 0:
         for name in names[:room]:
-            found[name] = found.get(name, 0) + 1
+            dealt[name] = dealt.get(name, 0) + 1
         room -= len(names[:room])
-        names = [name for name in names if found.get(name, 0) < wanted[name]]
-    return found
+        names = [name for name in names if dealt.get(name, 0) < wanted[name]]
+    return dealt
 
 
 def _lease(connection: Connection, row: Row[Any], worker: str, now: float, lease_s: float) -> Lease:
@@ -110,7 +110,7 @@ def _lease(connection: Connection, row: Row[Any], worker: str, now: float, lease
     }
     connection.execute(update(jobs).where(jobs.c.id == row.id).values(changes))
     done = _done(connection, row.id) if row.chunks else {}
-    started = replace(found_of(row).job, status="IN_PROGRESS", started=began, worker=worker)
+    started = replace(stored_job(row).job, status="IN_PROGRESS", started=began, worker=worker)
     return Lease(started, token, row.input, done)
 
 
@@ -121,12 +121,12 @@ def _done(connection: Connection, job_id: str) -> dict[int, float]:
 
 def held(connection: Connection, tokens: Sequence[str]) -> set[str]:
     """Those of the tokens that still hold."""
-    found: set[str] = set()
+    holding: set[str] = set()
     for start in range(0, len(tokens), 500):
         part = tokens[start : start + 500]
         wanted = select(jobs.c.lease).where(jobs.c.lease.in_(part), jobs.c.status == "IN_PROGRESS")
-        found.update(connection.execute(wanted).scalars())
-    return found
+        holding.update(connection.execute(wanted).scalars())
+    return holding
 
 
 def extend(connection: Connection, tokens: Sequence[str], until: float) -> None:
@@ -178,7 +178,7 @@ def put_back(connection: Connection, lease: Lease, until: float, *, counted: boo
     connection.execute(_mine(lease).values(lease_until=until, lease=None, attempts=attempts))
 
 
-def told(connection: Connection, lease: Lease, events: Iterable[str]) -> set[str]:
+def queued_events(connection: Connection, lease: Lease, events: Iterable[str]) -> set[str]:
     """Those of the events of which webhooks have been queued by an earlier attempt."""
     wanted = select(webhooks.c.event).where(
         webhooks.c.owner == lease.job.id,

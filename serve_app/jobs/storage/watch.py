@@ -59,13 +59,13 @@ class JobWatch:
             except SQLAlchemyError:  # it is away; those who wait have time
                 await asyncio.sleep(LATER_S)
                 continue
-            found = False
+            changed = False
             for job_id in ids:
                 for waiter in list(self._waiting.get(job_id, ())):
                     if revisions.get(job_id, -1) != self._seen[waiter] and not waiter.done():
                         waiter.set_result(None)
-                        found = True
-            pause = SOON_S if found or self._new.is_set() else min(LATER_S, pause * GROWTH)
+                        changed = True
+            pause = SOON_S if changed or self._new.is_set() else min(LATER_S, pause * GROWTH)
             self._new.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
@@ -74,10 +74,10 @@ class JobWatch:
 
 def _reading(ids: Sequence[str]) -> Callable[[Connection], dict[str, int]]:
     def read(connection: Connection) -> dict[str, int]:
-        found: dict[str, int] = {}
+        revisions: dict[str, int] = {}
         for start in range(0, len(ids), AT_ONCE):
             wanted = select(jobs.c.id, jobs.c.revision).where(jobs.c.id.in_(ids[start : start + AT_ONCE]))
-            found.update({str(key): int(value) for key, value in connection.execute(wanted)})
-        return found
+            revisions.update({str(key): int(value) for key, value in connection.execute(wanted)})
+        return revisions
 
     return read

@@ -7,7 +7,7 @@ import httpx
 from media.errors import ForbiddenUrl
 from media.network import Resolver, resolve_with_system
 from media.post import PostFailed, PostPolicy, PostResult, post
-from serve_app.jobs.webhooks.schedule import GONE, Failure
+from serve_app.jobs.webhooks.schedule import GONE, DeliveryFailure
 from serve_app.jobs.webhooks.signature import Secret, headers
 from serve_app.jobs.webhooks.webhook import Webhook
 from serve_app.off_loop import off_loop
@@ -21,7 +21,7 @@ async def deliver(
     secrets: Sequence[Secret],
     now: float,
     resolve: Resolver = resolve_with_system,
-) -> int | Failure:
+) -> int | DeliveryFailure:
     """The status of a receiver that took it, or why it was not taken. It is signed with ``now`` (Unix time).
 
     Failures tell of a URL its host only, since the rest of it may be secret.
@@ -35,16 +35,16 @@ async def deliver(
     try:
         answer = await post(webhook.url, body, signed, policy, resolve=resolve)
     except PostFailed as error:
-        return Failure(error.message)
+        return DeliveryFailure(error.message)
     except ForbiddenUrl as error:  # the next try would be refused as well
-        return Failure(error.message, final=True)
+        return DeliveryFailure(error.message, final=True)
     return answer.status if answer.ok else _refusal(httpx.URL(webhook.url).host, answer)
 
 
-def _refusal(host: str, answer: PostResult) -> Failure:
+def _refusal(host: str, answer: PostResult) -> DeliveryFailure:
     sentence = f"{host} answered with HTTP status {answer.status}"
     if 300 <= answer.status < 400:
         sentence += ", a redirect, which is not followed; give the final URL"
     elif answer.status == GONE:
         sentence += ": it wants no more"
-    return Failure(f"{sentence}.", answer.status, answer.retry_after_s)
+    return DeliveryFailure(f"{sentence}.", answer.status, answer.retry_after_s)

@@ -14,16 +14,16 @@ from serve_app.jobs.webhooks.webhook import Row, State, Webhook
 PRUNED_AT_ONCE = 1_000
 
 
-def add(connection: Connection, found: Sequence[Row]) -> None:
+def add(connection: Connection, rows: Sequence[Row]) -> None:
     """Queue the rows of one owner behind those that it has."""
-    if not found:
+    if not rows:
         return
-    owner = found[0]["owner"]
+    owner = rows[0]["owner"]
     if connection.dialect.name == "postgresql":  # two transactions must not count the same owner's rows at once
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:owner))"), {"owner": owner})
     last = select(func.coalesce(func.max(webhooks.c.number), -1)).where(webhooks.c.owner == owner)
     first = connection.execute(last).scalar_one() + 1
-    connection.execute(insert(webhooks), [{**row, "number": first + place} for place, row in enumerate(found)])
+    connection.execute(insert(webhooks), [{**row, "number": first + place} for place, row in enumerate(rows)])
 
 
 def _due(now: float) -> ColumnElement[bool]:
@@ -81,10 +81,10 @@ def claim(
         wanted = select(webhooks).where(_due(now), *_elsewhere(full))
         wanted = wanted.order_by(webhooks.c.next_at, webhooks.c.created, webhooks.c.owner)
         wanted = wanted.limit(limit - len(claimed)).with_for_update(skip_locked=True, of=webhooks)
-        found = [_webhook(row) for row in connection.execute(wanted).mappings()]
-        taken = [row for row in found if _takes(load, row.destination, most)]
+        candidates = [_webhook(row) for row in connection.execute(wanted).mappings()]
+        taken = [row for row in candidates if _takes(load, row.destination, most)]
         claimed += _leased(connection, taken, now + lease_s)
-        if len(taken) == len(found):
+        if len(taken) == len(candidates):
             break
     return tuple(claimed)
 
@@ -125,9 +125,9 @@ def failed(
 
     Nothing happens if the lease is lost.
     """
-    told: dict[str, Any] = {"lease_until": 0.0, "last_status": status, "last_error": error}
-    told |= {"state": "dead", "finished": now} if next_at is None else {"next_at": next_at}
-    connection.execute(update(webhooks).where(_held(webhook)).values(told))
+    changes: dict[str, Any] = {"lease_until": 0.0, "last_status": status, "last_error": error}
+    changes |= {"state": "dead", "finished": now} if next_at is None else {"next_at": next_at}
+    connection.execute(update(webhooks).where(_held(webhook)).values(changes))
 
 
 def release(connection: Connection, webhook: Webhook) -> None:

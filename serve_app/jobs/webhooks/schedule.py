@@ -11,7 +11,7 @@ GONE = 410
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class DeliveryFailure:
     """An attempt that was not taken. ``status`` None: there was no answer. ``final``: another try is useless."""
 
     message: str
@@ -20,7 +20,7 @@ class Failure:
     final: bool = False
 
 
-def next_delay_s(failure: Failure, attempts: int, limit: int, jitter: float | None = None) -> float | None:
+def next_delay_s(failure: DeliveryFailure, attempts: int, limit: int, jitter: float | None = None) -> float | None:
     """Seconds until the next try after ``attempts`` of at most ``limit``; None if there is none.
 
     The delays grow to six hours. ``Retry-After`` makes one longer, to six hours at most, but never shorter: a

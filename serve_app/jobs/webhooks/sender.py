@@ -20,7 +20,7 @@ from serve_app.config.jobs import WebhooksConfig
 from serve_app.jobs.storage.database import Database
 from serve_app.jobs.webhooks import queue
 from serve_app.jobs.webhooks.delivery import deliver
-from serve_app.jobs.webhooks.schedule import Failure, next_delay_s
+from serve_app.jobs.webhooks.schedule import DeliveryFailure, next_delay_s
 from serve_app.jobs.webhooks.signature import Secret
 from serve_app.jobs.webhooks.webhook import Webhook
 
@@ -176,21 +176,21 @@ class Sender:
             outcome = await deliver(webhook, self._policy, self._secrets, now, self._resolve)
         except Exception as error:
             logger.error("webhook %s: sending it failed with %s", webhook.id, type(error).__name__)
-            outcome = Failure("It could not be sent for an internal reason.")
+            outcome = DeliveryFailure("It could not be sent for an internal reason.")
         now = self._clock()
-        if isinstance(outcome, Failure):
+        if isinstance(outcome, DeliveryFailure):
             self._failed(webhook, outcome, now)
         else:
             logger.debug("webhook %s of job %s: delivered", webhook.id, webhook.owner)
             self._changes.append(partial(_delivered, webhook, now, outcome))
 
-    def _failed(self, webhook: Webhook, failure: Failure, now: float) -> None:
+    def _failed(self, webhook: Webhook, failure: DeliveryFailure, now: float) -> None:
         delay_s = next_delay_s(failure, webhook.attempts, self._config.attempts)
-        told = (webhook.id, webhook.owner, failure.message)
+        outcome = (webhook.id, webhook.owner, failure.message)
         if delay_s is None:
-            logger.warning("webhook %s of job %s is given up: %s", *told)
+            logger.warning("webhook %s of job %s is given up: %s", *outcome)
         else:
-            logger.info("webhook %s of job %s: %s The next attempt is in %.0f s.", *told, delay_s)
+            logger.info("webhook %s of job %s: %s The next attempt is in %.0f s.", *outcome, delay_s)
         next_at = None if delay_s is None else now + delay_s
         self._changes.append(partial(_failed, webhook, now, next_at, failure))
 
@@ -199,7 +199,9 @@ def _delivered(webhook: Webhook, now: float, status: int, connection: Connection
     queue.delivered(connection, webhook, now, status)
 
 
-def _failed(webhook: Webhook, now: float, next_at: float | None, failure: Failure, connection: Connection) -> None:
+def _failed(
+    webhook: Webhook, now: float, next_at: float | None, failure: DeliveryFailure, connection: Connection
+) -> None:
     queue.failed(connection, webhook, now, next_at, error=failure.message, status=failure.status)
 
 

@@ -50,12 +50,12 @@ def headers(body: bytes, webhook_id: str, now: float, secrets: Sequence[Secret])
     room for one, by the newest.
     """
     timestamp = str(int(now))
-    found = {"Content-Type": "application/json", "webhook-id": webhook_id, "webhook-timestamp": timestamp}
+    sent = {"Content-Type": "application/json", "webhook-id": webhook_id, "webhook-timestamp": timestamp}
     if secrets:
         signed = f"{webhook_id}.{timestamp}.".encode() + body
-        found["webhook-signature"] = " ".join(f"v1,{_base64(secret.key, signed)}" for secret in secrets)
-        found["X-Webhook-Signature"] = hmac.new(secrets[0].text, body, hashlib.sha256).hexdigest()
-    return found
+        sent["webhook-signature"] = " ".join(f"v1,{_base64(secret.key, signed)}" for secret in secrets)
+        sent["X-Webhook-Signature"] = hmac.new(secrets[0].text, body, hashlib.sha256).hexdigest()
+    return sent
 
 
 def _base64(key: bytes, signed: bytes) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from deployments.errors import AntiphonError
 from serve_app.config.jobs import PublishConfig, WebhooksConfig
 from serve_app.contracts import choose
-from serve_app.contracts.contract import Chunk, Contract, Item, JobContext, Notice, Result
+from serve_app.contracts.contract import Chunk, Contract, Item, JobContext, JobResult, Notice
 from serve_app.jobs.options import JobOptions
 from serve_app.jobs.outputs import Outputs
 from serve_app.jobs.types import Job
@@ -28,8 +28,8 @@ async def items_of(contract: Contract, job_input: Mapping[str, Any], context: Jo
     items = [item async for item in contract.run(job_input, context)]
     for item in items:
         json.dumps(item.payload if isinstance(item, Notice) else item.value, allow_nan=False)
-    assert not any(isinstance(item, Result) for item in items[:-1])
-    assert contract.streams(job_input) == (not any(isinstance(item, Result) for item in items))
+    assert not any(isinstance(item, JobResult) for item in items[:-1])
+    assert contract.streams(job_input) == (not any(isinstance(item, JobResult) for item in items))
     return items
 
 
@@ -44,7 +44,7 @@ async def chunks_of(contract: Contract, job_input: Mapping[str, Any], context: J
 async def output_of(job_input: Mapping[str, Any], context: JobContext | None = None, task: Any = None) -> Any:
     """What ``status`` shows of a job whose contract is found by its shape."""
     items = await items_of(choose(job_input, task, None), job_input, context or context_of())
-    if isinstance(items[-1], Result):
+    if isinstance(items[-1], JobResult):
         return await Outputs(PublishConfig(), environment={}).of(JOB, items[-1])
     return [item.value for item in items if isinstance(item, Chunk)]
 

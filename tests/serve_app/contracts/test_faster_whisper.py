@@ -11,7 +11,7 @@ import pytest
 from deployments.errors import ForbiddenUrl, InternalError, InvalidRequest, ModelNotFound, Overloaded
 from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
 from serve_app.contracts import by_name
-from serve_app.contracts.contract import Progress, Result
+from serve_app.contracts.contract import JobProgress, JobResult
 from serve_app.upload import Upload
 from tests.serve_app.contracts.support import URL, context_of, items_of, output_of, refusal_of
 from tests.serve_app.http.stub import FINISHED, SCRIPT, SEGMENTS, StubBackend, segment
@@ -47,9 +47,9 @@ async def test_the_workers_own_example() -> None:
     backend = StubBackend()
     items = await items_of(CONTRACT, EXAMPLE, context_of(backend, deadline=99.0))
     progress, result = items
-    assert isinstance(progress, Progress)
+    assert isinstance(progress, JobProgress)
     assert progress.value == {"step": "transcribe", "processed_seconds": 2.5, "total_seconds": 5.2}
-    assert isinstance(result, Result)
+    assert isinstance(result, JobResult)
     output = result.value
     assert output.keys() == DEFAULT_OUTPUT
     assert (output["detected_language"], output["device"], output["model"]) == ("en", "cpu", "sample-asr")

@@ -11,7 +11,7 @@ import pytest
 
 from deployments.whisper.types import Progress as AudioProgress
 from serve_app.contracts import by_name
-from serve_app.contracts.contract import Chunk, Notice, Progress, Result
+from serve_app.contracts.contract import Chunk, JobProgress, JobResult, Notice
 from tests.serve_app.contracts.ivrit_client import MODEL, decoded, payload
 from tests.serve_app.contracts.support import URL, chunks_of, context_of, items_of, output_of
 from tests.serve_app.http.stub import FINISHED, SEGMENTS, StubBackend
@@ -91,7 +91,7 @@ async def test_not_streaming() -> None:
     job_input = {**payload(url=URL), "streaming": False}
     items = await items_of(IVRIT, job_input, context_of())
     progress, whole = items
-    assert isinstance(progress, Progress)
+    assert isinstance(progress, JobProgress)
     assert progress.value["extra"] == {"processed_seconds": 2.5, "total_seconds": 5.2}
     assert isinstance(whole, Chunk)
     assert [[segment["text"] for segment in group] for group in whole.value["result"]] == [
@@ -106,7 +106,7 @@ async def test_the_worker_before_august_2025(job_input: dict[str, Any]) -> None:
     backend = StubBackend()
     items = await items_of(IVRIT, job_input, context_of(backend))
     result = items[-1]
-    assert isinstance(result, Result)
+    assert isinstance(result, JobResult)
     segments = result.value["result"]["segments"]
     assert [segment["text"] for segment in segments] == [segment.text for segment in SEGMENTS]
     old = {"id", "seek", "start", "end", "text", "avg_logprob", "compression_ratio", "no_speech_prob", "words"}

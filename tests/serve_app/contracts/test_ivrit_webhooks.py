@@ -8,7 +8,7 @@ import pytest
 
 from deployments.errors import FetchFailed, InvalidRequest
 from serve_app.contracts import by_name
-from serve_app.contracts.contract import Notice, Result
+from serve_app.contracts.contract import JobResult, Notice
 from tests.serve_app.contracts.ivrit_client import payload
 from tests.serve_app.contracts.support import URL, context_of, items_of, refusal_of
 from tests.serve_app.http.stub import SEGMENTS, StubBackend
@@ -67,7 +67,7 @@ async def test_started_comes_first_and_completed_after_every_chunk() -> None:
 
 async def test_the_result_stays_last() -> None:
     items = await items_of(IVRIT, {"type": "url", "url": URL, "webhook_url": HOOK}, context_of())
-    assert isinstance(items[-1], Result)
+    assert isinstance(items[-1], JobResult)
     assert isinstance(items[-2], Notice)
     assert items[-2].payload["recording_id"] is None
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deployments.errors import ModelUnavailable
-from serve_app.contracts.contract import Attachment, Result
+from serve_app.contracts.contract import Attachment, JobResult
 from serve_app.contracts.fish_speech.input import seed_of
 from serve_app.contracts.openai.contract import OpenAiMistake
 from serve_app.contracts.openai.request import wants_stream
@@ -34,7 +34,7 @@ async def test_the_bytes_of_http(kind: str) -> None:
 
 async def test_a_file_is_no_text_of_a_job() -> None:
     (item,) = await items_of(CONTRACT, job(SPEECH, **BODY, stream=True), context_of(SpeakingBackend()))
-    assert item == Result({"content_type": "audio/mpeg"}, Attachment("data", await direct(BODY), "audio/mpeg"))
+    assert item == JobResult({"content_type": "audio/mpeg"}, Attachment("data", await direct(BODY), "audio/mpeg"))
 
 
 async def test_events() -> None:

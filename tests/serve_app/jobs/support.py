@@ -10,7 +10,16 @@ from typing import Any
 from deployments.errors import AntiphonError, InternalError, InvalidRequest, ModelUnavailable, Overloaded
 from serve_app.config.app import HttpConfig
 from serve_app.config.jobs import JobsConfig
-from serve_app.contracts.contract import Attachment, Chunk, Item, JobContext, JobInput, Notice, Progress, Result
+from serve_app.contracts.contract import (
+    Attachment,
+    Chunk,
+    Item,
+    JobContext,
+    JobInput,
+    JobProgress,
+    JobResult,
+    Notice,
+)
 from serve_app.http.app import create_app
 from serve_app.jobs.options import JobOptions
 from serve_app.jobs.outputs import Outputs
@@ -69,11 +78,11 @@ class Script:
                         yield Chunk(value, chunks, chunks + 1)
                         chunks += 1
                     case {"progress": value}:
-                        yield Progress(value)
+                        yield JobProgress(value)
                     case {"result": value, "file": text}:
-                        yield Result(value, Attachment("file", text.encode(), "audio/mpeg"))
+                        yield JobResult(value, Attachment("file", text.encode(), "audio/mpeg"))
                     case {"result": value}:
-                        yield Result(value)
+                        yield JobResult(value)
                     case {"notice": event}:
                         yield Notice(job_input["url"], event, {"event": event})
                     case {"last notice": event}:

@@ -11,7 +11,7 @@ import pytest
 
 from media.encode import encode, encode_stream
 from serve_app.config.app import AppConfig
-from serve_app.contracts.contract import Result
+from serve_app.contracts.contract import JobResult
 from serve_app.launch.readiness import StartFailed
 from serve_app.runpod_worker.handlers import JobHandler, ProgressPosts
 from serve_app.runpod_worker.service import Service
@@ -49,7 +49,7 @@ async def test_a_job_from_another_loop() -> None:
     service = Service(CONFIG, models)
     try:
         (result,) = [item async for item in service.run(JOB, streamed=False)]
-        assert isinstance(result, Result)
+        assert isinstance(result, JobResult)
         assert result.value["text"] == "Hello World"
     finally:
         await asyncio.to_thread(service.close)
@@ -104,7 +104,7 @@ def test_results_keep_the_names_that_mean_something_to_the_sdk() -> None:
             self._streams, self._progress = False, None
 
             async def items() -> Any:
-                yield Result({"error": 0.9, "refresh_worker": 0.1})
+                yield JobResult({"error": 0.9, "refresh_worker": 0.1})
 
             self._items = items()
 

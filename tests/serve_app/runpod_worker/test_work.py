@@ -10,7 +10,7 @@ import pytest
 
 from deployments.errors import AntiphonError, DeadlineExceeded, InternalError, InvalidRequest, Overloaded
 from serve_app.config.jobs import PublishConfig
-from serve_app.contracts.contract import Chunk, Item, JobContext, Notice, Progress, Result
+from serve_app.contracts.contract import Chunk, Item, JobContext, JobProgress, JobResult, Notice
 from serve_app.jobs.outputs import Outputs
 from serve_app.runpod_worker import work as work_module
 from serve_app.runpod_worker.work import Tools, streams, work
@@ -72,17 +72,17 @@ def done(monkeypatch: pytest.MonkeyPatch, kept: Kept) -> Any:
 
 async def test_chunks_are_told_or_gathered(done: Any) -> None:
     async def script(context: JobContext) -> AsyncGenerator[Item]:
-        yield Progress(0.5)
+        yield JobProgress(0.5)
         yield Chunk({"value": np.float32(0.5)}, 0, 1)
         yield Chunk(float("nan"), 1, 2)
 
     assert [type(item) for item in [item async for item in done(script, streamed=True)]] == [
-        Progress,
+        JobProgress,
         Chunk,
         Chunk,
     ]
     *_, last = [item async for item in done(script)]
-    assert last == Result([{"value": 0.5}, None])
+    assert last == JobResult([{"value": 0.5}, None])
 
 
 async def test_a_failure_is_told_to_the_webhook_too(done: Any, kept: Kept) -> None:
@@ -113,9 +113,9 @@ async def test_a_full_model_is_waited_for(done: Any) -> None:
         tries += 1
         if tries < 3:
             raise Overloaded("full", retry_after_s=0.01)
-        yield Result("done")
+        yield JobResult("done")
 
-    assert [item async for item in done(script)] == [Result("done")]
+    assert [item async for item in done(script)] == [JobResult("done")]
 
 
 async def test_nothing_is_told_twice_to_wait_for_a_full_model(done: Any) -> None:

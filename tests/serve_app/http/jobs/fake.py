@@ -9,7 +9,7 @@ from typing import Any
 
 from deployments.errors import AntiphonError
 from serve_app.config.jobs import EndpointConfig
-from serve_app.contracts.contract import Chunk, Item, Progress, Result
+from serve_app.contracts.contract import Chunk, Item, JobProgress, JobResult
 from serve_app.gateway.models import ModelIndex
 from serve_app.jobs.endpoints import Endpoints
 from serve_app.jobs.protocol import JobRequest
@@ -82,9 +82,9 @@ class FakeJobs:
                     case Chunk():
                         everything.append(item.value)
                         self.chunks[job_id].append(item.value)
-                    case Progress():
+                    case JobProgress():
                         self.change(job_id, output=item.value)
-                    case Result():
+                    case JobResult():
                         output = item.value
         except AntiphonError as error:
             ending: dict[str, Any] = {"status": "FAILED", "error": error.message, "error_status": error.status}

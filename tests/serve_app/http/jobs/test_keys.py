@@ -8,7 +8,7 @@ import pytest
 
 from serve_app.config.app import HttpConfig
 from serve_app.config.jobs import JobsConfig
-from serve_app.contracts.contract import Result
+from serve_app.contracts.contract import JobResult
 from serve_app.http.app import create_app
 from serve_app.http.jobs import credentials
 from serve_app.keys import ApiKeys
@@ -22,7 +22,7 @@ INPUT: dict[str, Any] = {"input": {"prompt": "Good morning."}}
 
 async def nothing(job_input: Any) -> Any:
     """Work that is done."""
-    yield Result({})
+    yield JobResult({})
 
 
 @pytest.fixture

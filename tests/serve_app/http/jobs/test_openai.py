@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from deployments.errors import InvalidRequest
-from serve_app.contracts.contract import Chunk, Result
+from serve_app.contracts.contract import Chunk, JobResult
 from serve_app.http.jobs import openai, openai_stream
 from tests.serve_app.http.jobs.conftest import sentence
 from tests.serve_app.http.jobs.fake import FakeJobs
@@ -35,7 +35,7 @@ def giving(*values: Any) -> Any:
                 case str() if value.startswith("data:"):
                     yield Chunk(value, number, number + 1)
                 case _:
-                    yield Result(value)
+                    yield JobResult(value)
 
     return work
 

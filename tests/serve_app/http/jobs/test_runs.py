@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from deployments.errors import InvalidRequest, Overloaded
-from serve_app.contracts.contract import Progress, Result
+from serve_app.contracts.contract import JobProgress, JobResult
 from serve_app.jobs.types import Job
 from tests.serve_app.http.jobs.conftest import sentence
 from tests.serve_app.http.jobs.fake import FakeJobs
@@ -19,13 +19,13 @@ INPUT = {"input": {"prompt": "Good morning."}}
 
 async def upper(job_input: Any) -> Any:
     """Work that takes no time."""
-    yield Progress({"done": 0.5})
-    yield Result({"text": job_input.get("prompt", "").upper()})
+    yield JobProgress({"done": 0.5})
+    yield JobResult({"text": job_input.get("prompt", "").upper()})
 
 
 async def refuse(job_input: Any) -> Any:
     """Work that cannot be done."""
-    yield Progress({"done": 0.5})
+    yield JobProgress({"done": 0.5})
     raise InvalidRequest("`prompt` is missing.", param="prompt")
 
 

@@ -4,28 +4,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve_app.jobs.webhooks.schedule import DELAYS_S, JITTER, LONGEST_WAIT_S, Failure, next_delay_s
+from serve_app.jobs.webhooks.schedule import DELAYS_S, JITTER, LONGEST_WAIT_S, DeliveryFailure, next_delay_s
 
 
 def test_delays_grow_to_the_longest_one() -> None:
-    found = [next_delay_s(Failure("down"), n, 10, jitter=0) for n in range(1, 11)]
+    found = [next_delay_s(DeliveryFailure("down"), n, 10, jitter=0) for n in range(1, 11)]
     assert found == [5, 30, 120, 600, 3_600, 10_800, 21_600, 21_600, 21_600, None]
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 404, 408, 409, 422, 425, 429, 500, 502, 503, 504, None])
 def test_almost_everything_is_tried_again(status: int | None) -> None:
-    assert next_delay_s(Failure("no", status), 1, 10) is not None
+    assert next_delay_s(DeliveryFailure("no", status), 1, 10) is not None
 
 
-@pytest.mark.parametrize("failure", [Failure("gone", 410), Failure("private", final=True)])
-def test_some_failures_are_final(failure: Failure) -> None:
+@pytest.mark.parametrize("failure", [DeliveryFailure("gone", 410), DeliveryFailure("private", final=True)])
+def test_some_failures_are_final(failure: DeliveryFailure) -> None:
     assert next_delay_s(failure, 1, 10) is None
 
 
 def test_retry_after_is_a_lower_bound_within_bounds() -> None:
-    assert next_delay_s(Failure("busy", 429, 60), 1, 10, jitter=0) == 60
-    assert next_delay_s(Failure("busy", 429, 60), 4, 10, jitter=0) == 600
-    assert next_delay_s(Failure("busy", 429, 1e9), 1, 10, jitter=0) == LONGEST_WAIT_S
+    assert next_delay_s(DeliveryFailure("busy", 429, 60), 1, 10, jitter=0) == 60
+    assert next_delay_s(DeliveryFailure("busy", 429, 60), 4, 10, jitter=0) == 600
+    assert next_delay_s(DeliveryFailure("busy", 429, 1e9), 1, 10, jitter=0) == LONGEST_WAIT_S
 
 
 @settings(deadline=None)
@@ -38,7 +38,7 @@ def test_retry_after_is_a_lower_bound_within_bounds() -> None:
 def test_every_delay_is_bounded(
     attempts: int, limit: int, retry_after_s: float | None, status: int | None
 ) -> None:
-    delay = next_delay_s(Failure("no", status, retry_after_s), attempts, limit)
+    delay = next_delay_s(DeliveryFailure("no", status, retry_after_s), attempts, limit)
     if attempts >= limit or status == 410:
         assert delay is None
     else:
@@ -48,4 +48,4 @@ def test_every_delay_is_bounded(
 
 
 def test_not_all_come_back_at_once() -> None:
-    assert len({next_delay_s(Failure("down"), 3, 10) for _ in range(20)}) > 1
+    assert len({next_delay_s(DeliveryFailure("down"), 3, 10) for _ in range(20)}) > 1
