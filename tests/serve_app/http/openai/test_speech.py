@@ -1,44 +1,21 @@
-"""``POST /v1/audio/speech`` byte for byte; ``test_openai_speech_client.py`` has the ``openai`` client's view."""
+"""``POST /v1/audio/speech`` byte for byte; ``test_speech_client.py`` has the ``openai`` client's view."""
 
-import asyncio
 import base64
 import io
-import json
 import wave
 from typing import Any
 
-import httpx
-import numpy as np
 import pytest
 
-from deployments.errors import ContentRefused, InvalidRequest, Overloaded, PayloadTooLarge
 from deployments.fish_speech.types import LARGEST_SEED, SamplingOptions, Voice, VoiceDetails
-from media.decode import RawPcm, probe
+from media.decode import probe
 from media.encode import CONTENT_TYPES, FORMATS, AudioFormat
 from serve_app.tasks.speech.parse import STOCK_VOICES
-from tests.media.sound import Signal, correlation, decoded, delay_of
-from tests.serve_app.http.asgi_call import AsgiCall
+from tests.media.sound import correlation, delay_of
+from tests.serve_app.http.openai.speech_calls import SECONDS, SPEECH, TEXT, played, speak
 from tests.serve_app.http.speaking import SpeakingBackend
 from tests.serve_app.http.speech_stub import RATE, tone
-from tests.serve_app.http.stub import app_of, ask, message
-
-SPEECH = "/v1/audio/speech"
-TEXT = "The birch canoe slid on the smooth planks."
-SECONDS = len(TEXT) * 0.05
-
-
-async def speak(backend: SpeakingBackend | None = None, path: str = SPEECH, **body: Any) -> httpx.Response:
-    return await ask(backend or SpeakingBackend(), {"input": TEXT, **body}, path)
-
-
-def told(text: str) -> list[Any]:
-    """The data of server-sent events."""
-    blocks = text.removesuffix("\n\n").split("\n\n")
-    return [json.loads(b[6:]) if b != "data: [DONE]" else b[6:] for b in blocks if b.startswith("data: ")]
-
-
-def played(data: bytes, kind: AudioFormat, rate: int) -> Signal:
-    return decoded(data, rate, raw=RawPcm(rate) if kind == "pcm" else None)
+from tests.serve_app.http.stub import ask, message
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -259,110 +236,3 @@ async def test_large_bodies_and_their_limits() -> None:
     assert "more than 500000 values" in message(response)
     response = await ask(backend, b'{"input": "' + bytes(34_000_000) + b'"}', SPEECH)
     assert response.status_code == 413
-
-
-async def test_server_sent_events() -> None:
-    backend = SpeakingBackend()
-    response = await speak(backend, stream_format="sse", response_format="pcm", seed=7)
-    assert response.headers["content-type"].startswith("text/event-stream")
-    *deltas, done, end = told(response.text)
-    assert {delta["type"] for delta in deltas} == {"speech.audio.delta"}
-    assert len(deltas) > 3
-    audio = b"".join(base64.b64decode(delta["audio"]) for delta in deltas)
-    assert audio == (await speak(response_format="pcm", seed=7)).content
-    frames = len(audio) // 2 // 640
-    assert done == {
-        "type": "speech.audio.done",
-        "usage": {
-            "input_tokens": len(TEXT),
-            "output_tokens": frames,
-            "total_tokens": len(TEXT) + frames,
-        },
-        "seed": 7,
-        "seconds": SECONDS,
-    }
-    assert end == "[DONE]"
-
-
-async def test_a_whole_file_in_one_event() -> None:
-    delta, _, _ = told((await speak(stream_format="sse", stream=False, response_format="wav")).text)
-    assert base64.b64decode(delta["audio"]) == (await speak(stream=False, response_format="wav")).content
-
-
-@pytest.mark.parametrize("events", ["audio", "sse"])
-@pytest.mark.parametrize(
-    ("error", "status", "param"),
-    [
-        (Overloaded("Full.", retry_after_s=2.5), 429, None),
-        (InvalidRequest("Nothing to say.", param="text"), 400, "input"),
-        (PayloadTooLarge("Too long.", param="text"), 413, "input"),
-        (ContentRefused("Not nice.", param="text"), 400, "input"),
-        (InvalidRequest("One each.", param="references"), 400, "references"),
-        (RuntimeError("secret"), 500, None),
-        (asyncio.CancelledError(), 503, None),
-    ],
-)
-async def test_errors_before_the_first_sound(
-    error: BaseException, status: int, param: str | None, events: str
-) -> None:
-    response = await speak(SpeakingBackend(hindrances={0: error}), stream_format=events)
-    assert (response.status_code, response.json()["error"]["param"]) == (status, param)
-    assert "secret" not in response.text
-    if status == 429:
-        assert response.headers["retry-after"] == "3"
-
-
-def call(backend: SpeakingBackend, **body: Any) -> AsgiCall:
-    call = AsgiCall(app_of(backend), SPEECH, headers={"content-type": "application/json"}).start()
-    call.feed(json.dumps({"input": TEXT, **body}).encode())
-    return call
-
-
-async def test_sound_leaves_while_the_rest_is_made() -> None:
-    gate = asyncio.Event()
-    backend = SpeakingBackend(hindrances={2: gate})
-    asked = call(backend, response_format="wav")
-    assert (await asked.sent())["status"] == 200
-    first, second = await asked.sent(), await asked.sent()
-    assert len(first["body"]) + len(second["body"]) == 44 + 2 * 2 * 4_000
-    assert backend.closed == 0
-    gate.set()
-    rest = await asked.finished()
-    assert rest[-1]["more_body"] is False
-
-
-@pytest.mark.parametrize("error", [Overloaded("Full.", retry_after_s=1), RuntimeError("secret")])
-async def test_a_later_error_breaks_the_connection(error: Exception) -> None:
-    asked = call(SpeakingBackend(hindrances={2: error}), response_format="wav")
-    assert (await asked.sent())["status"] == 200
-    rest = await asked.finished()
-    assert all(one["more_body"] for one in rest)  # the end is missing
-    failed = told((await speak(SpeakingBackend(hindrances={2: error}), stream_format="sse")).text)
-    assert failed[-1]["error"]["message"].endswith(".")
-    assert "secret" not in str(failed)
-
-
-@pytest.mark.parametrize("body", [{}, {"stream_format": "sse"}, {"stream": False}])
-async def test_a_client_that_leaves_stops_the_work(body: dict[str, Any]) -> None:
-    backend = SpeakingBackend(hindrances={1: asyncio.Event()})
-    asked = call(backend, response_format="wav", **body)
-    while not backend.speaking:
-        await asyncio.sleep(0)
-    asked.leave()
-    await asked.finished()
-    assert (backend.closed, backend.speaking) == (1, 0)
-
-
-async def test_many_at_once() -> None:
-    backend = SpeakingBackend()
-    texts = [f"Text number {number}." for number in range(12)]
-    answers = await asyncio.gather(
-        *[
-            ask(backend, {"input": text, "response_format": "pcm", "seed": i}, SPEECH)
-            for i, text in enumerate(texts)
-        ]
-    )
-    for request in backend.speech_requests:
-        answer = answers[texts.index(request.text)]
-        said = np.rint(tone(request, 24_000) * 32_768).astype("<i2")
-        np.testing.assert_array_equal(np.frombuffer(answer.content, "<i2"), said)
