@@ -1,1 +1,1 @@
-"""Sound and bytes: fetching, decoding, encoding. Knows no Ray, no web framework and no model."""
+"""Sound and bytes: fetching, decoding, encoding, publishing, without Ray, a web framework or a model."""

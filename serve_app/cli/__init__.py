@@ -1,4 +1,4 @@
-"""The command line: ``antiphon COMMAND``. A command is the module of its name in ``commands``, loaded on use."""
+"""The command line, ``antiphon COMMAND``: a command is the module of its name in ``commands``, loaded on use."""
 
 import importlib
 import pkgutil

@@ -1,4 +1,4 @@
-"""The job contracts: one module each. A new one is its module and its line here."""
+"""The job contracts: a file or a folder for each, and a line here."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The gRPC entrance. Its protocols are under ``protos``; ``docs/grpc.md`` shows them from outside."""
+"""The gRPC services: a file per task, their protocols in ``protos``; ``docs/grpc.md`` is for users."""
 
 from serve_app.grpc.services import add_services
 

@@ -1,1 +1,1 @@
-"""The HTTP entrance: a pure ASGI application around the gateway. It imports no Ray."""
+"""The HTTP application: pure ASGI around the gateway, without Ray."""

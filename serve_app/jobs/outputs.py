@@ -5,8 +5,8 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from media.publish import Publisher
-from media.upload import PublishPolicy
+from media.publishing.publish import Publisher
+from media.publishing.upload import PublishPolicy
 from serve_app.config.jobs import PublishConfig
 from serve_app.contracts.contract import JobResult
 from serve_app.jobs.options import S3Target

@@ -1,4 +1,1 @@
-"""The RunPod worker: the same graph behind RunPod's queue, or behind its load balancer.
-
-Replicas never import this package, and with it RunPod's SDK.
-"""
+"""The RunPod worker: the graph behind RunPod's queue or load balancer, never imported by replicas."""

@@ -1,4 +1,4 @@
-"""The original hate-speech checkpoint, a pickled module, turned into a folder of our own. Nothing in it runs."""
+"""The original hate-speech checkpoint, a pickled module, turned into a folder without running anything in it."""
 
 from deployments.text_classification.conversion.convert import Conversion, convert
 from deployments.text_classification.conversion.refusal import ConversionRefused

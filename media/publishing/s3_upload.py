@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import httpx
 
-from media.put import Answer, PutRequest
-from media.s3_bucket import S3Bucket, told_region
-from media.upload import Content, Uploader, UploadRefused
+from media.publishing.put import Answer, PutRequest
+from media.publishing.s3_bucket import S3Bucket, valid_region
+from media.publishing.upload import Content, Uploader, UploadRefused
 
 _CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,64})</Code>")
 _REGION = re.compile(r"<Region>([^<]{1,64})</Region>")
@@ -49,13 +49,13 @@ class S3Destination:
 
 
 def _right_region(answer: Answer) -> str | None:
-    found = _REGION.search(answer.text)
-    return told_region(answer.headers.get("x-amz-bucket-region") or (found[1] if found else ""))
+    match = _REGION.search(answer.text)
+    return valid_region(answer.headers.get("x-amz-bucket-region") or (match[1] if match else ""))
 
 
 def _sentence(bucket: S3Bucket, answer: Answer) -> str:
-    found = _CODE.search(answer.text)
-    code = found[1] if found else ""
+    code_match = _CODE.search(answer.text)
+    code = code_match[1] if code_match else ""
     host = httpx.URL(bucket.base).host
     match code:
         case "NoSuchBucket":
@@ -70,9 +70,9 @@ def _sentence(bucket: S3Bucket, answer: Answer) -> str:
             return f"The result is larger than {host} takes."
         case "RequestTimeTooSkewed":
             return f"The clocks of this server and of {host} differ by minutes."
-    told = f"HTTP status {answer.status}{f' ({code})' if code else ''}"
+    status = f"HTTP status {answer.status}{f' ({code})' if code else ''}"
     if answer.status in (401, 403):
-        return f"{host} does not let these keys write to the bucket {bucket.name!r}: {told}. Allow s3:PutObject."
+        return f"{host} does not let these keys write to the bucket {bucket.name!r}: {status}. Allow s3:PutObject."
     if 300 <= answer.status < 400:
         return f"{host} redirects; use the endpoint of the bucket's own region."
-    return f"{host} did not take the object: {told}."
+    return f"{host} did not take the object: {status}."

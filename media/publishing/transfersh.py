@@ -8,8 +8,8 @@ from urllib.parse import quote, unquote
 import httpx
 
 from media.errors import ForbiddenUrl
-from media.put import PutRequest
-from media.upload import Content, Uploader, UploadRefused
+from media.publishing.put import PutRequest
+from media.publishing.upload import Content, Uploader, UploadRefused
 from media.web import parse_url
 
 PUBLIC_SERVER = "https://transfer.sh"

@@ -18,11 +18,11 @@ from typing import Protocol, cast
 
 from media.errors import ClientError, PayloadTooLarge, PublishFailed
 from media.network import Resolver, resolve_with_system
-from media.result_names import checked_path, named_for
-from media.s3_bucket import LONGEST_LINK_S, Addressing, find_bucket
-from media.s3_upload import S3Destination
-from media.transfersh import PUBLIC_SERVER, find_server
-from media.upload import Content, PublishPolicy, Uploader, UploadRefused, measure
+from media.publishing.result_names import checked_path, named_for
+from media.publishing.s3_bucket import LONGEST_LINK_S, Addressing, find_bucket
+from media.publishing.s3_upload import S3Destination
+from media.publishing.transfersh import PUBLIC_SERVER, find_server
+from media.publishing.upload import Content, PublishPolicy, Uploader, UploadRefused, measure
 
 logger = logging.getLogger(__name__)
 

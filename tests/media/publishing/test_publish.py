@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media.errors import ClientError, ForbiddenUrl, PayloadTooLarge
-from media.publish import Publisher
-from media.result_names import checked_path, named_for
-from media.upload import PublishPolicy
-from tests.media.put_site import Reply, put_site
+from media.publishing.publish import Publisher
+from media.publishing.result_names import checked_path, named_for
+from media.publishing.upload import PublishPolicy
+from tests.media.publishing.put_site import Reply, put_site
 
 QUICK = PublishPolicy(backoff_s=0.01, timeout_s=20, connect_timeout_s=5, silence_timeout_s=5)
 KEYS = {"BUCKET_ACCESS_KEY_ID": "AKIDEXAMPLE", "BUCKET_SECRET_ACCESS_KEY": "hush-hush"}

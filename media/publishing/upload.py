@@ -18,7 +18,7 @@ import httpcore
 
 from media.errors import FetchFailed, PayloadTooLarge
 from media.network import PinnedBackend, Resolver, parse_networks
-from media.put import Answer, PutRequest, put
+from media.publishing.put import Answer, PutRequest, put
 
 _CHUNK_BYTES = 256 * 1024
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})

@@ -1,7 +1,7 @@
 """A place in an S3-compatible store: its URLs, and requests to it signed with version 4.
 
-The signatures are botocore's, but the requests are sent by ``media/upload.py``: boto3 would look the host up again
-after its addresses were checked, and go where redirects lead.
+The signatures are botocore's, but the requests are sent by ``upload.py``: boto3 would look the host up again after
+its addresses were checked, and follow redirects.
 """
 
 import re
@@ -17,7 +17,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
 from media.errors import ForbiddenUrl
-from media.result_names import checked_path
+from media.publishing.result_names import checked_path
 from media.web import parse_url
 
 Addressing = Literal["path", "virtual"]
@@ -129,8 +129,8 @@ def find_bucket(
     )
 
 
-def told_region(value: str) -> str | None:
-    """A region as a server tells it, or None if that is no name of one."""
+def valid_region(value: str) -> str | None:
+    """The value, or None if it is not the name of a region."""
     return value if _REGION.fullmatch(value) else None
 
 

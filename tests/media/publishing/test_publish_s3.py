@@ -17,11 +17,11 @@ from moto.core.authorization import ActionAuthenticatorMixin
 from moto.server import ThreadedMotoServer
 
 from media.errors import ClientError, PublishFailed
-from media.publish import Publisher
-from media.s3_bucket import find_bucket
-from media.s3_upload import S3Destination
-from media.upload import PublishPolicy
-from tests.media.put_site import Reply, Upload, put_site
+from media.publishing.publish import Publisher
+from media.publishing.s3_bucket import find_bucket
+from media.publishing.s3_upload import S3Destination
+from media.publishing.upload import PublishPolicy
+from tests.media.publishing.put_site import Reply, Upload, put_site
 
 LOOPBACK = PublishPolicy(backoff_s=0.01, timeout_s=30, allowed_networks=("127.0.0.0/8",))
 BODY = bytes(range(256)) * 4_000

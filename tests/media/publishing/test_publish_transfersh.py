@@ -10,10 +10,10 @@ import pytest
 
 from deployments.errors import PublishFailed as PublishFailedOfTree
 from media.errors import PayloadTooLarge, PublishFailed
-from media.publish import Published, Publisher
-from media.upload import PublishPolicy
-from tests.media.put_site import Reply, put_site
-from tests.media.test_publish import transfersh
+from media.publishing.publish import Published, Publisher
+from media.publishing.upload import PublishPolicy
+from tests.media.publishing.put_site import Reply, put_site
+from tests.media.publishing.test_publish import transfersh
 
 
 async def test_a_file_goes_to_a_transfersh_server_whole(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ async def test_what_does_not_recover_is_told_to_the_log(
     assert (
         caught.value.message == "The result is ready, but this server's storage did not take it. Try again later."
     )
-    [record] = [record for record in caplog.records if record.name == "media.publish"]
+    [record] = [record for record in caplog.records if record.name == "media.publishing.publish"]
     assert "127.0.0.1" in record.getMessage()
     assert "hush" not in caplog.text
     assert PublishFailedOfTree is PublishFailed

@@ -11,12 +11,12 @@ import httpcore
 import httpx
 import pytest
 
-from media import put as put_module
 from media.errors import ClientError
 from media.network import PinnedBackend, parse_networks
-from media.publish import Publisher
-from media.put import Answer, PutRequest, put
-from media.upload import PublishPolicy, measure
+from media.publishing import put as put_module
+from media.publishing.publish import Publisher
+from media.publishing.put import Answer, PutRequest, put
+from media.publishing.upload import PublishPolicy, measure
 from tests.media.test_fetch import certificate, resolver
 
 __all__ = ["certificate"]
