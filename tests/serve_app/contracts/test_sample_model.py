@@ -14,7 +14,7 @@ from media.fetch import FetchPolicy
 from serve_app.contracts.contract import JobContext
 from serve_app.upload import Upload
 from tests.deployments.whisper.support import SAMPLES
-from tests.serve_app.contracts.ivrit_client import decoded
+from tests.serve_app.contracts.ivrit.client import decoded
 from tests.serve_app.contracts.support import output_of
 from tests.serve_app.http.stub import StubBackend, app_of
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from serve_app.runpod_worker import startup_proxy as front_module
-from serve_app.runpod_worker.startup_proxy import StartupProxy
+from serve_app.runpod_worker.startup_proxy import StartupProxy, ports
 
 
 @pytest.fixture
@@ -95,3 +95,11 @@ async def test_closing_waits_for_answers_but_not_for_idle_connections(monkeypatc
 def test_a_taken_port_is_an_error(front: StartupProxy) -> None:
     with pytest.raises(OSError, match="in use"):
         StartupProxy([front.ports[0]], host="127.0.0.1")
+
+
+def test_ports() -> None:
+    assert ports({}) == [80]
+    assert ports({"PORT": "8000", "PORT_HEALTH": "8000"}) == [8000]
+    assert ports({"PORT": "8000", "PORT_HEALTH": "8001"}) == [8000, 8001]
+    with pytest.raises(ValueError, match="PORT_HEALTH has to be a port"):
+        ports({"PORT_HEALTH": "70000"})

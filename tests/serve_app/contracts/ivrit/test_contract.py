@@ -12,7 +12,7 @@ import pytest
 from deployments.whisper.types import Progress as AudioProgress
 from serve_app.contracts import by_name
 from serve_app.contracts.contract import Chunk, JobProgress, JobResult, Notice
-from tests.serve_app.contracts.ivrit_client import MODEL, decoded, payload
+from tests.serve_app.contracts.ivrit.client import MODEL, decoded, payload
 from tests.serve_app.contracts.support import URL, chunks_of, context_of, items_of, output_of
 from tests.serve_app.http.stub import FINISHED, SEGMENTS, StubBackend
 

@@ -13,7 +13,7 @@ from deployments.errors import DeadlineExceeded, FetchFailed, ModelUnavailable, 
 from deployments.whisper.types import Started, TranscriptionEvent, TranscriptionRequest
 from serve_app.contracts import by_name
 from serve_app.upload import Upload
-from tests.serve_app.contracts.ivrit_client import payload
+from tests.serve_app.contracts.ivrit.client import payload
 from tests.serve_app.contracts.support import chunks_of, context_of, output_of
 from tests.serve_app.http.stub import SCRIPT, SEGMENTS, StubBackend
 

@@ -18,7 +18,7 @@ from deployments.errors import (
     PayloadTooLarge,
 )
 from serve_app.contracts.openai.contract import OpenAiMistake, OpenAiRefusal
-from tests.serve_app.contracts.openai_job import CONTRACT, FILE, job
+from tests.serve_app.contracts.openai.job import CONTRACT, FILE, job
 from tests.serve_app.contracts.support import context_of, output_of
 from tests.serve_app.http.stub import MODERATIONS, PATH, SEGMENTS, StubBackend
 

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from deployments.errors import DeadlineExceeded, InternalError
-from tests.serve_app.contracts.openai_job import CONTRACT, FILE, context_with, job
+from tests.serve_app.contracts.openai.job import CONTRACT, FILE, context_with, job
 from tests.serve_app.contracts.support import chunks_of, context_of, output_of
 from tests.serve_app.http.stub import SEGMENTS, StubBackend
 

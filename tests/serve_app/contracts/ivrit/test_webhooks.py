@@ -9,7 +9,7 @@ import pytest
 from deployments.errors import FetchFailed, InvalidRequest
 from serve_app.contracts import by_name
 from serve_app.contracts.contract import JobResult, Notice
-from tests.serve_app.contracts.ivrit_client import payload
+from tests.serve_app.contracts.ivrit.client import payload
 from tests.serve_app.contracts.support import URL, context_of, items_of, refusal_of
 from tests.serve_app.http.stub import SEGMENTS, StubBackend
 

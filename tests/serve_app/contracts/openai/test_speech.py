@@ -11,7 +11,7 @@ from serve_app.contracts.contract import Attachment, JobResult
 from serve_app.contracts.fish_speech.input import seed_of
 from serve_app.contracts.openai.contract import OpenAiMistake
 from serve_app.contracts.openai.request import wants_stream
-from tests.serve_app.contracts.openai_job import CONTRACT, job
+from tests.serve_app.contracts.openai.job import CONTRACT, job
 from tests.serve_app.contracts.support import chunks_of, context_of, items_of, output_of
 from tests.serve_app.http.speaking import SpeakingBackend
 from tests.serve_app.http.stub import ask

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.serve_app.contracts.openai_job import CONTRACT, FILE, job
+from tests.serve_app.contracts.openai.job import CONTRACT, FILE, job
 from tests.serve_app.contracts.support import URL, chunks_of, context_of, output_of
 from tests.serve_app.http.stub import MODERATIONS, SCRIPT, SEGMENTS, TEXT, WAV, StubBackend, ask, post
 
