@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document, made from the same field tables as the parsers."""
 
 from serve_app.http.fish import openapi as fish
+from serve_app.http.health import Readiness
 from serve_app.http.jobs import openapi as job_api
 from serve_app.http.openai import openapi as openai
 from serve_app.http.openai.schemas import AUDIO_SCHEMAS, MODEL_SCHEMAS, MODERATION_SCHEMAS
@@ -10,6 +11,7 @@ from serve_app.http.openapi_parts import (
     PROBABILITY,
     STRING,
     Document,
+    enum_of,
     json_answer,
     json_operation,
     list_of,
@@ -30,7 +32,7 @@ CLASSIFICATION_SCHEMAS: dict[str, Document] = {
 PROBE_SCHEMAS: dict[str, Document] = {
     "Health": object_of(status=STRING),
     "Readiness": object_of(
-        status={"enum": ["ready", "starting", "failed"]},
+        status=enum_of(Readiness),
         models={"type": "object", "additionalProperties": ref("State")},
     ),
 }

@@ -1,7 +1,7 @@
 """What the parts of the OpenAPI document are made of: schemas, request bodies, answers, errors."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from serve_app.fields.form_field import FormField
 from serve_app.fields.json_field import JsonField
@@ -57,6 +57,11 @@ def list_of(items: Document) -> Document:
 def nullable(schema: Document) -> Document:
     """A value, or null."""
     return {"anyOf": [schema, {"type": "null"}]}
+
+
+def enum_of(literal: Any) -> Document:
+    """A value of a ``Literal`` type."""
+    return {"enum": list(get_args(literal))}
 
 
 def ref(schema: str) -> Document:

@@ -6,6 +6,7 @@ from serve_app.http.openapi_parts import (
     JSON,
     STRING,
     Document,
+    enum_of,
     json_answer,
     list_of,
     map_of,
@@ -13,11 +14,12 @@ from serve_app.http.openapi_parts import (
     ref,
 )
 from serve_app.jobs.options import LONGEST_URL, WEEK_MS
+from serve_app.jobs.types import BatchStatus, JobStatus
 
 COUNT: Document = {"type": "integer", "minimum": 0}
 ANY: Document = {}
-STATUS: Document = {"enum": ["IN_QUEUE", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"]}
-BATCH_STATUS: Document = {"enum": ["DRAFT", "FINALIZED", "FAILED", "CANCELLED"]}
+STATUS = enum_of(JobStatus)
+BATCH_STATUS = enum_of(BatchStatus)
 ERRORS = {
     "400": "The body or a parameter is wrong; the sentence says what to change.",
     "401": "The API key is missing or wrong.",

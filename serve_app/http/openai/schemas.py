@@ -1,6 +1,9 @@
 """JSON schemas of what OpenAI's routes answer."""
 
-from serve_app.config.app import MODERATION_CATEGORIES
+from deployments.model_state import Phase
+from deployments.whisper.types import Task
+from serve_app.config.app import MODERATION_CATEGORIES, ModelTask
+from serve_app.http.health import QUEUE_UNITS
 from serve_app.http.openapi_parts import (
     BOOLEAN,
     INTEGER,
@@ -8,6 +11,7 @@ from serve_app.http.openapi_parts import (
     PROBABILITY,
     STRING,
     Document,
+    enum_of,
     list_of,
     map_of,
     nullable,
@@ -15,7 +19,8 @@ from serve_app.http.openapi_parts import (
     ref,
 )
 
-SECONDS: Document = {"type": "number", "minimum": 0, "description": "seconds"}
+AMOUNT: Document = {"type": "number", "minimum": 0}
+SECONDS: Document = {**AMOUNT, "description": "seconds"}
 
 
 def _by_category(schema: Document) -> Document:
@@ -54,7 +59,7 @@ AUDIO_SCHEMAS: dict[str, Document] = {
         classification_=CLASSIFIED_SEGMENTS,
     ),
     "VerboseTranscript": object_of(
-        task={"enum": ["transcribe", "translate"]},
+        task=enum_of(Task),
         language=STRING,
         duration=SECONDS,
         text=STRING,
@@ -136,12 +141,10 @@ MODERATION_SCHEMAS: dict[str, Document] = {
 
 MODEL_SCHEMAS: dict[str, Document] = {
     "State": object_of(
-        phase={"enum": ["starting", "downloading", "loading", "warming_up", "ready", "idle", "failed"]},
+        phase=enum_of(Phase),
         progress=nullable(PROBABILITY),
         detail_=STRING,
-        queued_audio_s_=SECONDS,
-        queued_tokens_={"type": "number", "minimum": 0},
-        queued_chars_={"type": "number", "minimum": 0},
+        **{f"queued_{unit}_": SECONDS if unit.endswith("_s") else AMOUNT for unit in QUEUE_UNITS.values()},
         active_requests_=INTEGER,
     ),
     "Model": object_of(
@@ -150,7 +153,7 @@ MODEL_SCHEMAS: dict[str, Document] = {
         created=INTEGER,
         owned_by=STRING,
         root=STRING,
-        task={"enum": ["transcription", "classification", "speech"]},
+        task=enum_of(ModelTask),
         languages=list_of(STRING),
         labels=list_of(STRING),
         aliases=list_of(STRING),
