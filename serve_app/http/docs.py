@@ -30,7 +30,7 @@ def routes(*, jobs: bool = False) -> list[Route]:
 
     ``jobs`` is whether there is a job service.
     """
-    document, page = _made(jobs)
+    document, page = _document_and_page(jobs)
 
     async def index(request: Request) -> Response:
         return Json({"name": "Antiphon", "version": document["info"]["version"], "docs": "docs", "api": "v1"})
@@ -49,7 +49,7 @@ def routes(*, jobs: bool = False) -> list[Route]:
 
 
 @cache
-def _made(jobs: bool) -> tuple[Mapping[str, Any], str]:
+def _document_and_page(jobs: bool) -> tuple[Mapping[str, Any], str]:
     """The document and its page; all applications of a process share them."""
     document = openapi(_version(), jobs=jobs)
     return document, docs_page(document)

@@ -1,4 +1,4 @@
-"""Errors in the shape of the API family that was called: RunPod's for jobs, fish-speech's, else OpenAI's."""
+"""Exceptions as responses, in the shape of the API that was called: RunPod's for jobs, fish-speech's, else OpenAI's."""
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -7,7 +7,7 @@ from starlette.types import Scope
 
 from deployments.errors import AntiphonError
 from serve_app.failures import as_told
-from serve_app.http.errors import Json, error_headers, http_exception_words
+from serve_app.http.errors import Json, error_headers, describe_http_exception
 from serve_app.http.fish import errors as fish_errors
 from serve_app.http.openai.errors import error_response, on_http_exception
 from serve_app.http.paths import has_plain_errors, is_fish_path
@@ -35,5 +35,5 @@ async def on_refusal(request: Request, error: Exception) -> Response:
         return fish_errors.refusal(request, error)
     if not has_plain_errors(request.scope):
         return await on_http_exception(request, error)
-    message, _ = http_exception_words(request, error)
+    message, _ = describe_http_exception(request, error)
     return Json({"error": message}, error.status_code, error.headers)

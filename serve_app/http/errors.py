@@ -1,4 +1,4 @@
-"""What errors of every API have in common: their headers, the sentences of the router, the JSON of answers."""
+"""What errors of every API have in common: headers such as Retry-After, what the router refuses, JSON bodies."""
 
 import json
 from http import HTTPStatus
@@ -44,7 +44,7 @@ def error_headers(error: AntiphonError) -> dict[str, str]:
     return headers
 
 
-def http_exception_words(request: Request, error: HTTPException) -> tuple[str, str | None]:
+def describe_http_exception(request: Request, error: HTTPException) -> tuple[str, str | None]:
     """The sentence and the code for what Starlette's router refuses."""
     path = request.url.path[:200]
     match error.status_code:

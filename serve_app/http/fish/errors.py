@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from deployments.errors import AntiphonError, InvalidRequest
-from serve_app.http.errors import Json, UnsupportedMedia, error_headers, http_exception_words
+from serve_app.http.errors import Json, UnsupportedMedia, error_headers, describe_http_exception
 from serve_app.http.paths import is_fish_cloud_path
 
 ACCEPTED = "application/json, application/msgpack"
@@ -58,7 +58,7 @@ def refusal(request: Request, error: HTTPException) -> Response:
     """The response to what Starlette's router refuses: unknown paths and methods."""
     if error.status_code == 405:
         return Response(status_code=405, headers=error.headers)
-    message, _ = http_exception_words(request, error)
+    message, _ = describe_http_exception(request, error)
     return Json(_object(request.scope, error.status_code, message), error.status_code, error.headers)
 
 

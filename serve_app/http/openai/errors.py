@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deployments.errors import AntiphonError
-from serve_app.http.errors import Json, error_headers, http_exception_words
+from serve_app.http.errors import Json, error_headers, describe_http_exception
 
 
 def error_object(error: AntiphonError) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def error_response(error: AntiphonError) -> Response:
 async def on_http_exception(request: Request, error: Exception) -> Response:
     """Starlette's handler for what its router refuses: unknown paths and methods."""
     assert isinstance(error, HTTPException)
-    message, code = http_exception_words(request, error)
+    message, code = describe_http_exception(request, error)
     return Json(_object(message, error.status_code, code, None), error.status_code, error.headers)
 
 
