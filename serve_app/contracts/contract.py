@@ -64,7 +64,7 @@ class JobResult:
 class Notice:
     """A webhook that the contract itself promises. ``payload`` is a JSON object.
 
-    One ``with_end`` is told together with the job's end, and not at all if the job ends otherwise.
+    One ``with_end`` is sent together with the job's end, and not at all if the job ends otherwise.
     """
 
     url: str
@@ -113,5 +113,5 @@ class Contract(Protocol):
         ...
 
     def failed(self, job_input: JobInput, error: AntiphonError, context: JobContext) -> Iterable[Notice]:
-        """Webhooks that tell of a failure. Never raises, whatever the input."""
+        """Webhooks about a failure. Never raises, whatever the input."""
         ...

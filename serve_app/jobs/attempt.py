@@ -57,8 +57,8 @@ class Attempt:
             raise DeadlineExceeded("The job took longer than its execution timeout.") from error
 
     async def _work(self, contract: Contract) -> JobResult | None:
-        """Record the items. Those of a second run tell the same again: chunks that were stored before it began
-        are there already.
+        """Record the items. A second run, after the model was full, begins from the start: what was stored before
+        it is left out.
         """
         done = dict(self.record.lease.done)
         stored: dict[int, float] = {}

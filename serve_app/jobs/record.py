@@ -20,7 +20,7 @@ from serve_app.jobs.webhooks.webhook import Row, rows_of
 
 
 class LeaseLost(Exception):
-    """Somebody else works on the job, or nobody shall any more."""
+    """Another runner works on the job, or it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class JobRecord:
         self, result: JobResult | None, job_input: Any, notices: Sequence[Notice], clock: Callable[[], float]
     ) -> None:
         """End the job with its result, or with the list of its chunks, or with a link to either if it is big.
-        ``notices`` tell of it.
+        ``notices`` are the webhooks about it.
 
         Raises any ``AntiphonError`` if it cannot be uploaded.
         """
@@ -89,7 +89,7 @@ class JobRecord:
         await self._end(ending, output, job_input, notices, clock())  # an upload may have taken a while
 
     async def end(self, ending: Ending, job_input: Any, notices: Sequence[Notice], now: float) -> None:
-        """End the job without an output. ``notices`` tell of it."""
+        """End the job without an output. ``notices`` are the webhooks about it."""
         await self._end(ending, None, job_input, notices, now)
 
     async def put_back(self, until: float, *, counted: bool) -> None:

@@ -78,8 +78,8 @@ class Runner:
         (self._doubt if cancelled else self._news).set()
 
     async def work(self, job_id: str) -> None:
-        """There is a new job. Returns when it is not, or no longer, this runner's, or after some time: who waits
-        for longer watches the row, so that the runner can be stopped.
+        """There is a new job. Returns when it is not, or no longer, this runner's, or after some time: callers
+        that wait for longer watch the row, so that the runner can be stopped.
         """
         next_look = self._looks_begun + 1  # the one that has begun may have come too early
         self._news.set()
@@ -200,6 +200,6 @@ async def _forever(step: Callable[[], Any]) -> None:
     while True:
         try:
             await step()
-        except Exception:  # the database is away; it comes back, or the health check of what is in front tells
+        except Exception:  # the database is away; it comes back, or health checks report it
             logger.exception("the job runner could not %s", step.__name__.strip("_"))
             await asyncio.sleep(PAUSE_AFTER_ERROR_S)

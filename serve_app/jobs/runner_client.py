@@ -1,4 +1,4 @@
-"""Telling a runner in another process that there is something to do. It would find out by itself, a bit later."""
+"""Notices for runners in other processes. Without one a runner sees about a second later that there is work."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ class NoRunner:
 
 
 class RunnerClient:
-    """Calls of a runner's deployment, without waiting for them; several nudges at once are one."""
+    """Calls of a runner's deployment, without waiting for them; several notices at once are one."""
 
     def __init__(self, runner: Handle) -> None:
         self._runner = runner

@@ -45,7 +45,7 @@ class Cluster:
         (self._app,) = config.applications
         self._config, self._resources, self._port = config, resources, port
         self._ready_timeout_s, self._say = ready_timeout_s, say
-        # Ray's processes die with the thread that has started them, so it lives as long as they shall.
+        # Ray's processes die with the thread that has started them, so it lives as long as they do.
         # It is also the only one to ask Serve anything: asked after its end, Serve would start another Ray.
         self._thread = ThreadPoolExecutor(1, "ray")
         self._closing = threading.Event()

@@ -23,8 +23,8 @@ Handler = Callable[[Sent], Any]
 
 
 class ProgressPosts:
-    """Progress of a job, told in order and never after its result: one post at a time, while only the newest value
-    waits.
+    """Progress of a job, posted in order and never after its result: one post at a time, and only the newest
+    value waits.
 
     The SDK's own ``progress_update`` starts a thread for every call and forgets it, so that the last progress may
     come after the result and take its place.
@@ -35,7 +35,7 @@ class ProgressPosts:
         self._waiting: list[Any] = []  # at most one
         self._posting: asyncio.Task[None] | None = None
 
-    def tell(self, value: Any) -> None:
+    def post(self, value: Any) -> None:
         """Post the value, soon."""
         if self._posting is None:
             self._posting = asyncio.create_task(self._post_all(value))
@@ -56,7 +56,7 @@ class ProgressPosts:
             while self._waiting:
                 await self._post(self._waiting.pop())
         except Exception:  # progress is no reason for a job to fail
-            logger.warning("progress could not be told", exc_info=True)
+            logger.warning("progress could not be posted", exc_info=True)
         finally:
             self._posting = None
 
@@ -83,7 +83,7 @@ class JobHandler:
                     case JobResult():
                         value = item.value
                     case JobProgress():
-                        self._tell(item)
+                        self._show(item)
         except Exception as error:
             return {"error": self._sentence(error)}
         finally:
@@ -98,21 +98,21 @@ class JobHandler:
                     case Chunk():
                         yield item.value
                     case JobProgress():
-                        self._tell(item)
+                        self._show(item)
         except Exception as error:
             yield {"error": self._sentence(error)}
         finally:
             await self.close()
 
     async def close(self) -> None:
-        """Stop the work, if it goes on, and the telling of its progress."""
+        """Stop the work, if it goes on, and the posts of its progress."""
         await self._items.aclose()
         if self._progress is not None:
             await self._progress.settle()
 
-    def _tell(self, item: JobProgress) -> None:
+    def _show(self, item: JobProgress) -> None:
         if self._progress is not None:
-            self._progress.tell(item.value)
+            self._progress.post(item.value)
 
     def _sentence(self, error: Exception) -> str:
         if isinstance(error, StartFailed):

@@ -69,7 +69,7 @@ class Service:
         self._starting.result()
 
     async def run(self, sent: Sent, *, streamed: bool) -> AsyncGenerator[Chunk | JobProgress | JobResult]:
-        """What ``work`` tells of a job, for any event loop. Raises any ``AntiphonError``."""
+        """What ``work`` yields for a job, in any event loop. Raises any ``AntiphonError``."""
         await self.ready()
         tools = self._tools
         assert tools is not None

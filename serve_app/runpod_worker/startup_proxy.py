@@ -14,7 +14,7 @@ logger = logging.getLogger("ray.serve")
 
 CONNECTIONS = 1_000
 HEAD_BYTES, HEAD_S = 64 * 1024, 10.0
-PIECE = 256 * 1024
+CHUNK_BYTES = 256 * 1024
 RETRY_S = 5
 LINGER_S = 2.0
 IDLE_S = 5.0  # without a byte after an answer has begun; a stream pauses for less
@@ -101,7 +101,7 @@ class StartupProxy:
         await writer.drain()
         with contextlib.suppress(TimeoutError):  # to close with unread bytes could cut the answer off
             async with asyncio.timeout(LINGER_S):
-                while await reader.read(PIECE):
+                while await reader.read(CHUNK_BYTES):
                     pass
 
 
@@ -117,11 +117,11 @@ class _Splice:
         return not self._asked and time.monotonic() - self._last > IDLE_S
 
     async def run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", port, limit=PIECE)
+        there, back = await asyncio.open_connection("127.0.0.1", port, limit=CHUNK_BYTES)
         try:
-            async with asyncio.TaskGroup() as ways:
-                ways.create_task(self._pump(reader, back, asks=True))
-                ways.create_task(self._pump(there, writer, asks=False))
+            async with asyncio.TaskGroup() as directions:
+                directions.create_task(self._pump(reader, back, asks=True))
+                directions.create_task(self._pump(there, writer, asks=False))
         except* OSError:
             pass
         finally:
@@ -130,9 +130,9 @@ class _Splice:
                 await back.wait_closed()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, asks: bool) -> None:
-        while piece := await reader.read(PIECE):
+        while chunk := await reader.read(CHUNK_BYTES):
             self._asked, self._last = asks, time.monotonic()
-            writer.write(piece)
+            writer.write(chunk)
             await writer.drain()
         if writer.can_write_eof():
             writer.write_eof()

@@ -1,4 +1,4 @@
-"""One job's way through its contract. Knows neither the SDK nor where the models run."""
+"""One job, worked on by its contract. Knows neither the SDK nor where the models run."""
 
 import contextlib
 import time
@@ -46,12 +46,12 @@ def streams(sent: Sent, contract: ContractName | None) -> bool:
     try:
         job_input = sent_job.input_of(sent)
         return choose(job_input, None, contract).streams(job_input)
-    except Exception:  # the work itself tells what is wrong
+    except Exception:  # ``work`` says what is wrong
         return False
 
 
 async def work(sent: Sent, tools: Tools, *, streamed: bool) -> AsyncGenerator[Chunk | JobProgress | JobResult]:
-    """What is told of a job, JSON-safe: chunks as they come, or else one result at the end; and progress.
+    """What comes of a job, JSON-safe: chunks as they come, or else one result at the end; and progress.
 
     Webhooks that the contract promises are queued on the way. Raises any ``AntiphonError`` and nothing else.
     Closing it stops the work.
@@ -117,7 +117,7 @@ class _ContractRun:
             raise DeadlineExceeded("The job took longer than its execution timeout.") from error
 
     def failed(self, sent: Sent, error: Any) -> list[Notice]:
-        """Webhooks that tell of a failure."""
+        """Webhooks about a failure."""
         if self._contract is None:
             return []
         return list(self._contract.failed(sent_job.input_of(sent), error, self._context))

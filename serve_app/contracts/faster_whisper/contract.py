@@ -74,7 +74,7 @@ class _Collected:
         self._finished: Finished | None = None
 
     def add(self, event: TranscriptionEvent) -> dict[str, Any] | None:
-        """Take an event; what to tell about the progress, if it is about that."""
+        """Take an event. The progress to be shown, if it is about that."""
         match event:
             case Segment():
                 self._segments.append(event)

@@ -1,7 +1,7 @@
 """A streamed file of speech as the chunks of a job.
 
 Where a chunk ends depends on nothing but the speech itself. So the chunks of a second attempt go on exactly where
-those of one that died have ended, whatever the pieces in which the sound came.
+those of one that died have ended, however the sound was cut when it came.
 """
 
 from collections.abc import AsyncGenerator, Iterator
@@ -31,7 +31,7 @@ class FilePart:
 async def file_parts(events: AsyncGenerator[SpeechEvent], container: Container) -> AsyncGenerator[FilePart]:
     """The parts, which make the file one after the other; at least one.
 
-    A part is told when the next one is there: what completes the file belongs to the last one. Raises what the
+    A part comes when the next one is there: what completes the file belongs to the last one. Raises what the
     events raise. Closing it closes the events.
     """
     started: Started | None = None

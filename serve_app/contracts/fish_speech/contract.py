@@ -42,7 +42,7 @@ class FishSpeechContract:
         """Whether the input asks for it."""
         try:
             return _TRUTH.validate_python(job_input.get("streaming", False))
-        except ValidationError:  # the work itself tells what is wrong
+        except ValidationError:  # ``run`` says what is wrong
             return False
 
     async def run(self, job_input: JobInput, context: JobContext) -> AsyncGenerator[Item]:

@@ -54,7 +54,7 @@ class IvritContract:
 
     def accepts(self, job_input: JobInput) -> bool:
         """Whether the input has ``transcribe_args``, an ``engine``, or the older ``type`` beside its data."""
-        if self._legacy:  # only its own endpoints speak it: no input tells old clients from new ones
+        if self._legacy:  # only its own endpoints speak it: nothing in an input distinguishes old clients
             return False
         return (
             "transcribe_args" in job_input

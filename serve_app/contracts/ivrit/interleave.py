@@ -47,7 +47,7 @@ async def interleaved(makers: Iterable[Callable[[], AsyncGenerator[Item]]], at_o
 
 
 async def _unwrapped(work: Callable[[], Any]) -> None:
-    """Work whose group of errors is told by its first one."""
+    """Work that raises the first one of a group of errors."""
     try:
         await work()
     except BaseExceptionGroup as group:

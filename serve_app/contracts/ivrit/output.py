@@ -38,7 +38,7 @@ def older_segment(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def progress_value(progress: Progress) -> dict[str, Any]:
-    """How far a transcription is. The fraction is 0 where the file does not tell its length."""
+    """How far a transcription is. The fraction is 0 where the file does not say its length."""
     done, total = _rounded(progress.processed, 3), progress.total and _rounded(progress.total, 3)
     description = f"Transcribed {done:.1f} s" + (f" of {total:.1f} s" if total else "")
     return {

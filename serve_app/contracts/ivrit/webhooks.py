@@ -18,7 +18,7 @@ FileValue = list[dict[str, Any]] | AntiphonError
 
 @dataclass(frozen=True, slots=True)
 class IvritWebhook:
-    """Where a job's progress is told, and under which name the receiver knows the recording."""
+    """Where a job's webhooks go, and the name by which the receiver knows the recording."""
 
     url: str
     recording_id: str | int | None

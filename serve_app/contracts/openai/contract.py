@@ -39,7 +39,7 @@ class OpenAiRefusal(AntiphonError):
     """An answer that is an error. The message is the JSON of its body (a sentence if it has none), the status the
     answer's.
 
-    What others may want to try again is told as Overloaded, ModelUnavailable or DeadlineExceeded instead.
+    What others may want to try again is raised as Overloaded, ModelUnavailable or DeadlineExceeded instead.
     """
 
     code = "openai_refusal"

@@ -27,8 +27,8 @@ MIGRATION_LOCK = 0x416E7469  # any number that nobody else locks
 class Database:
     """Transactions on threads of its own, so that no event loop waits for a disk.
 
-    SQLite has one writer, so writing gets one thread; PostgreSQL gets as many as connections. Who only reads has
-    threads of its own and waits for no writer.
+    SQLite has one writer, so writing gets one thread; PostgreSQL gets as many as connections. What only reads
+    has threads of its own and waits for no writer.
     """
 
     def __init__(self, url: URL) -> None:

@@ -125,7 +125,7 @@ def drain(connection: Connection, job_id: str) -> tuple[list[str], bool]:
 
 
 def cancel(connection: Connection, endpoint: str, job_id: str, now: float, keep_s: float) -> StoredJob:
-    """Cancel a job unless it is final. Whoever works on it finds its lease gone. Raises JobNotFound."""
+    """Cancel a job unless it is final. A runner that works on it loses its lease. Raises JobNotFound."""
     stored = find(connection, endpoint, job_id, now, lock=True)
     if not stored.job.final:
         _cancel(connection, [job_id], now, keep_s)

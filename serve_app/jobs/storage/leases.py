@@ -1,7 +1,7 @@
 """Jobs as rows, for those who work on them.
 
 A runner may write to a job as long as its lease holds: the token in the row is its own, and the job is in
-progress. Cancelling, expiring and taking over change the token, so that whoever comes too late writes nothing.
+progress. Cancelling, expiring and taking over change the token, so that a runner that is too late writes nothing.
 """
 
 import uuid

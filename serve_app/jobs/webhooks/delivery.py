@@ -24,7 +24,7 @@ async def deliver(
 ) -> int | DeliveryFailure:
     """The status of a receiver that took it, or why it was not taken. It is signed with ``now`` (Unix time).
 
-    Failures tell of a URL its host only, since the rest of it may be secret.
+    Failures name the host of a URL only, since the rest of it may be secret.
     """
 
     def prepared() -> tuple[bytes, dict[str, str]]:

@@ -107,7 +107,7 @@ def _leased(connection: Connection, rows: list[Webhook], until: float) -> list[W
 
 
 def delivered(connection: Connection, webhook: Webhook, now: float, status: int) -> None:
-    """The receiver took it, which holds whoever has the lease by now."""
+    """The receiver took it, which is recorded even if another sender has the lease by now."""
     done = {"state": "delivered", "lease_until": 0.0, "finished": now, "last_status": status, "last_error": None}
     connection.execute(update(webhooks).where(webhooks.c.id == webhook.id, _pending()).values(done))
 

@@ -131,7 +131,7 @@ class Sender:
                 self._begin(webhook)
 
     async def _prune(self) -> None:
-        """Now and then forget what is kept no longer."""
+        """Delete old rows, now and then."""
         if (now := time.monotonic()) >= self._prune_at:
             before = self._clock() - self._config.keep_s
             pruned = await self._database.run(lambda connection: queue.prune(connection, before))

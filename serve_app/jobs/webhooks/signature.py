@@ -1,4 +1,4 @@
-"""How a receiver can tell that a webhook is ours, and not an old one sent again.
+"""Signing webhooks, so that receivers can check that one is ours and is not an old one sent again.
 
 Two signatures of the same bytes: ``X-Webhook-Signature``, which receivers of ivrit's worker check, and those of
 Standard Webhooks 1.0.0, which cover an id and the time as well.
@@ -37,7 +37,7 @@ def read_secrets(environment: Mapping[str, str] = os.environ) -> tuple[Secret, .
 
 
 def encode(payload: Mapping[str, Any]) -> str:
-    """The body of a webhook, ASCII. Who reads it with Python's ``json`` and writes it again with sorted keys gets
+    """The body of a webhook, ASCII. Reading it with Python's ``json`` and writing it again with sorted keys gives
     the same text, so that a signature can be checked either way.
     """
     return json.dumps(dict(payload), sort_keys=True)

@@ -14,10 +14,10 @@ async def test_progress_is_told_one_at_a_time_and_not_after_the_end() -> None:
         told.append(value)
 
     posts = ProgressPosts(post)
-    posts.tell(0)
+    posts.post(0)
     await asyncio.sleep(0)  # it is on its way
     for value in range(1, 10):
-        posts.tell(value)
+        posts.post(value)
     settling = asyncio.create_task(posts.settle())
     await asyncio.sleep(0)
     assert not settling.done()
@@ -34,8 +34,8 @@ async def test_progress_that_fails_fails_nothing() -> None:
         raise OSError
 
     posts = ProgressPosts(post)
-    posts.tell(1)
+    posts.post(1)
     await posts.settle()
-    posts.tell(2)
+    posts.post(2)
     await posts.settle()
     assert told == [1, 2]
