@@ -1,4 +1,4 @@
-"""Exceptions as responses, in the shape of the API that was called: RunPod's for jobs, fish-speech's, else OpenAI's."""
+"""Exceptions as responses, in the shape of the API that was called: RunPod's, fish-speech's, else OpenAI's."""
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -7,7 +7,7 @@ from starlette.types import Scope
 
 from deployments.errors import AntiphonError
 from serve_app.failures import as_told
-from serve_app.http.errors import Json, error_headers, describe_http_exception
+from serve_app.http.errors import Json, describe_http_exception, error_headers
 from serve_app.http.fish import errors as fish_errors
 from serve_app.http.openai.errors import error_response, on_http_exception
 from serve_app.http.paths import has_plain_errors, is_fish_path

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from deployments.errors import AntiphonError, InvalidRequest
-from serve_app.http.errors import Json, UnsupportedMedia, error_headers, describe_http_exception
+from serve_app.http.errors import Json, UnsupportedMedia, describe_http_exception, error_headers
 from serve_app.http.paths import is_fish_cloud_path
 
 ACCEPTED = "application/json, application/msgpack"

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deployments.errors import AntiphonError
-from serve_app.http.errors import Json, error_headers, describe_http_exception
+from serve_app.http.errors import Json, describe_http_exception, error_headers
 
 
 def error_object(error: AntiphonError) -> dict[str, Any]:
