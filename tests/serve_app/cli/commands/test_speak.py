@@ -6,12 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from click.testing import Result
 
@@ -19,22 +17,14 @@ from deployments.errors import InternalError, Overloaded
 from deployments.fish_speech.types import Voice, VoiceDetails
 from media.decode import RawPcm, probe
 from media.encode import EXTENSIONS, FORMATS, AudioFormat, encode
-from serve_app.cli import servers as _servers
 from tests.media.sound import correlation, decoded
-from tests.serve_app.cli.web import ROOT, UTT01, antiphon, serving
+from tests.serve_app.cli.terminal import ROOT, antiphon
+from tests.serve_app.http.server import serving, wait_until
 from tests.serve_app.http.speaking import SpeakingBackend
 from tests.serve_app.http.speech_stub import RATE, tone
-from tests.serve_app.http.stub import TEXT, app_of
+from tests.serve_app.http.stub import app_of
 
 SAID = "The birch canoe."
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No server of this machine takes part by accident."""
-    monkeypatch.setattr(_servers, "DEFAULT_SERVER", "http://127.0.0.1:9")
-    monkeypatch.delenv("ANTIPHON_SERVER", raising=False)
-    monkeypatch.delenv("ANTIPHON_API_KEY", raising=False)
 
 
 @contextlib.contextmanager
@@ -48,20 +38,13 @@ def speak(*arguments: str | Path, **options: Any) -> Result:
     return antiphon("speak", *arguments, **options)
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    limit = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_ending_says_the_format(kind: AudioFormat, tmp_path: Path) -> None:
     target = tmp_path / "new" / f"speech{EXTENSIONS[kind].upper()}"
     with server() as (backend, url):
-        found = speak("--server", url, SAID, "-o", target)
+        result = speak("--server", url, SAID, "-o", target)
         said = tone(backend.spoken)
-    assert (found.exit_code, found.stdout) == (0, "")
+    assert (result.exit_code, result.stdout) == (0, "")
     sound = decoded(target.read_bytes(), RATE, raw=RawPcm(RATE) if kind == "pcm" else None)
     assert said.size <= sound.size <= said.size + (3_000 if kind == "aac" else 0)
     assert correlation(sound, said) > 0.98
@@ -77,10 +60,10 @@ def test_the_same_samples_as_over_http(tmp_path: Path) -> None:
 
 def test_what_was_done_is_told(tmp_path: Path) -> None:
     with server() as (_, url):
-        found = speak("--server", url, SAID, "-o", tmp_path / "a.wav", "--seed", "17", "-v")
+        result = speak("--server", url, SAID, "-o", tmp_path / "a.wav", "--seed", "17", "-v")
         assert speak("--server", url, SAID, "-o", tmp_path / "a.wav").stderr == ""
-    assert found.stderr.startswith("0.8 s of speech in ")
-    assert found.stderr.endswith(" frames/s, seed 17\n")
+    assert result.stderr.startswith("0.8 s of speech in ")
+    assert result.stderr.endswith(" frames/s, seed 17\n")
 
 
 def test_every_option_reaches_the_server(tmp_path: Path) -> None:
@@ -91,8 +74,8 @@ def test_every_option_reaches_the_server(tmp_path: Path) -> None:
     )
     with server() as (backend, url):
         backend.library["anna"] = Voice("anna", ("Hello.",), VoiceDetails(), 0.0, 0.0)
-        found = speak("--server", f"{url}/v1/", *options.split(), "-o", tmp_path / "speech", SAID)
-        assert (found.exit_code, found.exception) == (0, None)
+        result = speak("--server", f"{url}/v1/", *options.split(), "-o", tmp_path / "speech", SAID)
+        assert (result.exit_code, result.exception) == (0, None)
         request = backend.spoken
     assert (request.model, request.voice, request.speaker) == ("tts-1", "anna", "someone")
     assert (request.speed, request.volume_db, request.sample_rate) == (1.5, -3, 8_000)
@@ -122,22 +105,22 @@ def test_references_with_their_words(tmp_path: Path) -> None:
         assert asked == [("beside 0", "beside 1"), ("one.", "from a file")]
         assert backend.references == [[b"RIFF0", b"RIFF1"]] * 2
         recordings[0].with_suffix(".lab").unlink()
-        found = speak("--server", url, *audios, SAID)
-    assert found.exit_code == 2
-    assert "There is no a.lab beside" in " ".join(found.stderr.split())
+        result = speak("--server", url, *audios, SAID)
+    assert result.exit_code == 2
+    assert "There is no a.lab beside" in " ".join(result.stderr.split())
 
 
 def test_standard_input_and_standard_output() -> None:
     with server() as (backend, url):
-        found = speak("--server", url, "-", input="Grüße an alle.\n")
+        result = speak("--server", url, "-", input="Grüße an alle.\n")
         assert backend.spoken.text == "Grüße an alle.\n"
         streamed = encode(tone(backend.spoken), "wav", RATE)
-        assert found.stdout_bytes[44:] == streamed[44:]
+        assert result.stdout_bytes[44:] == streamed[44:]
         assert speak("--server", url, "-", "-o", "-", "--format", "pcm", input=SAID).stdout_bytes == encode(
             tone(backend.speech_requests[1]), "pcm", RATE
         )
-        found = speak("--server", url, "-", input=b"\xff")
-    assert (found.exit_code, "is not UTF-8" in found.stderr) == (2, True)
+        result = speak("--server", url, "-", input=b"\xff")
+    assert (result.exit_code, "is not UTF-8" in result.stderr) == (2, True)
 
 
 def program(*arguments: str) -> "subprocess.Popen[bytes]":
@@ -184,9 +167,9 @@ def test_ctrl_c_ends_the_request() -> None:
     ],
 )
 def test_wrong_usage_is_a_sentence_and_2(arguments: list[str], sentence: str) -> None:
-    found = speak(*arguments)
-    assert found.exit_code == 2
-    assert sentence in " ".join(found.stderr.split())
+    result = speak(*arguments)
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.stderr.split())
 
 
 @pytest.mark.parametrize(
@@ -204,9 +187,9 @@ def test_what_is_refused_is_a_sentence_and_1(
     hindrances: dict[int, Any], arguments: list[str], sentence: str, tmp_path: Path
 ) -> None:
     with server(hindrances) as (_, url):
-        found = speak("--server", url, *arguments, "-o", tmp_path / "a.wav", SAID)
-    assert (found.exit_code, found.stdout) == (1, "")
-    assert found.stderr.startswith(f"Error: {sentence}")
+        result = speak("--server", url, *arguments, "-o", tmp_path / "a.wav", SAID)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: {sentence}")
     assert not (tmp_path / "a.wav").exists()  # no half of a speech
 
 
@@ -223,9 +206,9 @@ def test_a_full_server_is_asked_again() -> None:
 
 
 def test_no_server_at_the_given_address() -> None:
-    found = speak("--server", "http://127.0.0.1:9", SAID)
-    assert found.exit_code == 1
-    assert "The server at http://127.0.0.1:9 cannot be reached" in found.stderr
+    result = speak("--server", "http://127.0.0.1:9", SAID)
+    assert result.exit_code == 1
+    assert "The server at http://127.0.0.1:9 cannot be reached" in result.stderr
 
 
 def test_keys_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,85 +218,3 @@ def test_keys_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setenv("ANTIPHON_SERVER", url)
         assert speak(SAID).exit_code == 0
         assert antiphon("voices", "list").exit_code == 0
-
-
-def test_voices_are_added_listed_and_deleted(tmp_path: Path) -> None:
-    recording = tmp_path / "anna.wav"
-    recording.write_bytes(Path(UTT01).read_bytes())
-    with server() as (backend, url):
-        made = antiphon("voices", "add", "--server", url, "anna", recording)
-        assert (made.exit_code, made.stdout) == (0, f"{TEXT}\n")  # the server wrote it down
-        assert backend.references == [[recording.read_bytes()]]
-        recording.with_suffix(".lab").write_text("From the file.")
-        options = [
-            "--id",
-            "ben-2",
-            "--description",
-            "Calm.",
-            "--language",
-            "en",
-            "--language",
-            "de",
-            "--tag",
-            "low",
-        ]
-        made = antiphon("voices", "add", "--server", url, "Ben", recording, *options)
-        assert (made.exit_code, made.stdout) == (0, "")
-        assert backend.library["ben-2"].texts == ("From the file.",)
-        made = antiphon(
-            "voices", "add", "--server", url, "eve", recording, recording, "--text", "One.", "--text", "Two."
-        )
-        assert made.exit_code == 0
-        assert backend.library["eve"].texts == ("One.", "Two.")
-        ben = backend.library["ben-2"].details
-        assert (ben.title, ben.description, ben.languages, ben.tags) == ("Ben", "Calm.", ("en", "de"), ("low",))
-        listed = antiphon("voices", "list", "--server", url)
-        assert [line.split() for line in listed.stdout.splitlines()] == [
-            ["voice", "name", "languages", "recordings"],
-            ["anna", "anna", "-", "1"],
-            ["ben-2", "Ben", "en", "de", "1"],
-            ["eve", "eve", "-", "2"],
-        ]
-        gone = antiphon("voices", "delete", "--server", url, "anna", "nobody", "eve")
-        assert (gone.exit_code, gone.stderr) == (1, "Error: There is no voice 'nobody'.\n")
-        assert list(backend.library) == ["ben-2"]
-        again = antiphon("voices", "add", "--server", url, "ben-2", recording)
-        assert (again.exit_code, again.stderr) == (1, "Error: There is a voice 'ben-2' already.\n")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["add", "anna"], "Missing argument 'RECORDING...'"),
-        (["add", "anna", "none.wav"], "does not exist"),
-        (["add", "anna", UTT01, "--text", "a", "--text", "b"], "There are 1 recordings and 2 --text"),
-        (["delete"], "Missing argument"),
-        (["list", "--server", "localhost"], "is no URL such as"),
-    ],
-)
-def test_wrong_usage_of_voices(arguments: list[str], sentence: str) -> None:
-    found = antiphon("voices", *arguments)
-    assert found.exit_code == 2
-    assert sentence in " ".join(found.stderr.split())
-
-
-def test_samples_are_not_touched_on_the_way() -> None:
-    """All 65,536 values of 16-bit sound come out as they went in."""
-    from serve_app.cli.progress import Bar
-    from serve_app.cli.speech.remote import _WavStream
-    from serve_app.cli.speech.sound import SpeechWriter
-
-    samples = np.arange(-32_768, 32_768).astype(np.float32) / 32_768
-    wav = encode(samples, "wav", 8_000)
-    taken: list[np.ndarray[Any, Any]] = []
-
-    class Taking(SpeechWriter):
-        def add(self, samples: Any, rate: int) -> None:
-            assert rate == 8_000
-            taken.append(samples)
-
-    with Bar("", shown=False) as bar:
-        stream = _WavStream(Taking(None, "wav", None, bar))
-        for start in range(0, len(wav), 777):
-            stream.add(wav[start : start + 777])
-    np.testing.assert_array_equal(np.concatenate(taken), samples)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from serve_app.cli.classification import run, texts
 from serve_app.cli.classification.texts import BATCH_CHARS, BATCH_TEXTS, Item, Refusal, Text, batches
-from tests.serve_app.cli.classify_stub import answers, classify, printed, server, start
+from tests.serve_app.cli.classification.stub import answers, classify, printed, server, start
 
 
 def items(*names: str | Path) -> list[Item]:
@@ -61,10 +61,10 @@ def test_other_separators_stay_in_the_text(file: Path) -> None:
 def test_lines_that_are_no_text_are_told_and_the_rest_goes_on(file: Path) -> None:
     file.write_bytes(b"one\nt\xc3\xb6 \xff two\nthree\nfo\0ur\nfive \xe2\x82\nsix\n")
     with server() as (_, url):
-        found = classify("--server", url, file)
-    assert found.exit_code == 1
-    assert printed(found.stdout) == answers(["one", "three", "six"])
-    assert found.stderr.splitlines() == [
+        result = classify("--server", url, file)
+    assert result.exit_code == 1
+    assert printed(result.stdout) == answers(["one", "three", "six"])
+    assert result.stderr.splitlines() == [
         f"Error: {file}, line 2: Byte 5 is not UTF-8; save the text as UTF-8.",
         f"Error: {file}, line 4: `text` holds a NUL character (U+0000); remove it.",
         f"Error: {file}, line 5: Byte 6 is not UTF-8; save the text as UTF-8.",
@@ -72,21 +72,21 @@ def test_lines_that_are_no_text_are_told_and_the_rest_goes_on(file: Path) -> Non
 
 
 def test_an_argument_that_is_not_utf_8() -> None:
-    (found,) = items(os.fsdecode(b"caf\xe9"))
-    assert found == Refusal("", "Byte 4 is not UTF-8; save the text as UTF-8.")
+    (item,) = items(os.fsdecode(b"caf\xe9"))
+    assert item == Refusal("", "Byte 4 is not UTF-8; save the text as UTF-8.")
 
 
 def test_long_lines_are_told_and_the_rest_goes_on(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(texts, "LINE_BYTES", 10)
     monkeypatch.setattr(texts, "READ_BYTES", 4)
     file.write_bytes(b"0123456789\n0123456789a\n" + b"x" * 1_000 + b"\nlast\n" + b"y" * 11)
-    told = "The line has more than 10 bytes; no model takes as much."
+    reason = "The line has more than 10 bytes; no model takes as much."
     assert items(file) == [
         Text(f"{file}, line 1", "0123456789"),
-        Refusal(f"{file}, line 2", told),
-        Refusal(f"{file}, line 3", told),
+        Refusal(f"{file}, line 2", reason),
+        Refusal(f"{file}, line 3", reason),
         Text(f"{file}, line 4", "last"),
-        Refusal(f"{file}, line 5", told),
+        Refusal(f"{file}, line 5", reason),
     ]
 
 
@@ -120,8 +120,8 @@ def test_lines_are_those_of_the_bytes_however_they_are_read(lines: list[bytes], 
     source: Any = BytesIO(b"\n".join(lines))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(texts, "READ_BYTES", step)
-        found = list(texts._lines(source))
-    assert found == (lines if lines[-1] else lines[:-1])
+        read = list(texts._lines(source))
+    assert read == (lines if lines[-1] else lines[:-1])
 
 
 @given(st.lists(st.one_of(st.integers(1, 300), st.integers(1, 2 * BATCH_CHARS)), max_size=400))
@@ -129,9 +129,9 @@ def test_batches_are_bounded_and_lose_nothing(lengths: list[int]) -> None:
     names = ["x" * length for length in lengths]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(texts.os.path, "exists", lambda _: False)
-        found = list(batches(names))
-    assert [item.text for batch in found for item in batch if isinstance(item, Text)] == names
-    for batch in found:
+        made = list(batches(names))
+    assert [item.text for batch in made for item in batch if isinstance(item, Text)] == names
+    for batch in made:
         assert 1 <= len(batch) <= BATCH_TEXTS
         assert len(batch) == 1 or sum(len(item.text) for item in batch if isinstance(item, Text)) <= BATCH_CHARS
 
@@ -148,16 +148,16 @@ def test_a_pipe_is_a_file(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_stops_no_other(file: Path) -> None:
     file.write_text("one\n")
     with server() as (_, url):
-        found = classify("--server", url, "/proc/self/mem", file)
-    assert (found.exit_code, found.stderr) == (1, "Error: /proc/self/mem: Input/output error.\n")
-    assert printed(found.stdout) == answers(["one"])
+        result = classify("--server", url, "/proc/self/mem", file)
+    assert (result.exit_code, result.stderr) == (1, "Error: /proc/self/mem: Input/output error.\n")
+    assert printed(result.stdout) == answers(["one"])
 
 
 def test_nothing_to_do(file: Path) -> None:
     file.write_text("\n\n")
     with server() as (backend, url):
-        found = classify("--server", url, file)
-    assert (found.exit_code, found.stdout, found.stderr, backend.asked) == (0, "", "", [])
+        result = classify("--server", url, file)
+    assert (result.exit_code, result.stdout, result.stderr, backend.asked) == (0, "", "", [])
 
 
 async def test_reading_waits_for_the_first_answer() -> None:

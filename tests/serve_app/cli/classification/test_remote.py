@@ -16,11 +16,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.errors import AntiphonError, DeadlineExceeded, ModelUnavailable, Overloaded
 from deployments.text_classification.types import ClassificationRequest, TextScores
-from serve_app.cli import servers as _servers
+from serve_app.cli import servers
 from serve_app.cli.classification.texts import BATCH_TEXTS
 from serve_app.cli.servers import ENDLESS
-from tests.serve_app.cli.classify_stub import Classifying, answers, classify, printed, server, start
-from tests.serve_app.cli.web import serving
+from tests.serve_app.cli.classification.stub import Classifying, answers, classify, printed, server, start
+from tests.serve_app.http.server import serving
 from tests.serve_app.http.stub import app_of
 
 MARKED = "the text that the server fails on"
@@ -35,7 +35,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         if seconds:
             waits.append(seconds)
 
-    monkeypatch.setattr(_servers, "sleep", sleep)
+    monkeypatch.setattr(servers, "sleep", sleep)
     monkeypatch.delenv("ANTIPHON_API_KEY", raising=False)
     return waits
 
@@ -90,8 +90,8 @@ def files(tmp_path: Path) -> tuple[list[Path], list[str]]:
 def test_a_full_server_is_waited_for_as_long_as_it_says_so(slept: list[float]) -> None:
     waits = [5, 590, 700, *range(1, 30)]
     with server(*(Overloaded("Full.", retry_after_s=wait) for wait in waits)) as (backend, url):
-        found = classify("--server", url, "a text")
-    assert (found.exit_code, printed(found.stdout), found.stderr) == (0, answers(["a text"]), "")
+        result = classify("--server", url, "a text")
+    assert (result.exit_code, printed(result.stdout), result.stderr) == (0, answers(["a text"]), "")
     assert len(backend.asked) == len(waits) + 1
     assert sum(slept) == sum(waits)
 
@@ -106,16 +106,16 @@ def test_a_full_server_that_names_no_seconds_is_not_asked_all_the_time(
         return left.pop()
 
     with serving(Starlette(routes=[Route("/v1/classify", answer, methods=["POST"])])) as url:
-        found = classify("--server", url, "a text")
-    assert (found.exit_code, printed(found.stdout)) == (0, answers(["a text"]))
+        result = classify("--server", url, "a text")
+    assert (result.exit_code, printed(result.stdout)) == (0, answers(["a text"]))
     assert slept == [1.0] * 9
 
 
 def test_a_server_that_is_not_ready_is_asked_again(slept: list[float]) -> None:
     errors = [ModelUnavailable("It is loading.")] * len(ENDLESS.pauses_s)
     with server(*errors) as (_, url):
-        found = classify("--server", url, "a text")
-    assert (found.exit_code, printed(found.stdout), found.stderr) == (0, answers(["a text"]), "")
+        result = classify("--server", url, "a text")
+    assert (result.exit_code, printed(result.stdout), result.stderr) == (0, answers(["a text"]), "")
     assert sum(slept) == sum(ENDLESS.pauses_s)
     assert list(ENDLESS.pauses_s) == sorted(ENDLESS.pauses_s)
 
@@ -123,30 +123,30 @@ def test_a_server_that_is_not_ready_is_asked_again(slept: list[float]) -> None:
 def test_it_gives_up_on_a_server_that_never_gets_ready() -> None:
     errors = [ModelUnavailable("It is loading.")] * (len(ENDLESS.pauses_s) + 1)
     with server(*errors) as (_, url):
-        found = classify("--server", url, "one", "two")
-    assert (found.exit_code, found.stdout, found.stderr) == (1, "", "Error: It is loading.\n")
+        result = classify("--server", url, "one", "two")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "Error: It is loading.\n")
 
 
 def test_a_full_server_is_there_and_gets_all_tries_again() -> None:
     away = [ModelUnavailable("It is loading.")] * len(ENDLESS.pauses_s)
     with server(*away, Overloaded("Full.", retry_after_s=1), *away) as (_, url):
-        found = classify("--server", url, "a text")
-    assert (found.exit_code, printed(found.stdout)) == (0, answers(["a text"]))
+        result = classify("--server", url, "a text")
+    assert (result.exit_code, printed(result.stdout)) == (0, answers(["a text"]))
 
 
 def test_a_connection_that_is_lost_before_any_answer_is_made_again() -> None:
     with serving(Dropping(app_of(Classifying()), 2)) as url:
-        found = classify("--server", url, MARKED)
-    assert (found.exit_code, printed(found.stdout)) == (0, answers([MARKED]))
+        result = classify("--server", url, MARKED)
+    assert (result.exit_code, printed(result.stdout)) == (0, answers([MARKED]))
 
 
 def test_a_lost_connection_is_made_again(files: tuple[list[Path], list[str]]) -> None:
     paths, texts = files
     app = Dropping(app_of(Classifying()), len(ENDLESS.pauses_s))
     with serving(app) as url:
-        found = classify("--server", url, *paths)
-    assert (found.exit_code, found.stderr, app.times) == (0, "", 0)
-    assert printed(found.stdout) == answers(texts)
+        result = classify("--server", url, *paths)
+    assert (result.exit_code, result.stderr, app.times) == (0, "", 0)
+    assert printed(result.stdout) == answers(texts)
 
 
 def test_a_server_that_is_gone_for_good_is_told_with_the_place_to_resume(
@@ -154,11 +154,11 @@ def test_a_server_that_is_gone_for_good_is_told_with_the_place_to_resume(
 ) -> None:
     paths, texts = files
     with serving(Dropping(app_of(Classifying()), float("inf"))) as url:
-        found = classify("--server", url, *paths)
-    assert found.exit_code == 1
-    assert f"Error: The server at {url} cannot be reached: " in found.stderr
-    assert found.stderr.endswith(f" Resume at {paths[1]}, line 3; what comes before is answered.\n")
-    assert printed(found.stdout) == answers(texts[: 2 * BATCH_TEXTS])
+        result = classify("--server", url, *paths)
+    assert result.exit_code == 1
+    assert f"Error: The server at {url} cannot be reached: " in result.stderr
+    assert result.stderr.endswith(f" Resume at {paths[1]}, line 3; what comes before is answered.\n")
+    assert printed(result.stdout) == answers(texts[: 2 * BATCH_TEXTS])
     assert sum(slept) == sum(ENDLESS.pauses_s)
 
 
@@ -169,9 +169,9 @@ def test_what_was_written_and_what_is_left_are_the_whole(
     paths, texts = files
     first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
     with serving(app_of(Failing([DeadlineExceeded("Too slow.")]))) as url:
-        found = classify("--server", url, *paths, "-o", first)
-        assert found.exit_code == 1
-        assert found.stderr == (
+        result = classify("--server", url, *paths, "-o", first)
+        assert result.exit_code == 1
+        assert result.stderr == (
             f"Error: Too slow. Resume at {paths[1]}, line 3, with another --output; "
             "what comes before is answered.\n"
         )
@@ -181,10 +181,10 @@ def test_what_was_written_and_what_is_left_are_the_whole(
 
 
 def test_a_server_that_is_not_there_is_told_at_once(slept: list[float]) -> None:
-    found = classify("--server", "http://127.0.0.1:9", "a text")
-    assert found.exit_code == 1
-    assert found.stderr.startswith("Error: The server at http://127.0.0.1:9 cannot be reached: ")
-    assert "Resume" not in found.stderr
+    result = classify("--server", "http://127.0.0.1:9", "a text")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: The server at http://127.0.0.1:9 cannot be reached: ")
+    assert "Resume" not in result.stderr
     assert slept == []
 
 

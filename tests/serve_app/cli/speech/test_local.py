@@ -10,12 +10,12 @@ import yaml
 
 from deployments.fish_speech.types import SpeechEvent, SpeechRequest
 from media.decode import probe
-from serve_app.cli import servers as _servers
 from serve_app.cli.progress import Bar
 from serve_app.cli.speech.local import LocalSpeaker, choose
 from serve_app.upload import Upload
 from tests.media.sound import decoded
-from tests.serve_app.cli.web import ROOT, antiphon, serving
+from tests.serve_app.cli.terminal import ROOT, antiphon
+from tests.serve_app.http.server import serving
 from tests.serve_app.http.speaking import SpeakingBackend
 from tests.serve_app.http.stub import app_of
 
@@ -24,16 +24,9 @@ RECORDING = ROOT / "samples" / "tts" / "voices" / "slt" / "hello.wav"
 TEXT = "yes green"
 
 
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No server of this machine takes part by accident."""
-    monkeypatch.setattr(_servers, "DEFAULT_SERVER", "http://127.0.0.1:9")
-    monkeypatch.delenv("ANTIPHON_SERVER", raising=False)
-
-
 def spoken(target: Path, *arguments: str | Path) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    found = antiphon("speak", *arguments, "-o", target, TEXT)
-    assert (found.exit_code, found.stdout) == (0, ""), found.stderr
+    result = antiphon("speak", *arguments, "-o", target, TEXT)
+    assert (result.exit_code, result.stdout) == (0, ""), result.stderr
     return decoded(target.read_bytes(), probe(target).sample_rate)
 
 
@@ -69,10 +62,10 @@ def test_a_server_and_the_process_itself_say_the_same(tmp_path: Path) -> None:
 
 
 def test_without_a_server_the_configured_voice_speaks(tmp_path: Path) -> None:
-    found = antiphon("speak", TEXT, "-o", tmp_path / "a.flac", "--seed", "5", "--volume", "-20", "-v")
-    assert found.exit_code == 0, found.stderr
-    assert "the model runs in this process" in found.stderr
-    assert found.stderr.endswith("seed 5\n")
+    result = antiphon("speak", TEXT, "-o", tmp_path / "a.flac", "--seed", "5", "--volume", "-20", "-v")
+    assert result.exit_code == 0, result.stderr
+    assert "the model runs in this process" in result.stderr
+    assert result.stderr.endswith("seed 5\n")
     quiet = decoded((tmp_path / "a.flac").read_bytes())
     named = spoken(tmp_path / "b.flac", "--local", "--voice", "slt", "--seed", "5")
     other = spoken(tmp_path / "c.flac", "--local", "--voice", "slt", "--seed", "6")
@@ -94,16 +87,16 @@ def test_what_cannot_be_done_here_is_a_sentence_and_1(options: list[str], senten
     args = {"models": [{"id": "sample-tts", "family": "fish_speech", "config": {"source": str(MODEL)}}]}
     application = {"name": "antiphon", "import_path": "serve_app:build", "args": args}
     config.write_text(yaml.safe_dump({"http_options": {"host": "127.0.0.1"}, "applications": [application]}))
-    found = antiphon("speak", "--config", config, *options, "-o", tmp_path / "a.wav", TEXT)
-    assert (found.exit_code, found.stdout) == (1, "")
-    assert sentence in found.stderr
-    assert "Traceback" not in found.stderr
+    result = antiphon("speak", "--config", config, *options, "-o", tmp_path / "a.wav", TEXT)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
     assert not (tmp_path / "a.wav").exists()
 
 
 def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    found = antiphon("speak", "--local", "--model", tmp_path, TEXT)
-    assert (found.exit_code, found.stdout) == (1, "")
-    assert found.stderr.startswith("Error: ")
-    assert "no model of fish-speech" in found.stderr
+    result = antiphon("speak", "--local", "--model", tmp_path, TEXT)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: ")
+    assert "no model of fish-speech" in result.stderr

@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +15,16 @@ import pytest
 
 from deployments.errors import AntiphonError, ModelUnavailable, Overloaded
 from deployments.whisper.types import Finished, Started, Transcript, TranscriptionEvent, TranscriptionRequest
-from serve_app.cli import servers as _servers
+from serve_app.cli import servers
 from serve_app.cli.transcription import inputs
 from serve_app.tasks.transcription import formats as transcripts
 from serve_app.upload import Upload
-from tests.serve_app.cli.web import LONG, ROOT, UTT01, UTT09, cli, serving
+from tests.serve_app.cli.terminal import LONG, ROOT, UTT01, UTT09, cli
+from tests.serve_app.http.server import serving, wait_until
 from tests.serve_app.http.stub import SEGMENTS, TEXT, Step, StubBackend, app_of
 
 FINISHED = Finished("en", 0.98, 5.2, 5.0)
 TRANSCRIPT = Transcript("transcribe", "en", 0.98, 5.2, 5.0, SEGMENTS)
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No server of this machine takes part by accident."""
-    monkeypatch.setattr(_servers, "DEFAULT_SERVER", "http://127.0.0.1:9")
-    monkeypatch.delenv("ANTIPHON_SERVER", raising=False)
-    monkeypatch.delenv("ANTIPHON_API_KEY", raising=False)
 
 
 class Backend(StubBackend):
@@ -73,8 +65,8 @@ def as_printed(document: dict[str, Any]) -> str:
 )
 def test_every_format_of_a_server(kind: str, expected: str) -> None:
     with server() as (_, url):
-        found = cli("--server", url, "--format", kind, UTT01)
-    assert (found.exit_code, found.stdout, found.stderr) == (0, expected, "")
+        result = cli("--server", url, "--format", kind, UTT01)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, expected, "")
 
 
 def test_every_option_reaches_the_server() -> None:
@@ -83,13 +75,13 @@ def test_every_option_reaches_the_server() -> None:
         "--word-timestamps --format verbose_json --task transcribe"
     )
     with server() as (backend, url):
-        found = cli("--server", f"{url}/v1/", *options.split(), UTT01)
+        result = cli("--server", f"{url}/v1/", *options.split(), UTT01)
         request = backend.request
     assert (request.model, request.language, request.vad) == ("large", "de", None)
     assert (request.decoding.initial_prompt, request.decoding.hotwords) == ("Hm.", "a,b")
     assert (request.decoding.beam_size, request.decoding.temperatures) == (3, (0.2, 0.4))
     assert (request.decoding.word_timestamps, request.file_name) == (True, "utt01.wav")
-    assert len(json.loads(found.stdout)["words"]) == len(TEXT.split())
+    assert len(json.loads(result.stdout)["words"]) == len(TEXT.split())
 
 
 def test_the_bytes_of_the_file_reach_the_server() -> None:
@@ -102,9 +94,9 @@ def test_the_bytes_of_the_file_reach_the_server() -> None:
 
 def test_translation_and_a_url() -> None:
     with server() as (backend, url):
-        found = cli("--server", url, "--task", "translate", "https://example.com/a%20b.mp3", "--format", "json")
+        result = cli("--server", url, "--task", "translate", "https://example.com/a%20b.mp3", "--format", "json")
         assert (backend.request.task, backend.request.url) == ("translate", "https://example.com/a%20b.mp3")
-    assert json.loads(found.stdout)["text"] == TEXT
+    assert json.loads(result.stdout)["text"] == TEXT
 
 
 def test_standard_input_and_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,10 +107,10 @@ def test_standard_input_and_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
         assert upload is not None
         assert upload.data.tobytes() == data
         monkeypatch.setattr(inputs, "PIPE_BYTES", 1000)
-        found = cli("--server", url, "-", input=data)
-    assert found.exit_code == 2
-    assert "more than" not in found.stdout
-    assert "A pipe may hold 1000 bytes" in found.stderr
+        result = cli("--server", url, "-", input=data)
+    assert result.exit_code == 2
+    assert "more than" not in result.stdout
+    assert "A pipe may hold 1000 bytes" in result.stderr
 
 
 def test_a_pipe_is_read_like_standard_input(tmp_path: Path) -> None:
@@ -164,22 +156,15 @@ def test_ctrl_c_ends_the_request() -> None:
         wait_until(lambda: backend.closed == 1)
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
-
-
 def test_several_files_come_in_their_order_and_one_failure_stops_no_other(tmp_path: Path) -> None:
     slow = (0.3, Started("en", 1, None), SEGMENTS[0], FINISHED)
     bad = tmp_path / "empty.wav"
     bad.touch()
     with server(slow) as (_, url):
-        found = cli("--server", url, UTT01, bad, UTT09)
-    assert found.exit_code == 1
-    assert found.stdout == (SEGMENTS[0].text.strip() + "\n") * 2
-    assert found.stderr == f"Error: {bad}: The file is empty.\n"
+        result = cli("--server", url, UTT01, bad, UTT09)
+    assert result.exit_code == 1
+    assert result.stdout == (SEGMENTS[0].text.strip() + "\n") * 2
+    assert result.stderr == f"Error: {bad}: The file is empty.\n"
 
 
 def test_results_go_to_files(tmp_path: Path) -> None:
@@ -212,9 +197,9 @@ def test_results_go_to_files(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_usage_is_a_sentence_and_2(arguments: list[str], sentence: str) -> None:
-    found = cli(*arguments)
-    assert found.exit_code == 2
-    assert sentence in " ".join(found.stderr.split())
+    result = cli(*arguments)
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.stderr.split())
 
 
 @pytest.mark.parametrize(
@@ -227,15 +212,15 @@ def test_wrong_usage_is_a_sentence_and_2(arguments: list[str], sentence: str) ->
 )
 def test_what_a_server_refuses_is_a_sentence_and_1(script: Sequence[Step], sentence: str) -> None:
     with server(script) as (_, url):
-        found = cli("--server", url, UTT01)
-    assert (found.exit_code, found.stdout, found.stderr) == (1, "", f"Error: {sentence}\n")
+        result = cli("--server", url, UTT01)
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {sentence}\n")
 
 
 def test_fields_that_the_server_refuses() -> None:
     with server() as (_, url):
-        found = cli("--server", url, "--language", "klingon", UTT01)
-    assert found.exit_code == 1
-    assert "`language` has to be an ISO-639-1 code" in found.stderr
+        result = cli("--server", url, "--language", "klingon", UTT01)
+    assert result.exit_code == 1
+    assert "`language` has to be an ISO-639-1 code" in result.stderr
 
 
 def test_a_full_server_is_asked_again() -> None:
@@ -243,14 +228,14 @@ def test_a_full_server_is_asked_again() -> None:
         _,
         url,
     ):
-        found = cli("--server", url, UTT01)
-    assert (found.exit_code, found.stdout) == (0, TEXT + "\n")
+        result = cli("--server", url, UTT01)
+    assert (result.exit_code, result.stdout) == (0, TEXT + "\n")
 
 
 def test_no_server_at_the_given_address() -> None:
-    found = cli("--server", "http://127.0.0.1:9", UTT01)
-    assert found.exit_code == 1
-    assert "The server at http://127.0.0.1:9 cannot be reached" in found.stderr
+    result = cli("--server", "http://127.0.0.1:9", UTT01)
+    assert result.exit_code == 1
+    assert "The server at http://127.0.0.1:9 cannot be reached" in result.stderr
 
 
 def test_keys_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,6 +248,6 @@ def test_keys_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_server_at_the_usual_place_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with server() as (_, url):
-        monkeypatch.setattr(_servers, "DEFAULT_SERVER", url)
-        found = cli(UTT01)
-    assert (found.stdout, found.stderr) == (TEXT + "\n", "")
+        monkeypatch.setattr(servers, "DEFAULT_SERVER", url)
+        result = cli(UTT01)
+    assert (result.stdout, result.stderr) == (TEXT + "\n", "")

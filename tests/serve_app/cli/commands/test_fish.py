@@ -16,7 +16,7 @@ from media.decode import probe
 from media.encode import encode
 from tests.deployments.fish_speech.codec.support import GOLDENS, VQGAN, golden, write_vits
 from tests.media.sound import decoded, sweep
-from tests.serve_app.cli.web import ROOT, antiphon
+from tests.serve_app.cli.terminal import ROOT, antiphon
 
 MODEL = ROOT / "samples" / "tts" / "model"
 VOICE = ROOT / "samples" / "tts" / "voices" / "slt" / "hello"
@@ -38,9 +38,9 @@ def fish(*arguments: str | Path) -> Result:
 
 def done(*arguments: str | Path) -> str:
     """What a step says when it is done."""
-    found = fish(*arguments)
-    assert (found.exit_code, found.stdout) == (0, ""), found.stderr
-    return found.stderr
+    result = fish(*arguments)
+    assert (result.exit_code, result.stdout) == (0, ""), result.stderr
+    return result.stderr
 
 
 def codes_of(folder: Path) -> list[np.ndarray[tuple[int, int], np.dtype[np.int32]]]:
@@ -77,12 +77,12 @@ def test_a_recording_becomes_codes(voice: Path) -> None:
 
 
 def test_codes_become_a_recording(voice: Path, tmp_path: Path) -> None:
-    told = done("decode", "-i", voice, "-o", tmp_path / "new" / "a.wav", "-ckpt", MODEL)
+    message = done("decode", "-i", voice, "-o", tmp_path / "new" / "a.wav", "-ckpt", MODEL)
     codes = np.load(voice)
     codec = load_firefly(FIREFLY, "cpu")
     sound = codec.decode(torch.from_numpy(codes[None]), [Condition()])[0].numpy()
     assert (tmp_path / "new" / "a.wav").read_bytes() == encode(sound, "wav", codec.sample_rate)
-    assert re.fullmatch(rf"{tmp_path}/new/a.wav: [\d.]+ s in [\d.]+ s, [\d.]+ tokens/s\n", told)
+    assert re.fullmatch(rf"{tmp_path}/new/a.wav: [\d.]+ s in [\d.]+ s, [\d.]+ tokens/s\n", message)
 
 
 def test_long_codes_are_decoded_in_windows_as_if_at_once(tmp_path: Path) -> None:
@@ -96,19 +96,19 @@ def test_long_codes_are_decoded_in_windows_as_if_at_once(tmp_path: Path) -> None
 
 def test_a_text_becomes_codes_in_a_voice(voice: Path, tmp_path: Path) -> None:
     options = ["--prompt-text", SAID, "--prompt-tokens", voice, "--checkpoint-path", MODEL]
-    told = done(
+    message = done(
         "generate", "--text", TEXT, *options, "--num-samples", "3", "--output-dir", tmp_path / "out", "--compile"
     )
-    found = codes_of(tmp_path / "out")
-    assert len(found) == 3
-    for codes in found:
+    samples = codes_of(tmp_path / "out")
+    assert len(samples) == 3
+    for codes in samples:
         assert (codes.dtype, codes.shape[0]) == (np.int32, 4)
         assert 10 < codes.shape[1] < 100  # two words, at 25 frames a second
         assert 0 <= codes.min() <= codes.max() < 1_024
-    assert "--compile does nothing on a CPU." in told
-    assert re.search(r"out/codes_0.npy and 2 more in [\d.]+ s, [\d.]+ tokens/s\n$", told)
+    assert "--compile does nothing on a CPU." in message
+    assert re.search(r"out/codes_0.npy and 2 more in [\d.]+ s, [\d.]+ tokens/s\n$", message)
     done("decode", "-i", tmp_path / "out" / "codes_0.npy", "-o", tmp_path / "a.mp3", "-ckpt", MODEL)
-    assert probe(tmp_path / "a.mp3").duration_s == pytest.approx(found[0].shape[1] / 25, abs=0.1)
+    assert probe(tmp_path / "a.mp3").duration_s == pytest.approx(samples[0].shape[1] / 25, abs=0.1)
 
 
 def test_seeds_say_what_comes_out(tmp_path: Path) -> None:
@@ -195,9 +195,9 @@ def test_the_original_s_codes_give_the_original_s_sound(old_model: Path, tmp_pat
 def test_wrong_usage_is_a_sentence_and_2(arguments: list[str | Path], sentence: str, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
-        found = fish(*arguments)
-    assert found.exit_code == 2
-    assert sentence in " ".join(found.stderr.replace("│", " ").split())
+        result = fish(*arguments)
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.stderr.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(
@@ -219,9 +219,9 @@ def test_codes_that_are_none(name: str, data: bytes | np.ndarray, sentence: str,
         path.write_bytes(data)
     else:
         np.save(path, data, allow_pickle=True)
-    found = fish("decode", "-i", path, "-o", tmp_path / "a.wav", "-ckpt", MODEL)
-    assert (found.exit_code, found.stdout) == (1, "")
-    assert sentence in found.stderr
+    result = fish("decode", "-i", path, "-o", tmp_path / "a.wav", "-ckpt", MODEL)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert sentence in result.stderr
     assert not (tmp_path / "a.wav").exists()
 
 
@@ -256,10 +256,10 @@ def test_what_cannot_be_done_is_a_sentence_and_1(voice: Path, old_model: Path, t
             "decode", "-i", voice, "-o", tmp_path / "a.wav", "-ckpt", MODEL, "-r", short,
         ],
     }.items():  # fmt: skip
-        found = fish(*arguments)
-        assert (found.exit_code, found.stdout) == (1, ""), (sentence, found.stderr)
-        assert sentence in found.stderr
-        assert "Traceback" not in found.stderr
+        result = fish(*arguments)
+        assert (result.exit_code, result.stdout) == (1, ""), (sentence, result.stderr)
+        assert sentence in result.stderr
+        assert "Traceback" not in result.stderr
     assert not (tmp_path / "fake.npy").exists()
 
 

@@ -49,8 +49,8 @@ def run(database: Database) -> Callable[..., Result]:
 
 
 def states(database: Database) -> dict[tuple[str, int], str]:
-    found = database.transact(queue.recent)
-    return {(row.owner, row.number): row.state for row in found}
+    rows = database.transact(queue.recent)
+    return {(row.owner, row.number): row.state for row in rows}
 
 
 def test_list(run: Callable[..., Result]) -> None:
@@ -72,9 +72,9 @@ def test_list(run: Callable[..., Result]) -> None:
 
 def test_list_of_a_job_as_json(run: Callable[..., Result]) -> None:
     result = run("list", "--job", "one", "--state", "dead", "--json")
-    (found,) = map(json.loads, result.output.splitlines())
-    assert (found["job"], found["number"], found["state"], found["last_status"]) == ("one", 1, "dead", 410)
-    assert (found["finished"], found["next"]) == ("1970-01-01T00:01:42+00:00", None)
+    (webhook,) = map(json.loads, result.output.splitlines())
+    assert (webhook["job"], webhook["number"], webhook["state"], webhook["last_status"]) == ("one", 1, "dead", 410)
+    assert (webhook["finished"], webhook["next"]) == ("1970-01-01T00:01:42+00:00", None)
     assert len(run("list", "--limit", "2").output.splitlines()) == 3
 
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,35 +15,21 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from deployments.errors import AntiphonError, InvalidRequest
-from serve_app.cli import servers as _servers
+from serve_app.cli import servers
 from serve_app.cli.classification.run import AT_ONCE
 from serve_app.cli.classification.texts import BATCH_TEXTS
-from tests.serve_app.cli.classify_stub import LONGEST, answers, classify, printed, read_some, server, start
-from tests.serve_app.cli.web import ROOT, serving
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No server of this machine takes part by accident."""
-    monkeypatch.setattr(_servers, "DEFAULT_SERVER", "http://127.0.0.1:9")
-    monkeypatch.delenv("ANTIPHON_SERVER", raising=False)
-    monkeypatch.delenv("ANTIPHON_API_KEY", raising=False)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
+from tests.serve_app.cli.classification.stub import LONGEST, answers, classify, printed, read_some, server, start
+from tests.serve_app.cli.terminal import ROOT
+from tests.serve_app.http.server import serving, wait_until
 
 
 def test_texts_files_and_standard_input_come_in_their_order(tmp_path: Path) -> None:
     file = tmp_path / "posts.txt"
     file.write_text("three\nfour\n")
     with server() as (backend, url):
-        found = classify("--server", url, "one", "zwei 🙂", file, "-", "last", input="five\nsix\n")
-    assert (found.exit_code, found.stderr) == (0, "")
-    assert printed(found.stdout) == answers(["one", "zwei 🙂", "three", "four", "five", "six", "last"])
+        result = classify("--server", url, "one", "zwei 🙂", file, "-", "last", input="five\nsix\n")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert printed(result.stdout) == answers(["one", "zwei 🙂", "three", "four", "five", "six", "last"])
     assert len(backend.asked) == 1
 
 
@@ -80,8 +65,8 @@ def test_the_model_and_the_key_reach_the_server(monkeypatch: pytest.MonkeyPatch)
 )
 def test_a_wrong_model_is_told_once(model: str, sentence: str) -> None:
     with server() as (_, url):
-        found = classify("--server", url, "--model", model, "one", "two", "three")
-    assert (found.exit_code, found.stdout, found.stderr) == (1, "", f"Error: {sentence}\n")
+        result = classify("--server", url, "--model", model, "one", "two", "three")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {sentence}\n")
 
 
 def test_a_refused_text_is_told_with_its_place_and_stops_no_other(tmp_path: Path) -> None:
@@ -90,10 +75,10 @@ def test_a_refused_text_is_told_with_its_place_and_stops_no_other(tmp_path: Path
     file = tmp_path / "posts.txt"
     file.write_text("\n".join(texts))
     with server() as (_, url):
-        found = classify("--server", url, file)
-    assert found.exit_code == 1
-    assert printed(found.stdout) == answers([text for text in texts if len(text) <= LONGEST])
-    assert found.stderr.splitlines() == [
+        result = classify("--server", url, file)
+    assert result.exit_code == 1
+    assert printed(result.stdout) == answers([text for text in texts if len(text) <= LONGEST])
+    assert result.stderr.splitlines() == [
         f"Error: {file}, line {line}: The text is too long; cut it." for line in (18, 200)
     ]
 
@@ -101,25 +86,25 @@ def test_a_refused_text_is_told_with_its_place_and_stops_no_other(tmp_path: Path
 def test_a_server_that_takes_few_texts_at_a_time_gets_few() -> None:
     texts = [f"text {number}" for number in range(50)]
     with server(max_texts=7) as (_, url):
-        found = classify("--server", url, *texts)
-    assert (found.exit_code, printed(found.stdout)) == (0, answers(texts))
+        result = classify("--server", url, *texts)
+    assert (result.exit_code, printed(result.stdout)) == (0, answers(texts))
 
 
 def test_a_server_that_takes_few_bytes_at_a_time_gets_few() -> None:
     texts = [f"text {number}" for number in range(100)]
     with server(upload_bytes=300) as (_, url):
-        found = classify("--server", url, *texts, "x" * 400)
-    assert (found.exit_code, printed(found.stdout)) == (1, answers(texts))
-    assert found.stderr.startswith("Error: argument 101: The request body is larger than the 300 bytes")
+        result = classify("--server", url, *texts, "x" * 400)
+    assert (result.exit_code, printed(result.stdout)) == (1, answers(texts))
+    assert result.stderr.startswith("Error: argument 101: The request body is larger than the 300 bytes")
 
 
 def test_a_refused_argument_needs_a_place_only_among_others() -> None:
     long = "x" * (LONGEST + 1)
     with server() as (_, url):
         assert classify("--server", url, long).stderr == "Error: The text is too long; cut it.\n"
-        found = classify("--server", url, "one", long, " ")
-    assert printed(found.stdout) == answers(["one"])
-    assert found.stderr == (
+        result = classify("--server", url, "one", long, " ")
+    assert printed(result.stdout) == answers(["one"])
+    assert result.stderr == (
         "Error: argument 2: The text is too long; cut it.\nError: argument 3: The text is blank; leave it out.\n"
     )
 
@@ -134,19 +119,19 @@ def test_a_refused_argument_needs_a_place_only_among_others() -> None:
 def test_what_concerns_all_texts_ends_the_command(error: Exception, sentence: str) -> None:
     lines = "\n".join(f"text {number}" for number in range(3 * BATCH_TEXTS))
     with server(0.2, error) as (_, url):
-        found = classify("--server", url, "-", input=lines)
-    assert found.exit_code == 1
-    done = printed(found.stdout)  # the batch whose turn it was to fail is the first or the second to arrive
+        result = classify("--server", url, "-", input=lines)
+    assert result.exit_code == 1
+    done = printed(result.stdout)  # the batch whose turn it was to fail is the first or the second to arrive
     resume = f" Resume at standard input, line {len(done) + 1}; what comes before is answered." if done else ""
-    assert found.stderr == f"Error: {sentence}{resume}\n"
+    assert result.stderr == f"Error: {sentence}{resume}\n"
     assert done == answers(lines.split("\n"))[: len(done)]
     assert len(done) in (0, BATCH_TEXTS)
 
 
 def test_no_server_at_the_given_address() -> None:
-    found = classify("--server", "http://127.0.0.1:9", "a text")
-    assert (found.exit_code, found.stdout) == (1, "")
-    assert "The server at http://127.0.0.1:9 cannot be reached" in found.stderr
+    result = classify("--server", "http://127.0.0.1:9", "a text")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "The server at http://127.0.0.1:9 cannot be reached" in result.stderr
 
 
 @pytest.mark.parametrize("body", [{"ok": True}, [], [1, 2]])
@@ -155,9 +140,9 @@ def test_a_server_of_another_kind(body: object) -> None:
         return JSONResponse(body)
 
     with serving(Starlette(routes=[Route("/v1/classify", answer, methods=["POST"])])) as url:
-        found = classify("--server", url, "a text")
-    assert (found.exit_code, found.stdout) == (1, "")
-    assert "did not answer with scores; is it an Antiphon?" in found.stderr
+        result = classify("--server", url, "a text")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "did not answer with scores; is it an Antiphon?" in result.stderr
 
 
 def test_results_go_to_a_file(tmp_path: Path) -> None:
@@ -165,8 +150,8 @@ def test_results_go_to_a_file(tmp_path: Path) -> None:
     empty = tmp_path / "empty.txt"
     empty.touch()
     with server() as (_, url):
-        found = classify("--server", url, "one", "zwei ü", "-o", target)
-        assert (found.exit_code, found.stdout) == (0, "")
+        result = classify("--server", url, "one", "zwei ü", "-o", target)
+        assert (result.exit_code, result.stdout) == (0, "")
         assert classify("--server", url, empty, "-o", tmp_path / "none.jsonl").exit_code == 0
     assert printed(target.read_text(encoding="utf-8")) == answers(["one", "zwei ü"])
     assert (tmp_path / "none.jsonl").read_bytes() == b""
@@ -187,16 +172,16 @@ def test_wrong_usage_is_a_sentence_and_2(
     arguments: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    found = classify(*arguments)
-    assert found.exit_code == 2
-    assert sentence in " ".join(found.stderr.replace("│", " ").split())
+    result = classify(*arguments)
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.stderr.replace("│", " ").split())
 
 
 def test_a_server_at_the_usual_place_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with server() as (_, url):
-        monkeypatch.setattr(_servers, "DEFAULT_SERVER", url)
-        found = classify("a text")
-    assert (printed(found.stdout), found.stderr) == (answers(["a text"]), "")
+        monkeypatch.setattr(servers, "DEFAULT_SERVER", url)
+        result = classify("a text")
+    assert (printed(result.stdout), result.stderr) == (answers(["a text"]), "")
 
 
 def test_many_lines_with_few_requests_at_a_time(tmp_path: Path) -> None:
@@ -205,9 +190,9 @@ def test_many_lines_with_few_requests_at_a_time(tmp_path: Path) -> None:
     file.write_text("".join(f"{text}\n" for text in texts))
     together = asyncio.Barrier(AT_ONCE)
     with server(*[together] * AT_ONCE, 0.2) as (backend, url):
-        found = classify("--server", url, file)
-    assert (found.exit_code, found.stderr) == (0, "")
-    assert printed(found.stdout) == answers(texts)
+        result = classify("--server", url, file)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert printed(result.stdout) == answers(texts)
     assert backend.most_active == AT_ONCE
     assert max(len(request.texts) for request in backend.asked) == BATCH_TEXTS
     assert len(backend.asked) < 10_000 / BATCH_TEXTS * 1.1

@@ -10,25 +10,18 @@ import pytest
 import yaml
 
 from deployments.text_classification.types import ClassificationRequest, TextScores
-from serve_app.cli import servers as _servers
 from serve_app.cli.classification.local import NO_LIMIT, LocalClassifier, choose
 from serve_app.cli.progress import Bar
 from serve_app.config.app import TextClassificationEntry
 from serve_app.gateway.models import ModelIndex
 from tests.deployments.text_classification.support import LABELS, SENTENCES, random_checkpoint
-from tests.serve_app.cli.classify_stub import classify, printed, start
-from tests.serve_app.cli.web import ROOT, serving
+from tests.serve_app.cli.classification.stub import classify, printed, start
+from tests.serve_app.cli.terminal import ROOT
+from tests.serve_app.http.server import serving
 from tests.serve_app.http.stub import StubBackend, app_of
 
 TESTSET = ROOT / "samples" / "classifier" / "testset.jsonl"
 LONG = "far too long " * 5_000
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No server of this machine takes part by accident."""
-    monkeypatch.setattr(_servers, "DEFAULT_SERVER", "http://127.0.0.1:9")
-    monkeypatch.delenv("ANTIPHON_SERVER", raising=False)
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +47,9 @@ def config(model: Path, tmp_path: Path) -> Path:
 
 
 def test_a_folder_is_a_model(model: Path, tmp_path: Path) -> None:
-    found = classify("--model", model, *SENTENCES)
-    assert found.exit_code == 0
-    answers = printed(found.stdout)
+    result = classify("--model", model, *SENTENCES)
+    assert result.exit_code == 0
+    answers = printed(result.stdout)
     assert [answer["text"] for answer in answers] == list(SENTENCES)
     for answer in answers:
         assert list(answer) == ["text", *LABELS, "label", "truncated"]
@@ -71,17 +64,17 @@ def test_a_folder_is_a_model(model: Path, tmp_path: Path) -> None:
 def test_queues_do_not_limit_a_process_of_ones_own(config: Path) -> None:
     choice = choose("tweets", config)
     assert (choice.name, choice.config.queue_requests) == ("tweets", NO_LIMIT["queue_requests"])
-    found = classify("--config", config, "-", input="\n".join(SENTENCES * 100))
-    assert [answer["text"] for answer in printed(found.stdout)] == list(SENTENCES * 100)
-    assert (found.exit_code, found.stderr) == (0, "")
+    result = classify("--config", config, "-", input="\n".join(SENTENCES * 100))
+    assert [answer["text"] for answer in printed(result.stdout)] == list(SENTENCES * 100)
+    assert (result.exit_code, result.stderr) == (0, "")
 
 
 def test_the_limit_of_a_text_stays_and_stops_no_other(config: Path) -> None:
-    found = classify("--config", config, "one", LONG, "two")
-    assert found.exit_code == 1
-    assert [answer["text"] for answer in printed(found.stdout)] == ["one", "two"]
-    assert found.stderr.startswith("Error: argument 2: ")
-    assert f"{len(LONG)} characters, more than the 200" in found.stderr
+    result = classify("--config", config, "one", LONG, "two")
+    assert result.exit_code == 1
+    assert [answer["text"] for answer in printed(result.stdout)] == ["one", "two"]
+    assert result.stderr.startswith("Error: argument 2: ")
+    assert f"{len(LONG)} characters, more than the 200" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -92,16 +85,16 @@ def test_the_limit_of_a_text_stays_and_stops_no_other(config: Path) -> None:
     ],
 )
 def test_what_cannot_be_done_here_is_a_sentence_and_1(options: list[str], sentence: str, config: Path) -> None:
-    found = classify("--config", config, *options, "a text")
-    assert (found.exit_code, found.stdout) == (1, "")
-    assert sentence in found.stderr
-    assert "Traceback" not in found.stderr
+    result = classify("--config", config, *options, "a text")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_a_wrong_configuration_is_told() -> None:
-    found = classify("--config", ROOT / "pyproject.toml", "a text")
-    assert found.exit_code == 1
-    assert "The configuration is wrong." in found.stderr
+    result = classify("--config", ROOT / "pyproject.toml", "a text")
+    assert result.exit_code == 1
+    assert "The configuration is wrong." in result.stderr
 
 
 class RealBackend(StubBackend):
@@ -156,9 +149,9 @@ def test_ctrl_c_ends_it_wherever_it_is(seconds: float, model: Path, tmp_path: Pa
 
 def test_without_a_server_it_works_by_itself() -> None:
     sentences = [json.loads(line) for line in TESTSET.read_text().splitlines()]
-    found = classify("-", input="\n".join(sentence["text"] for sentence in sentences))
-    assert found.exit_code == 0
-    assert "the model runs in this process" in found.stderr
-    answers = printed(found.stdout)
+    result = classify("-", input="\n".join(sentence["text"] for sentence in sentences))
+    assert result.exit_code == 0
+    assert "the model runs in this process" in result.stderr
+    answers = printed(result.stdout)
     right = sum(answer["label"] == sentence["label"] for answer, sentence in zip(answers, sentences, strict=True))
     assert right > 0.75 * len(sentences)

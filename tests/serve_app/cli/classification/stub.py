@@ -17,7 +17,8 @@ from deployments.text_classification.types import ClassificationRequest, TextSco
 from serve_app.classifications import as_object
 from serve_app.config.app import TextClassificationEntry
 from serve_app.gateway.models import ModelIndex
-from tests.serve_app.cli.web import ROOT, antiphon, serving
+from tests.serve_app.cli.terminal import ROOT, antiphon
+from tests.serve_app.http.server import serving
 from tests.serve_app.http.stub import MODELS, StubBackend, app_of
 
 LONGEST = 1_000

@@ -6,41 +6,32 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
 from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
-from serve_app.cli import progress as _progress
-from serve_app.cli import servers as _servers
 from serve_app.cli.transcription import progress
 from serve_app.cli.transcription.local import NO_LIMIT, LocalTranscriber, choose
 from serve_app.upload import Upload
-from tests.serve_app.cli.web import LONG, ROOT, UTT01, UTT09, cli, serving
+from tests.serve_app.cli.terminal import LONG, ROOT, UTT01, UTT09, cli
+from tests.serve_app.http.server import serving
 from tests.serve_app.http.stub import StubBackend, app_of
 
 
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No server of this machine takes part by accident."""
-    monkeypatch.setattr(_servers, "DEFAULT_SERVER", "http://127.0.0.1:9")
-    monkeypatch.delenv("ANTIPHON_SERVER", raising=False)
-
-
 def test_without_a_server_it_works_by_itself() -> None:
-    found = cli(UTT01)
-    assert (found.exit_code, found.stdout) == (0, "two two three seven five\n")
-    assert "the model runs in this process" in found.stderr
+    result = cli(UTT01)
+    assert (result.exit_code, result.stdout) == (0, "two two three seven five\n")
+    assert "the model runs in this process" in result.stderr
 
 
 def test_a_folder_is_a_model(tmp_path: Path) -> None:
     folder = ROOT / "samples" / "asr" / "model"
     assert cli("--model", folder, UTT09).stdout == "the green door and the small coffee\n"
-    found = cli("--model", tmp_path, UTT09)
-    assert found.exit_code == 1
-    assert "holds none of the files of a model" in found.stderr
+    result = cli("--model", tmp_path, UTT09)
+    assert result.exit_code == 1
+    assert "holds none of the files of a model" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -53,10 +44,10 @@ def test_a_folder_is_a_model(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_done_here_is_a_sentence_and_1(options: list[str], sentence: str) -> None:
-    found = cli("--local", *options, UTT01)
-    assert found.exit_code == 1
-    assert sentence in found.stderr
-    assert "Traceback" not in found.stderr
+    result = cli("--local", *options, UTT01)
+    assert result.exit_code == 1
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_queues_do_not_limit_a_process_of_ones_own() -> None:
@@ -113,26 +104,6 @@ def test_ctrl_c_ends_it_wherever_it_is(seconds: float) -> None:
         _, error = process.communicate(timeout=20)
     assert process.returncode == 1
     assert b"Traceback" not in error
-
-
-def test_the_bar_appears_when_it_takes_long(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_progress, "PATIENCE_S", 0.0)
-        with progress.ProgressBar(2, shown=True) as bar:
-            bar.say("loading")
-            bar.update(0, 30.0, 60.0)
-            bar.update(1, 0.0, 40.0)
-            time.sleep(0.15)
-            bar.update(0, 50.0)
-            shown = capsys.readouterr().err
-            bar.finish(0)
-            bar.finish(1)
-    assert "loading" in shown
-    assert "50/100" in shown
-    capsys.readouterr()
-    with progress.ProgressBar(1, shown=True) as bar:
-        bar.update(0, 1.0, 2.0)
-    assert capsys.readouterr().err == ""
 
 
 def test_a_models_classifier_comes_along(tmp_path: Path) -> None:
