@@ -10,8 +10,8 @@ from deployments.fish_speech.types import Decoded, NewVoice, SpeechEvent, Speech
 from deployments.model_state import ModelState
 from deployments.text_classification.types import ClassificationRequest, TextScores
 from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
+from serve_app.fields.audio import Upload
 from serve_app.gateway.models import ModelIndex
-from serve_app.upload import Upload
 
 
 class Backend(Protocol):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from deployments.errors import ForbiddenUrl, InvalidRequest, PayloadTooLarge
+from serve_app.fields.audio import Upload
 from serve_app.off_loop import off_loop
-from serve_app.upload import Upload
 
 LARGE_TEXT = 64 * 1024  # characters; what has more is decoded on a thread
 LONGEST_PREFIX = 256

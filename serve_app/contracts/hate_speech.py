@@ -8,13 +8,13 @@ from typing import Any
 from deployments.deadline import within
 from deployments.errors import AntiphonError, InternalError, InvalidRequest
 from deployments.text_classification.types import ClassificationRequest, TextScores
-from serve_app.classifications import as_object
 from serve_app.config.app import ModelTask
 from serve_app.contracts.contract import Item, JobContext, JobInput, JobResult, Notice
 from serve_app.contracts.options import model_name
 from serve_app.fields.form_values import FALSE, TRUE
 from serve_app.off_loop import off_loop
 from serve_app.request_id import request_id
+from serve_app.tasks.classification.answers import as_object
 
 KEYS = ("prompt", "text")
 MANY_TEXTS = 100

@@ -1,18 +1,27 @@
-"""The bytes of an audio file in a field: as they are, or as base64."""
+"""The bytes of an audio file in a field, as they are or as base64, and on their way to a replica."""
 
 import binascii
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BeforeValidator
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
-from serve_app.upload import Upload
+from deployments.errors import InvalidRequest
 
 STEP = 1024**2  # characters after which other threads have their turn
 _PREFIX = "data:"
 _BLANK = b" \t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Bytes of an uploaded file: uint8, one-dimensional."""
+
+    data: NDArray[np.uint8]
 
 
 def uploads_of(files: Iterable[bytes]) -> tuple[Upload, ...]:
@@ -44,3 +53,13 @@ def _decoded(text: str) -> bytes:
 
 AudioBytes = Annotated[bytes, BeforeValidator(_file)]
 """Bytes of a file. Text is base64, with or without a ``data:`` prefix."""
+
+_BYTES: TypeAdapter[bytes] = TypeAdapter(AudioBytes)
+
+
+def audio_of(value: Any, name: str) -> Upload:
+    """The file in a field of this name. Raises InvalidRequest for what is no base64, or empty."""
+    try:
+        return uploads_of([_BYTES.validate_python(value)])[0]
+    except ValidationError as error:
+        raise InvalidRequest(f"`{name}` has to be an audio file in base64.", param=name) from error

@@ -14,7 +14,9 @@ TRUE = frozenset({"true", "1", "yes", "on"})
 FALSE = frozenset({"false", "0", "no", "off"})
 NONE = frozenset({"none", "null"})
 LONGEST_QUOTE = 60
-MAX_ENTRIES = 20_000
+MAX_FIELDS = 2_000
+MAX_TEXT_BYTES = 4 * 1024**2  # of all fields together
+MAX_ENTRIES = 20_000  # of one list
 _NUMBER = re.compile(r"[+-]?(\d{1,100}(\.\d{0,100})?|\.\d{1,100})(e[+-]?\d{1,4})?", re.ASCII | re.IGNORECASE)
 
 

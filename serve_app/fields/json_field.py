@@ -1,13 +1,17 @@
-"""One field of a JSON body, and the fields that a client sent."""
+"""One field of a JSON body, the fields that a client sent, and the header that names those nobody here knows."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
+from urllib.parse import quote
 
 from deployments.errors import InvalidRequest
 from serve_app.fields.form_values import as_form_text, fits, wrong_value
 from serve_app.fields.schema_words import Schema, expectation, plain_schema
 
+MAX_NAMES = 32
+LONGEST_NAME = 64
 JSON_TYPES: Mapping[str, set[type]] = {
     "string": {str},
     "boolean": {bool},
@@ -94,3 +98,9 @@ def sort_fields(body: Mapping[str, Any], table: Iterable[JsonField]) -> JsonFiel
                 f"`{row.name}` is missing; it has to be {expectation(row.schema)}.", param=row.name
             )
     return JsonFields(values, names, tuple(name for name in body if name not in known))
+
+
+def ignored_header(names: Iterable[str]) -> dict[str, str]:
+    """``X-Ignored-Fields`` with the first names, or nothing if there are none."""
+    quoted = [quote(name[:LONGEST_NAME], safe="[]()_-.:", errors="replace") for name in islice(names, MAX_NAMES)]
+    return {"X-Ignored-Fields": ", ".join(quoted)} if quoted else {}

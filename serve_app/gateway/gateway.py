@@ -33,9 +33,9 @@ from deployments.text_classification.config import TextClassificationConfig
 from deployments.text_classification.types import ClassificationRequest, TextScores
 from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
 from serve_app.config.app import AppConfig, ModelEntry
+from serve_app.fields.audio import Upload
 from serve_app.gateway.models import ModelIndex, Resolved
 from serve_app.resume import SpeechResume, TranscriptionResume
-from serve_app.upload import Upload
 
 logger = logging.getLogger("ray.serve")
 

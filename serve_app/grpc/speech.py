@@ -11,10 +11,10 @@ from deployments.errors import InvalidRequest
 from deployments.fish_speech.types import Finished, SamplingOptions, SpeechRequest, Started
 from deployments.fish_speech.types import Voice as LibraryVoice
 from media.encode import AudioFormat
+from serve_app.fields.audio import Upload
 from serve_app.fields.schema_words import expectation
 from serve_app.grpc.protos import speech_pb2 as protocol
 from serve_app.tasks.speech.encoding import Container, EncodedPart, SpeechFile
-from serve_app.upload import Upload
 
 FORMATS: Mapping[int, AudioFormat] = {
     protocol.AUDIO_FORMAT_UNSPECIFIED: "wav",

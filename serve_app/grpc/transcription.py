@@ -16,10 +16,10 @@ from deployments.whisper.types import (
     TranscriptionEvent,
     Word,
 )
+from serve_app.fields.audio import Upload
+from serve_app.fields.form_values import MAX_FIELDS, MAX_TEXT_BYTES
 from serve_app.grpc.protos import transcription_pb2 as protocol
-from serve_app.http.bodies.form import MAX_FIELDS, MAX_TEXT_BYTES
 from serve_app.tasks.transcription.parse import TranscriptionForm, parse_form
-from serve_app.upload import Upload
 
 TASKS: dict[int, Task] = {
     protocol.TASK_UNSPECIFIED: "transcribe",

@@ -8,12 +8,12 @@ from starlette.routing import Route
 
 from deployments.text_classification.types import TextScores
 from serve_app.backend import Backend
-from serve_app.classifications import as_object
 from serve_app.http.bodies.json_body import read_json
 from serve_app.http.errors import Json
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.off_loop import off_loop
+from serve_app.tasks.classification.answers import as_object
 from serve_app.tasks.classification.fields import Question, classification_question
 
 

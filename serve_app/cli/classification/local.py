@@ -7,10 +7,10 @@ from typing import Any
 from deployments.text_classification.config import TextClassificationConfig
 from deployments.text_classification.deployment import TextClassificationReplica
 from deployments.text_classification.types import ClassificationRequest
-from serve_app.classifications import as_object
 from serve_app.cli import local as _in_process
 from serve_app.cli.local import Choice, Kind, LocalModel, board
 from serve_app.cli.progress import Bar
+from serve_app.tasks.classification.answers import as_object
 
 NO_LIMIT = {"queue_tokens": 1_000_000_000, "queue_requests": 1_000_000, "max_texts": 100_000}
 CLASSIFIER = Kind("classification", TextClassificationConfig, NO_LIMIT)

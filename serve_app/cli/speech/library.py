@@ -10,8 +10,8 @@ import httpx
 
 from deployments.errors import AntiphonError
 from serve_app.cli.servers import CONNECT_S, ServerClient, check
+from serve_app.tasks.speech.voice_fields import VOICES_PATH
 
-PATH = "/v1/audio/voices"
 Fields = dict[str, Any]
 
 
@@ -20,7 +20,7 @@ class VoiceLibraryClient(ServerClient):
 
     async def list(self) -> "Sequence[Fields]":
         """All voices."""
-        voices: Sequence[Fields] = (await self._ask("GET", PATH))["data"]
+        voices: Sequence[Fields] = (await self._ask("GET", VOICES_PATH))["data"]
         return voices
 
     async def add(self, recordings: "Sequence[Path]", texts: Sequence[str], fields: Fields) -> Fields:
@@ -28,11 +28,11 @@ class VoiceLibraryClient(ServerClient):
         with ExitStack() as stack:
             files = [("audio_sample", (path.name, stack.enter_context(path.open("rb")))) for path in recordings]
             data = {**self._model, **fields, **({"text": list(texts)} if texts else {})}
-            return await self._ask("POST", PATH, data=data, files=files)
+            return await self._ask("POST", VOICES_PATH, data=data, files=files)
 
     async def delete(self, voice_id: str) -> None:
         """Remove a voice."""
-        await self._ask("DELETE", f"{PATH}/{quote(voice_id)}")
+        await self._ask("DELETE", f"{VOICES_PATH}/{quote(voice_id)}")
 
     async def _ask(self, method: str, path: str, **body: Any) -> Fields:
         async def attempt() -> Fields:

@@ -10,8 +10,8 @@ import numpy as np
 from deployments.errors import ModelUnavailable
 from serve_app.cli.servers import ServerClient, check, messages
 from serve_app.cli.speech.sound import SpeechWriter, Spoken
+from serve_app.tasks.speech.fields import SPEECH_PATH
 
-PATH = "/v1/audio/speech"
 WAV_HEADER = 44  # bytes
 ASKED = {"response_format": "wav", "stream_format": "sse"}  # nothing is lost on the way, and errors come as events
 
@@ -25,7 +25,7 @@ class RemoteSpeaker(ServerClient):
 
     async def _attempt(self, body: Mapping[str, Any], writer: SpeechWriter) -> Spoken:
         wav = _WavStream(writer)
-        async with self._client.stream("POST", PATH, json=body) as response:
+        async with self._client.stream("POST", SPEECH_PATH, json=body) as response:
             await check(response)
             async for message in messages(response):
                 if message["type"] == "speech.audio.delta":

@@ -13,8 +13,8 @@ from serve_app.cli.servers import CONNECT_S, ServerClient, check, messages
 from serve_app.cli.transcription.inputs import AudioInput
 from serve_app.cli.transcription.progress import ProgressBar
 from serve_app.cli.transcription.results import GrowingTranscript
+from serve_app.tasks.transcription.fields import TRANSCRIPTION_PATHS
 
-PATHS: dict[Task, str] = {"transcribe": "/v1/audio/transcriptions", "translate": "/v1/audio/translations"}
 DONE = ("text", "languages", "classification", "usage")  # what the format json shows, in its order
 
 
@@ -50,7 +50,7 @@ class RemoteTranscriber(ServerClient):
                 form["files"] = {"file": (audio.path.name, stack.enter_context(audio.path.open("rb")))}
             if whole:
                 form["timeout"] = httpx.Timeout(None, connect=CONNECT_S)
-            async with self._client.stream("POST", PATHS[task], **form) as response:
+            async with self._client.stream("POST", TRANSCRIPTION_PATHS[task], **form) as response:
                 await check(response)
                 if whole:
                     transcript.document = json.loads(await response.aread())

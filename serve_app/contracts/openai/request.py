@@ -16,10 +16,10 @@ from serve_app.contracts.contract import JobContext, JobInput
 from serve_app.contracts.fish_speech.input import seed_of
 from serve_app.contracts.openai.in_process import InProcessRequest
 from serve_app.fields.form_values import TRUE, as_form_text
-from serve_app.http.openai import speech as openai_speech
-from serve_app.http.openai.transcriptions import PATHS
 from serve_app.off_loop import off_loop
 from serve_app.request_id import request_id
+from serve_app.tasks.speech.fields import SPEECH_PATH
+from serve_app.tasks.transcription.fields import TRANSCRIPTION_PATHS
 
 ROUTE = re.compile(r"/v1/[!-~]*", re.ASCII)
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -27,7 +27,7 @@ LONGEST_ROUTE = 2_048
 LARGE_BYTES = 64 * 1024
 MANY = 4_096  # characters or entries of a value, from which on it is written on a thread
 EMPTY_FORM = "application/x-www-form-urlencoded"
-FORM_PATHS = frozenset(PATHS.values())
+FORM_PATHS = frozenset(TRANSCRIPTION_PATHS.values())
 File = tuple[str, NDArray[np.uint8], str]
 _UNSAFE = re.compile(r"[^ -~]")
 
@@ -47,7 +47,7 @@ async def request_of(job_input: JobInput, context: JobContext) -> InProcessReque
     if context.model is not None and body.get("model") is None:
         body = {**body, "model": context.model}
     path = path_of(target)
-    if path == openai_speech.PATH and body.get("seed") is None:
+    if path == SPEECH_PATH and body.get("seed") is None:
         body = {**body, "seed": seed_of(context.job_id)}
     if path in FORM_PATHS or isinstance(body.get("file"), Mapping):
         kind, content = await _form(body, context)
@@ -67,7 +67,7 @@ def wants_stream(job_input: Mapping[str, Any]) -> bool:
     body = job_input.get("openai_input")
     if not isinstance(body, Mapping):
         return False
-    if path_of(job_input.get("openai_route")) == openai_speech.PATH:  # its `stream` is about the sound itself
+    if path_of(job_input.get("openai_route")) == SPEECH_PATH:  # its `stream` is about the sound itself
         return body.get("stream_format") == "sse"
     value = body.get("stream")
     return value is True or (isinstance(value, str) and value.strip().lower() in TRUE)

@@ -9,13 +9,12 @@ from starlette.formparsers import FormParser, MultiPartException, MultiPartParse
 from starlette.requests import Request
 
 from deployments.errors import InvalidRequest
+from serve_app.fields.form_values import MAX_FIELDS, MAX_TEXT_BYTES
 from serve_app.http.bodies.content_type import body_type, shown_type
 from serve_app.http.errors import UnsupportedMedia
 
-MAX_FIELDS = 2_000
 MAX_FILES = 16
 MAX_FIELD_BYTES = 1024**2
-MAX_TEXT_BYTES = 4 * 1024**2
 CHARSETS = frozenset({"ascii", "iso8859-1", "utf-8"})
 MULTIPART, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
 

@@ -11,7 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartParser
 
 from deployments.errors import InvalidRequest
-from serve_app.upload import Upload
+from serve_app.fields.audio import Upload
 
 LONGEST_NAME = 255
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")

@@ -11,11 +11,11 @@ import ormsgpack
 from starlette.requests import Request
 
 from deployments.errors import InvalidRequest, PayloadTooLarge
+from serve_app.fields.model_fields import Unprocessable
 from serve_app.http.bodies.content_type import body_type, shown_type
 from serve_app.http.bodies.json_body import CHARSETS, parse_json
 from serve_app.http.bodies.raw import read_bytes
 from serve_app.http.errors import UnsupportedMedia
-from serve_app.http.fish.errors import Unprocessable
 from serve_app.http.fish.msgpack_size import count_values
 from serve_app.off_loop import off_loop
 

@@ -13,10 +13,10 @@ from deployments.errors import VoiceNotFound
 from deployments.fish_speech.types import SpeechRequest
 from serve_app.backend import Backend
 from serve_app.fields.audio import uploads_of
+from serve_app.fields.json_field import ignored_header
 from serve_app.fields.model_fields import unknown_fields, validated
 from serve_app.http.fish.bodies import read_fields
 from serve_app.http.fish.invoke_body import InvokeBody
-from serve_app.http.ignored_fields import ignored_header
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.http.responses.speech import speech_response

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from deployments.errors import InvalidRequest
 from serve_app.config.jobs import JobsConfig
-from serve_app.http.ignored_fields import ignored_header
+from serve_app.fields.json_field import ignored_header
 from serve_app.http.jobs import answers
 from serve_app.http.jobs.bodies import read_body
 from serve_app.http.jobs.job_request import submission

@@ -19,9 +19,9 @@ from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.http.responses.speech import speech_response
 from serve_app.tasks.speech.encoding import Container, encoded
+from serve_app.tasks.speech.fields import SPEECH_PATH
 from serve_app.tasks.speech.parse import parse_speech, with_known_voice
 
-PATH = "/v1/audio/speech"
 MAX_BYTES = 32 * 1024**2  # of JSON: recordings in base64
 OUR_NAMES = {"text": "input", "reference_texts": "references"}  # of fields, by the models' names of them
 
@@ -38,7 +38,7 @@ def routes(backend: Backend) -> list[Route]:
             return EventStream(_messages(events, order.container), order.headers)
         return await speech_response(request, events, order)
 
-    return [Route(PATH, speak, methods=["POST"])]
+    return [Route(SPEECH_PATH, speak, methods=["POST"])]
 
 
 async def _translate_errors(events: AsyncGenerator[SpeechEvent, None]) -> AsyncGenerator[SpeechEvent, None]:

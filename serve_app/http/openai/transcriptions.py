@@ -17,17 +17,17 @@ from serve_app.http.openai.sse import EventStream
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.tasks.transcription import formats as transcripts
+from serve_app.tasks.transcription.fields import TRANSCRIPTION_PATHS
 from serve_app.tasks.transcription.languages import english_name
 from serve_app.tasks.transcription.parse import Output, parse_form
 
-PATHS: dict[Task, str] = {"transcribe": "/v1/audio/transcriptions", "translate": "/v1/audio/translations"}
 SUBRIP = "application/x-subrip; charset=utf-8"
 WEBVTT = "text/vtt"
 
 
 def routes(backend: Backend) -> list[Route]:
     """The two routes."""
-    return [Route(path, _endpoint(backend, task), methods=["POST"]) for task, path in PATHS.items()]
+    return [Route(path, _endpoint(backend, task), methods=["POST"]) for task, path in TRANSCRIPTION_PATHS.items()]
 
 
 def _endpoint(backend: Backend, task: Task) -> Any:

@@ -11,6 +11,7 @@ from deployments.errors import InvalidRequest, VoiceNotFound
 from deployments.fish_speech.types import Voice
 from deployments.whisper.types import TranscriptionRequest, collect
 from serve_app.backend import Backend
+from serve_app.fields.audio import Upload
 from serve_app.fields.form_values import quoted
 from serve_app.http.bodies.content_type import body_type
 from serve_app.http.bodies.form import CHARSETS, read_form
@@ -19,10 +20,9 @@ from serve_app.http.errors import Json
 from serve_app.http.openai.speech import MAX_BYTES
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
+from serve_app.tasks.speech.voice_fields import VOICES_PATH
 from serve_app.tasks.speech.voice_parse import VoiceForm, body_of, parse_change, parse_new_voice
-from serve_app.upload import Upload
 
-PATH = "/v1/audio/voices"
 FORM = "multipart/form-data"
 MOST = 1_000  # voices on a page, if it has a limit
 
@@ -68,10 +68,10 @@ def routes(backend: Backend) -> list[Route]:
         await backend.delete_voice(_id(request), _model(request))
         return Json({"id": _id(request), "object": "audio.voice.deleted", "deleted": True})
 
-    one = f"{PATH}/{{id:path}}"
+    one = f"{VOICES_PATH}/{{id:path}}"
     return [
-        Route(PATH, list_voices, methods=["GET"]),
-        Route(PATH, create_voice, methods=["POST"]),
+        Route(VOICES_PATH, list_voices, methods=["GET"]),
+        Route(VOICES_PATH, create_voice, methods=["POST"]),
         Route(one, retrieve_voice, methods=["GET"]),
         Route(one, change_voice, methods=["POST"]),
         Route(one, delete_voice, methods=["DELETE"]),

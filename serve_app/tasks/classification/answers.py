@@ -1,17 +1,28 @@
-"""What a classifier's scores mean to clients of the moderation API."""
+"""What a classifier's scores are to clients: an object for each text, and a verdict of moderation."""
 
 import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from deployments.errors import InternalError, InvalidRequest
+from deployments.text_classification.types import TextScores
 from serve_app.config.app import MODERATION_CATEGORIES, ModerationConfig
 
 # Labels of the hate-speech model whose categories have other names.
 SYNONYMS = {"abusing": "harassment"}
 LONGEST_LIST = 300
 _SEPARATORS = re.compile(r"[\s_/-]+")
+
+
+def as_object(text: str, scores: TextScores) -> dict[str, Any]:
+    """``text`` as it was sent, a score (0 to 1) per label in the model's order, ``label``, ``truncated``.
+
+    ``label`` is the most probable one. Models with labels of these three names are refused when they are loaded.
+    """
+    by_label = {label: float(score) for label, score in scores.scores.items()}
+    return {"text": text, **by_label, "label": scores.label, "truncated": scores.truncated}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +62,14 @@ class Moderator:
 
         Raises InternalError if a label is missing or a score is no finite number.
         """
-        found = dict.fromkeys((*MODERATION_CATEGORIES, *self._categories.values()), 0.0)
+        judged = dict.fromkeys((*MODERATION_CATEGORIES, *self._categories.values()), 0.0)
         for label, category in self._categories.items():
             score = scores.get(label, math.nan)
             if not math.isfinite(score):
                 raise InternalError(f"The model gave no score for its label {label!r}.")
-            found[category] = max(found[category], float(score))
+            judged[category] = max(judged[category], float(score))
         return Verdict(
-            found, frozenset(name for name, threshold in self._thresholds.items() if found[name] >= threshold)
+            judged, frozenset(name for name, threshold in self._thresholds.items() if judged[name] >= threshold)
         )
 
 

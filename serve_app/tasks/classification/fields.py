@@ -6,9 +6,8 @@ from typing import Any
 
 from deployments.errors import InvalidRequest
 from deployments.text_classification.types import ClassificationRequest
-from serve_app.fields.json_field import MODEL, JsonField, sort_fields
+from serve_app.fields.json_field import MODEL, JsonField, ignored_header, sort_fields
 from serve_app.fields.schema_words import Schema
-from serve_app.http.ignored_fields import ignored_header
 
 MANY_TEXTS = 100  # an answer about so many is put together on a thread
 TEXT: Schema = {"type": "string"}

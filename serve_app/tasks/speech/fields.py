@@ -9,6 +9,7 @@ from serve_app.fields.form_field import schemas_of
 from serve_app.fields.json_field import MODEL, JsonField
 from serve_app.fields.schema_words import Schema
 
+SPEECH_PATH = "/v1/audio/speech"
 _REQUEST = schemas_of(SpeechRequest)
 _SAMPLING = schemas_of(SamplingOptions)
 _TEXT: Schema = {"type": "string"}

@@ -7,8 +7,8 @@ from deployments.errors import VoiceNotFound
 from deployments.fish_speech.types import LARGEST_SEED, SamplingOptions, SpeechRequest
 from media.encode import AudioFormat
 from serve_app.fields.audio import uploads_of
+from serve_app.fields.json_field import ignored_header
 from serve_app.fields.model_fields import unknown_fields, validated
-from serve_app.http.ignored_fields import ignored_header
 from serve_app.tasks.speech.encoding import Container
 from serve_app.tasks.speech.fish_fields import AUTOMATIC, CloudTtsBody, TtsBody
 from serve_app.tasks.speech.order import SpeechOrder, check_text

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from deployments.errors import InvalidRequest
 from deployments.fish_speech.types import SpeechRequest
 from media.encode import AudioFormat
+from serve_app.fields.audio import Upload
 from serve_app.tasks.speech.encoding import Container
-from serve_app.upload import Upload
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,12 @@ from deployments.errors import InvalidRequest, VoiceNotFound
 from deployments.fish_speech.types import SamplingOptions, SpeechRequest, Voice
 from media.codec_writer import CODECS
 from media.encode import AudioFormat
+from serve_app.fields.audio import Upload, audio_of
 from serve_app.fields.form_values import as_form_text, wrong_value
-from serve_app.fields.json_field import MODEL, JsonField, JsonFields, sort_fields
-from serve_app.http.audio_field import audio_of
-from serve_app.http.ignored_fields import ignored_header
+from serve_app.fields.json_field import MODEL, JsonField, JsonFields, ignored_header, sort_fields
 from serve_app.tasks.speech import fields as field
 from serve_app.tasks.speech.encoding import Container
 from serve_app.tasks.speech.order import SpeechOrder, check_text
-from serve_app.upload import Upload
 
 PCM_RATE = 24_000  # what the hosted API documents
 STOCK_VOICES = frozenset(

@@ -3,6 +3,7 @@
 from serve_app.fields.json_field import MODEL, JsonField
 from serve_app.fields.schema_words import Schema
 
+VOICES_PATH = "/v1/audio/voices"
 MOST = 64  # recordings, tags, languages
 _TEXT: Schema = {"type": "string"}
 _LABELS: Schema = {"type": "array", "items": {"type": "string"}, "maxItems": MOST}

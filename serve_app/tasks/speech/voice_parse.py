@@ -9,13 +9,11 @@ from starlette.datastructures import FormData, UploadFile
 
 from deployments.errors import InvalidRequest
 from deployments.fish_speech.types import NewVoice, Voice, VoiceChange, VoiceDetails
+from serve_app.fields.audio import Upload, audio_of
 from serve_app.fields.form_values import as_form_text, quoted, wrong_value
-from serve_app.fields.json_field import MODEL, JsonField, JsonFields, sort_fields
-from serve_app.http.audio_field import audio_of
+from serve_app.fields.json_field import MODEL, JsonField, JsonFields, ignored_header, sort_fields
 from serve_app.http.bodies.upload import open_upload
-from serve_app.http.ignored_fields import ignored_header
 from serve_app.tasks.speech import voice_fields as field
-from serve_app.upload import Upload
 
 Body = dict[str, Any]
 

@@ -2,7 +2,7 @@
 
 from typing import Any, get_args
 
-from deployments.whisper.types import DecodingOptions
+from deployments.whisper.types import DecodingOptions, Task
 from serve_app.fields.form_field import FormField, Reader, schemas_of
 from serve_app.fields.form_values import NONE
 from serve_app.fields.schema_words import Schema
@@ -10,6 +10,10 @@ from serve_app.tasks.transcription import readers as read
 from serve_app.tasks.transcription.formats import TranscriptFormat
 from serve_app.tasks.transcription.options import OPTIONS
 
+TRANSCRIPTION_PATHS: dict[Task, str] = {
+    "transcribe": "/v1/audio/transcriptions",
+    "translate": "/v1/audio/translations",
+}
 TEXT: Schema = {"type": "string"}
 _DECODING = schemas_of(DecodingOptions)
 

@@ -11,8 +11,8 @@ from starlette.datastructures import FormData, UploadFile
 from deployments.errors import InvalidRequest
 from deployments.whisper.types import DecodingOptions, Task, TranscriptionRequest, VadOptions
 from serve_app.fields.form_values import Sent
+from serve_app.fields.json_field import ignored_header
 from serve_app.http.bodies.upload import content_type, file_name
-from serve_app.http.ignored_fields import ignored_header
 from serve_app.tasks.transcription.fields import AUDIO, BY_NAME
 from serve_app.tasks.transcription.formats import TranscriptFormat
 

@@ -12,7 +12,7 @@ from deployments.whisper.deployment import WhisperReplica
 from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
 from media.fetch import FetchPolicy
 from serve_app.contracts.contract import JobContext
-from serve_app.upload import Upload
+from serve_app.fields.audio import Upload
 from tests.deployments.whisper.support import SAMPLES
 from tests.serve_app.contracts.ivrit.client import decoded
 from tests.serve_app.contracts.support import output_of

@@ -31,9 +31,9 @@ from deployments.whisper.types import (
     TranscriptionRequest,
 )
 from serve_app.config.app import AppConfig
+from serve_app.fields.audio import Upload
 from serve_app.gateway.gateway import Gateway
 from serve_app.gateway.models import ModelIndex
-from serve_app.upload import Upload
 
 Script = Callable[[TranscriptionRequest, Any], AsyncIterator[list[TranscriptionEvent]]]
 

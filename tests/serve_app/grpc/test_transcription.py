@@ -9,10 +9,10 @@ from grpc.aio import Channel
 
 from deployments.errors import InternalError, ModelUnavailable, UndecodableAudio
 from deployments.whisper.types import Finished, Progress, Started
+from serve_app.fields.form_values import MAX_FIELDS, MAX_TEXT_BYTES
 from serve_app.grpc.protos import transcription_pb2
 from serve_app.grpc.protos.transcription_pb2 import TranscribeRequest, TranscriptionEvent
 from serve_app.grpc.protos.transcription_pb2_grpc import TranscriptionStub
-from serve_app.http.bodies.form import MAX_FIELDS, MAX_TEXT_BYTES
 from tests.serve_app.grpc.conftest import refusal, trailing
 from tests.serve_app.http.stub import SCRIPT, SEGMENTS, TEXT, StubBackend, segment
 

@@ -5,8 +5,8 @@ from contextlib import aclosing
 from typing import Any
 
 from deployments.fish_speech.types import SpeechEvent, SpeechRequest, Voice
+from serve_app.fields.audio import Upload
 from serve_app.gateway.models import ModelIndex
-from serve_app.upload import Upload
 from tests.serve_app.http.speech_stub import SPEECH_MODEL, StubSpeech
 from tests.serve_app.http.stub import MODELS, StubBackend
 

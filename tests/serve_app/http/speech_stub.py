@@ -22,7 +22,7 @@ from deployments.fish_speech.types import (
     VoiceChange,
 )
 from serve_app.config.app import FishSpeechEntry
-from serve_app.upload import Upload
+from serve_app.fields.audio import Upload
 
 SPEECH_MODEL = FishSpeechEntry(
     id="sample-tts",

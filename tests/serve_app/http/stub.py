@@ -22,10 +22,10 @@ from deployments.whisper.types import (
     Word,
 )
 from serve_app.config.app import HttpConfig, ModerationConfig, TextClassificationEntry, WhisperEntry
+from serve_app.fields.audio import Upload
 from serve_app.gateway.models import ModelIndex
 from serve_app.http.app import create_app
 from serve_app.keys import ApiKeys
-from serve_app.upload import Upload
 
 Hindrance = BaseException | asyncio.Event | float
 Step = TranscriptionEvent | Hindrance

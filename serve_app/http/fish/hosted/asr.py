@@ -15,7 +15,7 @@ from deployments.errors import InvalidRequest
 from deployments.whisper.types import Transcript, TranscriptionRequest, collect
 from media.encode import encode
 from serve_app.backend import Backend
-from serve_app.fields.audio import AudioBytes, uploads_of
+from serve_app.fields.audio import AudioBytes, Upload, uploads_of
 from serve_app.fields.model_fields import validated
 from serve_app.http.errors import Json
 from serve_app.http.fish.form_body import read_any
@@ -24,7 +24,6 @@ from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.tasks.speech.fish_fields import FishBody
 from serve_app.tasks.transcription.languages import language_code
-from serve_app.upload import Upload
 
 MAX_SAMPLES_S = 30  # of fish-speech's own server
 HUGE_GAP_S = 3.0

@@ -15,16 +15,14 @@ from deployments.errors import InvalidRequest, ModelNotFound
 from deployments.fish_speech.types import NewVoice, Voice, VoiceChange, VoiceDetails
 from deployments.whisper.types import TranscriptionRequest, collect
 from serve_app.backend import Backend
-from serve_app.fields.audio import AudioBytes, uploads_of
-from serve_app.fields.model_fields import validated
+from serve_app.fields.audio import AudioBytes, Upload, uploads_of
+from serve_app.fields.model_fields import Unprocessable, validated
 from serve_app.http.errors import Json
-from serve_app.http.fish.errors import Unprocessable
 from serve_app.http.fish.form_body import read_any
 from serve_app.http.fish.hosted.voice_entities import VoiceQuery, entity, page_of
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.tasks.speech.fish_fields import LONGEST_TRANSCRIPT, UNUSED, FishBody
-from serve_app.upload import Upload
 
 LISTS = frozenset({"voices", "texts", "tags"})
 QUERY_LISTS = frozenset({"tag", "language", "title_language"})

@@ -17,8 +17,8 @@ from deployments.errors import AntiphonError, ModelUnavailable, Overloaded
 from deployments.whisper.types import Finished, Started, Transcript, TranscriptionEvent, TranscriptionRequest
 from serve_app.cli import servers
 from serve_app.cli.transcription import inputs
+from serve_app.fields.audio import Upload
 from serve_app.tasks.transcription import formats as transcripts
-from serve_app.upload import Upload
 from tests.serve_app.cli.terminal import LONG, ROOT, UTT01, UTT09, cli
 from tests.serve_app.http.server import serving, wait_until
 from tests.serve_app.http.stub import SEGMENTS, TEXT, Step, StubBackend, app_of

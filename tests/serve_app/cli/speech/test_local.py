@@ -12,7 +12,7 @@ from deployments.fish_speech.types import SpeechEvent, SpeechRequest
 from media.decode import probe
 from serve_app.cli.progress import Bar
 from serve_app.cli.speech.local import LocalSpeaker, choose
-from serve_app.upload import Upload
+from serve_app.fields.audio import Upload
 from tests.media.sound import decoded
 from tests.serve_app.cli.terminal import ROOT, antiphon
 from tests.serve_app.http.server import serving

@@ -14,7 +14,7 @@ import pytest
 from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
 from serve_app.cli.transcription import progress
 from serve_app.cli.transcription.local import NO_LIMIT, LocalTranscriber, choose
-from serve_app.upload import Upload
+from serve_app.fields.audio import Upload
 from tests.serve_app.cli.terminal import LONG, ROOT, UTT01, UTT09, cli
 from tests.serve_app.http.server import serving
 from tests.serve_app.http.stub import StubBackend, app_of

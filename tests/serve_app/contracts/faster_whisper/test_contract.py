@@ -12,7 +12,7 @@ from deployments.errors import ForbiddenUrl, InternalError, InvalidRequest, Mode
 from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
 from serve_app.contracts import by_name
 from serve_app.contracts.contract import JobProgress, JobResult
-from serve_app.upload import Upload
+from serve_app.fields.audio import Upload
 from tests.serve_app.contracts.support import URL, context_of, items_of, output_of, refusal_of
 from tests.serve_app.http.stub import FINISHED, SCRIPT, SEGMENTS, StubBackend, segment
 

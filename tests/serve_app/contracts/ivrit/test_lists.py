@@ -12,7 +12,7 @@ import pytest
 from deployments.errors import DeadlineExceeded, FetchFailed, ModelUnavailable, Overloaded
 from deployments.whisper.types import Started, TranscriptionEvent, TranscriptionRequest
 from serve_app.contracts import by_name
-from serve_app.upload import Upload
+from serve_app.fields.audio import Upload
 from tests.serve_app.contracts.ivrit.client import payload
 from tests.serve_app.contracts.support import chunks_of, context_of, output_of
 from tests.serve_app.http.stub import SCRIPT, SEGMENTS, StubBackend

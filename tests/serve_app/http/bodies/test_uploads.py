@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from serve_app.http.bodies.form import MAX_FIELDS
+from serve_app.fields.form_values import MAX_FIELDS
 from tests.serve_app.http.asgi_call import AsgiCall
 from tests.serve_app.http.stub import PATH, WAV, StubBackend, app_of, client_of, message, multipart, post
 

@@ -19,7 +19,7 @@ from deployments import errors
 from deployments.fish_speech.types import SpeechEvent, SpeechRequest, Voice, VoiceDetails
 from media.decode import RawPcm
 from media.encode import AudioFormat
-from serve_app.upload import Upload
+from serve_app.fields.audio import Upload
 from tests.media.sound import correlation, decoded
 from tests.serve_app.http.conftest import KEY, Server
 from tests.serve_app.http.server import serving, wait_until
