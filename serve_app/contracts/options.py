@@ -4,8 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.datastructures import FormData
-
 from deployments.errors import InvalidRequest
 from deployments.whisper.types import Task, TranscriptionRequest
 from serve_app.contracts.audio import JobAudio
@@ -23,7 +21,6 @@ OTHER_FIELDS = frozenset(
     }
 )
 OPTIONS = frozenset(BY_NAME) - OTHER_FIELDS
-PLACEHOLDER = "https://audio.invalid"  # a form without audio is refused
 
 
 def request_for(
@@ -34,9 +31,9 @@ def request_for(
     Raises InvalidRequest with the name of the option that is wrong or cannot be honoured, ModelNotFound.
     """
     context.backend.models.resolve("transcription", model)
-    items = [(name, _as_text(name, value)) for name, value in options.items() if value is not None]
-    form = parse_form(FormData([*items, ("url", PLACEHOLDER)]), task, request_id(context.job_id))
-    return form.request.model_copy(update={"model": model, "deadline": context.deadline})
+    texts = [(name, _as_text(name, value)) for name, value in options.items() if value is not None]
+    parsed = parse_form(texts, task, audio=True, request_id=request_id(context.job_id))
+    return parsed.request.model_copy(update={"model": model, "deadline": context.deadline})
 
 
 def with_audio(request: TranscriptionRequest, audio: JobAudio) -> TranscriptionRequest:

@@ -1,6 +1,7 @@
 """The bytes of an audio file in a field, as they are or as base64, and on their way to a replica."""
 
 import binascii
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -13,8 +14,10 @@ from pydantic_core import PydanticCustomError
 from deployments.errors import InvalidRequest
 
 STEP = 1024**2  # characters after which other threads have their turn
+LONGEST_NAME = 255
 _PREFIX = "data:"
 _BLANK = b" \t\r\n"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,17 @@ class Upload:
 def uploads_of(files: Iterable[bytes]) -> tuple[Upload, ...]:
     """Files on their way to a replica, not copied."""
     return tuple(Upload(np.frombuffer(file, dtype=np.uint8)) for file in files)
+
+
+def file_name(sent: str | None) -> str | None:
+    """A client's name of a file without folders and control characters, None if nothing is left."""
+    name = _CONTROL.sub("", sent or "").replace("\\", "/").rpartition("/")[2].strip()
+    return name[-LONGEST_NAME:] or None
+
+
+def content_type(sent: str | None) -> str | None:
+    """A client's content type of a file with its parameters, None if nothing is left."""
+    return _CONTROL.sub("", sent or "").strip()[:LONGEST_NAME] or None
 
 
 def _file(value: Any) -> Any:

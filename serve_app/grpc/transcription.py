@@ -1,9 +1,6 @@
-"""Transcription's messages: a request as the form that it stands for, and what is answered."""
-
-import io
+"""Transcription's messages: a request as the fields that it stands for, and what is answered."""
 
 import numpy as np
-from starlette.datastructures import FormData, Headers, UploadFile
 
 from deployments.errors import InvalidRequest
 from deployments.whisper.types import (
@@ -19,7 +16,7 @@ from deployments.whisper.types import (
 from serve_app.fields.audio import Upload
 from serve_app.fields.form_values import MAX_FIELDS, MAX_TEXT_BYTES
 from serve_app.grpc.protos import transcription_pb2 as protocol
-from serve_app.tasks.transcription.parse import TranscriptionForm, parse_form
+from serve_app.tasks.transcription.parse import ParsedTranscription, parse_form
 
 TASKS: dict[int, Task] = {
     protocol.TASK_UNSPECIFIED: "transcribe",
@@ -30,7 +27,9 @@ OWN_FIELDS = {"file": "audio"} | {name: name for name in ("url", "model", "langu
 ONLY_HTTP = frozenset({"include", "response_format", "stream", "timestamp_granularities"})
 
 
-def read_request(message: protocol.TranscribeRequest, request_id: str) -> tuple[TranscriptionForm, Upload | None]:
+def read_request(
+    message: protocol.TranscribeRequest, request_id: str
+) -> tuple[ParsedTranscription, Upload | None]:
     """What a request asks for, read by the parser of HTTP's form, and its audio, None if it names a URL.
 
     Raises InvalidRequest.
@@ -40,15 +39,13 @@ def read_request(message: protocol.TranscribeRequest, request_id: str) -> tuple[
     if not (message.audio or message.url):
         raise InvalidRequest("The audio is missing: send it as `audio`, or its address as `url`.", param="audio")
     _check_fields(message)
-    items: list[tuple[str, str | UploadFile]] = [*message.fields.items()]
-    items += [(name, getattr(message, name)) for name in ("model", "language", "url") if getattr(message, name)]
-    upload = None
-    if audio := message.audio:
-        headers = Headers(raw=[(b"content-type", message.content_type.encode("latin-1", "replace"))])
-        name = message.file_name or None
-        items.append(("file", UploadFile(io.BytesIO(), size=len(audio), filename=name, headers=headers)))
-        upload = Upload(np.frombuffer(audio, dtype=np.uint8))
-    return parse_form(FormData(items), TASKS[message.task], request_id), upload
+    texts = [*message.fields.items()]
+    texts += [(name, getattr(message, name)) for name in ("model", "language", "url") if getattr(message, name)]
+    parsed = parse_form(texts, TASKS[message.task], audio=bool(message.audio), request_id=request_id)
+    if not message.audio:
+        return parsed, None
+    kind = message.content_type.encode("latin-1", "replace").decode("latin-1")  # as HTTP's headers have it
+    return parsed.with_file(message.file_name, kind), Upload(np.frombuffer(message.audio, dtype=np.uint8))
 
 
 def response_of(transcript: Transcript, model: str) -> protocol.TranscribeResponse:

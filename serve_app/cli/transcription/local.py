@@ -6,9 +6,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
-from starlette.datastructures import FormData, UploadFile
+import numpy as np
+from numpy.typing import NDArray
 
 from deployments.calls import Calls
+from deployments.errors import InvalidRequest
 from deployments.whisper.config import WhisperConfig
 from deployments.whisper.deployment import WhisperReplica
 from deployments.whisper.types import Finished, Progress, Segment, Task, Transcript
@@ -19,7 +21,6 @@ from serve_app.cli.transcription.inputs import AudioInput
 from serve_app.cli.transcription.progress import ProgressBar
 from serve_app.cli.transcription.results import GrowingTranscript
 from serve_app.config.app import FetchConfig, TextClassificationEntry, WhisperEntry
-from serve_app.http.bodies.upload import open_upload
 from serve_app.tasks.transcription import formats as transcripts
 from serve_app.tasks.transcription.parse import Output, parse_form
 
@@ -60,15 +61,13 @@ class LocalTranscriber(LocalModel[WhisperReplica]):
         self, index: int, audio: AudioInput, task: Task, fields: Mapping[str, str], transcript: GrowingTranscript
     ) -> None:
         """Fill the transcript. Raises AntiphonError with a sentence."""
-        items: list[tuple[str, Any]] = [*fields.items(), ("response_format", transcript.kind)]
+        texts = [*fields.items(), ("response_format", transcript.kind)]
         if audio.path is None:
-            form, data = parse_form(FormData([*items, ("url", audio.url or "")]), task), None
+            parsed, data = parse_form([*texts, ("url", audio.url or "")], task, audio=False), None
         else:
-            with audio.path.open("rb") as file:
-                upload = UploadFile(file, size=audio.path.stat().st_size, filename=audio.path.name)
-                form = parse_form(FormData([*items, ("file", upload)]), task)
-                data = (await open_upload(upload)).data
-        request = form.request.model_copy(update={"model": self._choice.on_demand})
+            parsed = parse_form(texts, task, audio=True).with_file(audio.path.name, None)
+            data = _bytes_of(audio.path)
+        request = parsed.request.model_copy(update={"model": self._choice.on_demand})
         async with aclosing(self._replica.transcribe(request, data)) as parcels:
             async for event in (event async for parcel in parcels for event in parcel):
                 match event:
@@ -77,7 +76,14 @@ class LocalTranscriber(LocalModel[WhisperReplica]):
                     case Progress():
                         self._bar.update(index, event.processed, event.total)
                     case Finished():
-                        transcript.document = _document(task, event, transcript, form.output)
+                        transcript.document = _document(task, event, transcript, parsed.output)
+
+
+def _bytes_of(path: Path) -> NDArray[np.uint8]:
+    """The bytes of a file, mapped. Raises InvalidRequest for an empty one."""
+    if not path.stat().st_size:
+        raise InvalidRequest("The file is empty.", param="file")
+    return np.memmap(path, dtype=np.uint8, mode="r")
 
 
 def _classifier(choice: Choice[WhisperConfig]) -> "TextClassificationReplica | None":

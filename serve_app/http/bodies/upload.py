@@ -2,7 +2,6 @@
 
 import asyncio
 import mmap
-import re
 from typing import BinaryIO
 
 import numpy as np
@@ -13,9 +12,6 @@ from starlette.formparsers import MultiPartParser
 from deployments.errors import InvalidRequest
 from serve_app.fields.audio import Upload
 
-LONGEST_NAME = 255
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-
 
 async def open_upload(file: UploadFile) -> Upload:
     """The bytes of a file: mapped if it lies on disk, so that they are never in our heap as a whole.
@@ -25,17 +21,6 @@ async def open_upload(file: UploadFile) -> Upload:
     if not file.size:
         raise InvalidRequest("The file is empty.", param="file")
     return Upload(await asyncio.to_thread(_bytes_of, file.file, file.size))
-
-
-def file_name(file: UploadFile) -> str | None:
-    """The client's name of a file without folders and control characters, None if nothing is left."""
-    name = _CONTROL.sub("", file.filename or "").replace("\\", "/").rpartition("/")[2].strip()
-    return name[-LONGEST_NAME:] or None
-
-
-def content_type(file: UploadFile) -> str | None:
-    """The content type of a file with its parameters, as the client sent it."""
-    return _CONTROL.sub("", file.content_type or "").strip()[:LONGEST_NAME] or None
 
 
 def _bytes_of(file: BinaryIO, size: int) -> NDArray[np.uint8]:

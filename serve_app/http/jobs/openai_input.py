@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from deployments.errors import InvalidRequest
+from serve_app.fields.audio import content_type, file_name
 from serve_app.http.bodies.content_type import body_type
 from serve_app.http.bodies.form import CHARSETS, MULTIPART, URLENCODED, form_object, read_form
 from serve_app.http.bodies.json_body import parse_object
-from serve_app.http.bodies.upload import content_type, file_name
 from serve_app.http.jobs.bodies import LARGE_BYTES, read_job_bytes
 from serve_app.http.jobs.credentials import NAMES
 from serve_app.off_loop import off_loop
@@ -57,7 +57,7 @@ async def _file(name: str, file: UploadFile) -> dict[str, Any]:
     if not file.size:
         raise InvalidRequest("The file is empty.", param=name)
     data = await asyncio.to_thread(lambda: base64.b64encode(file.file.read()).decode())
-    return {"name": file_name(file), "content_type": content_type(file), "data": data}
+    return {"name": file_name(file.filename), "content_type": content_type(file.content_type), "data": data}
 
 
 def _replayed(body: bytearray) -> Receive:

@@ -14,12 +14,13 @@ from serve_app.http.bodies.form import read_form
 from serve_app.http.bodies.upload import open_upload
 from serve_app.http.errors import Json
 from serve_app.http.openai.sse import EventStream
+from serve_app.http.openai.transcription_form import read_transcription_form
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.tasks.transcription import formats as transcripts
 from serve_app.tasks.transcription.fields import TRANSCRIPTION_PATHS
 from serve_app.tasks.transcription.languages import english_name
-from serve_app.tasks.transcription.parse import Output, parse_form
+from serve_app.tasks.transcription.parse import Output
 
 SUBRIP = "application/x-subrip; charset=utf-8"
 WEBVTT = "text/vtt"
@@ -33,14 +34,14 @@ def routes(backend: Backend) -> list[Route]:
 def _endpoint(backend: Backend, task: Task) -> Any:
     async def transcribe(request: Request) -> Response:
         async with read_form(request) as fields:
-            form = parse_form(fields, task, request_id_of(request.scope))
-            upload = None if form.file is None else await open_upload(form.file)
-        events = backend.transcribe(form.request, upload)
-        if form.output.stream:
-            return EventStream(_messages(events, form.output), form.headers)
+            parsed, file = read_transcription_form(fields, task, request_id_of(request.scope))
+            upload = None if file is None else await open_upload(file)
+        events = backend.transcribe(parsed.request, upload)
+        if parsed.output.stream:
+            return EventStream(_messages(events, parsed.output), parsed.headers)
         transcript = await while_connected(request.receive, _collect(task, events))
-        response = _response(transcript, form.output)
-        response.headers.update(form.headers)
+        response = _response(transcript, parsed.output)
+        response.headers.update(parsed.headers)
         return response
 
     return transcribe

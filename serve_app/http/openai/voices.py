@@ -1,27 +1,29 @@
 """``/v1/audio/voices``: the library of voices, in the manner of the OpenAI API."""
 
-import contextlib
+from collections.abc import Sequence
 from typing import Any
 
+from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from deployments.errors import InvalidRequest, VoiceNotFound
 from deployments.fish_speech.types import Voice
-from deployments.whisper.types import TranscriptionRequest, collect
 from serve_app.backend import Backend
 from serve_app.fields.audio import Upload
 from serve_app.fields.form_values import quoted
 from serve_app.http.bodies.content_type import body_type
 from serve_app.http.bodies.form import CHARSETS, read_form
 from serve_app.http.bodies.json_body import read_json
+from serve_app.http.bodies.upload import open_upload
 from serve_app.http.errors import Json
 from serve_app.http.openai.speech import MAX_BYTES
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
+from serve_app.tasks.speech.recordings import transcripts_of
 from serve_app.tasks.speech.voice_fields import VOICES_PATH
-from serve_app.tasks.speech.voice_parse import VoiceForm, body_of, parse_change, parse_new_voice
+from serve_app.tasks.speech.voice_parse import ParsedVoice, parse_change, parse_new_voice
 
 FORM = "multipart/form-data"
 MOST = 1_000  # voices on a page, if it has a limit
@@ -48,11 +50,11 @@ def routes(backend: Backend) -> list[Route]:
     async def create_voice(request: Request) -> Response:
         if body_type(request, CHARSETS) == FORM:
             async with read_form(request) as fields:
-                form = parse_new_voice(await body_of(fields))
+                parsed = parse_new_voice(await body_of(fields))
         else:
-            form = await read_json(request, parse_new_voice, MAX_BYTES)
-        voice = await while_connected(request.receive, _create(backend, form, request_id_of(request.scope)))
-        return Json(voice_object(voice), headers=form.headers)
+            parsed = await read_json(request, parse_new_voice, MAX_BYTES)
+        voice = await while_connected(request.receive, _create(backend, parsed, request_id_of(request.scope)))
+        return Json(voice_object(voice), headers=parsed.headers)
 
     async def retrieve_voice(request: Request) -> Response:
         if not _id(request):
@@ -100,23 +102,34 @@ def name_of(voice: Voice) -> str:
     return voice.details.title or voice.id
 
 
-async def _create(backend: Backend, form: VoiceForm, request_id: str) -> Voice:
-    texts = form.texts or [await _transcript(backend, audio, request_id) for audio in form.recordings]
-    return await backend.add_voice(form.voice(texts), form.recordings, form.model)
+async def body_of(form: FormData) -> dict[str, Any]:
+    """A form as the JSON object that says the same: fields that are repeated are lists, files are uploads."""
+    body: dict[str, Any] = {}
+    for wire_name, value in form.multi_items():
+        name = wire_name.partition("[")[0]
+        content = await open_upload(value) if isinstance(value, UploadFile) else value
+        if name not in body:
+            body[name] = content
+        elif isinstance(body[name], list):
+            body[name].append(content)
+        else:
+            body[name] = [body[name], content]
+    return body
 
 
-async def _transcript(backend: Backend, recording: Upload, request_id: str) -> str:
-    """What is said in a recording. Raises InvalidRequest if no model can tell."""
+async def _create(backend: Backend, parsed: ParsedVoice, request_id: str) -> Voice:
+    texts = parsed.texts or await _transcripts(backend, parsed.recordings, request_id)
+    return await backend.add_voice(parsed.voice(texts), parsed.recordings, parsed.model)
+
+
+async def _transcripts(backend: Backend, recordings: Sequence[Upload], request_id: str) -> tuple[str, ...]:
+    """What is said in recordings. Raises InvalidRequest if no model can tell."""
     if backend.models.default("transcription") is None:
         raise InvalidRequest("`text` is missing: send what is said in the recording.", param="text")
-    request = TranscriptionRequest(task="transcribe", request_id=request_id)
-    async with contextlib.aclosing(backend.transcribe(request, recording)) as events:
-        text = (await collect("transcribe", events)).text
-    if not text.strip():
-        raise InvalidRequest(
-            "No words were heard in the recording; send what is said in it as `text`.", param="text"
-        )
-    return text.strip()
+    silence = InvalidRequest(
+        "No words were heard in the recording; send what is said in it as `text`.", param="text"
+    )
+    return await transcripts_of(recordings, backend.transcribe, request_id, silence=silence)
 
 
 def _page(voices: list[Voice], request: Request) -> list[Voice]:

@@ -5,21 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
-from starlette.datastructures import FormData, UploadFile
 
 from deployments.errors import InvalidRequest
 from deployments.fish_speech.types import NewVoice, Voice, VoiceChange, VoiceDetails
 from serve_app.fields.audio import Upload, audio_of
 from serve_app.fields.form_values import as_form_text, quoted, wrong_value
 from serve_app.fields.json_field import MODEL, JsonField, JsonFields, ignored_header, sort_fields
-from serve_app.http.bodies.upload import open_upload
 from serve_app.tasks.speech import voice_fields as field
-
-Body = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class VoiceForm:
+class ParsedVoice:
     """A voice to be made. ``texts`` are the transcripts of its recordings, none if they are to be found out.
 
     ``headers`` are for the response.
@@ -37,22 +33,7 @@ class VoiceForm:
         return NewVoice(id=self.id, texts=tuple(texts), details=self.details)
 
 
-async def body_of(form: FormData) -> Body:
-    """A form as the JSON object that says the same: fields that are repeated are lists, files are uploads."""
-    body: Body = {}
-    for wire_name, value in form.multi_items():
-        name = wire_name.partition("[")[0]
-        found = await open_upload(value) if isinstance(value, UploadFile) else value
-        if name not in body:
-            body[name] = found
-        elif isinstance(body[name], list):
-            body[name].append(found)
-        else:
-            body[name] = [body[name], found]
-    return body
-
-
-def parse_new_voice(body: Mapping[str, Any]) -> VoiceForm:
+def parse_new_voice(body: Mapping[str, Any]) -> ParsedVoice:
     """What a body asks for. Raises InvalidRequest with the name of a field that is wrong or cannot be honoured."""
     fields = sort_fields(body, field.NEW_VOICE)
     _refuse_prompts(fields)
@@ -67,7 +48,7 @@ def parse_new_voice(body: Mapping[str, Any]) -> VoiceForm:
     details = _details(fields, VoiceDetails())
     voice_id = fields.scalar(field.ID) or name
     _check_id(voice_id, "name" if fields.scalar(field.ID) is None else "id")
-    return VoiceForm(voice_id, details, recordings, texts, fields.text(MODEL), ignored_header(fields.ignored))
+    return ParsedVoice(voice_id, details, recordings, texts, fields.text(MODEL), ignored_header(fields.ignored))
 
 
 def parse_change(body: Mapping[str, Any], voice: Voice) -> VoiceChange:
@@ -110,7 +91,7 @@ def _texts(fields: JsonFields, row: JsonField) -> list[str]:
 
 def _details(fields: JsonFields, now: VoiceDetails) -> VoiceDetails:
     """The details as they are now, with those that were sent."""
-    sent: Body = {}
+    sent: dict[str, Any] = {}
     for row, name in ((field.NAME, "title"), (field.DESCRIPTION, "description")):
         if row.name in fields.values:
             sent[name] = fields.scalar(row) or ""

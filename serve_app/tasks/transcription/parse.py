@@ -1,19 +1,18 @@
-"""A form of the transcription routes, as the request and the kind of answer that it asks for."""
+"""The fields of a transcription, as the request and the kind of answer that they ask for."""
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from pydantic import ValidationError
-from starlette.datastructures import FormData, UploadFile
 
 from deployments.errors import InvalidRequest
 from deployments.whisper.types import DecodingOptions, Task, TranscriptionRequest, VadOptions
+from serve_app.fields.audio import content_type, file_name
 from serve_app.fields.form_values import Sent
 from serve_app.fields.json_field import ignored_header
-from serve_app.http.bodies.upload import content_type, file_name
-from serve_app.tasks.transcription.fields import AUDIO, BY_NAME
+from serve_app.tasks.transcription.fields import AUDIO, BY_NAME, TRANSCRIPTION_PATHS
 from serve_app.tasks.transcription.formats import TranscriptFormat
 
 _NAME = re.compile(r"([^\[\]]+)(?:\[([^\[\]]*)\])?")
@@ -31,18 +30,22 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptionForm:
-    """A parsed form. ``file`` is None if the request names a URL; ``ignored`` are names nobody knows."""
+class ParsedTranscription:
+    """What was asked for. ``ignored`` are names that nobody here knows."""
 
     request: TranscriptionRequest
     output: Output
-    file: UploadFile | None
     ignored: tuple[str, ...]
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers of the response that the form brings about."""
+        """Headers of the response that the fields bring about."""
         return ignored_header(self.ignored)
+
+    def with_file(self, name: str | None, kind: str | None) -> Self:
+        """The same for an audio file with this name and content type, as the client sent them."""
+        named = {"file_name": file_name(name), "content_type": content_type(kind)}
+        return replace(self, request=self.request.model_copy(update=named))
 
 
 @dataclass(slots=True)
@@ -70,63 +73,54 @@ class _Given:
         return next((name for target, name in self.names.items() if target.startswith(f"{section}.")), None)
 
 
-def parse_form(form: FormData, task: Task, request_id: str = "") -> TranscriptionForm:
-    """What a form asks for. Only what the client sent is set: a model's own defaults fill in the rest.
+def parse_form(
+    texts: Iterable[tuple[str, str]], task: Task, *, audio: bool, request_id: str = ""
+) -> ParsedTranscription:
+    """What pairs of name and text ask for, ``audio`` saying whether there is a file beside them.
 
-    Raises InvalidRequest with the name of a field that is wrong or cannot be honoured.
+    Only what the client sent is set: a model's own defaults fill in the rest. Raises InvalidRequest with the name
+    of a field that is wrong or cannot be honoured.
     """
-    texts, files, unknown = _sort(form)
+    known, unknown = _sort(texts)
     given = _Given()
-    for name, sent in texts.items():
+    for name, sent in known.items():
         for target, value in BY_NAME[name].values(sent).items():
             given.add(name, target, value)
-    file = _audio(files, given.values.get("request.url"))
+    _check_audio(audio=audio, url=given.values.get("request.url"))
     output = _output(given)
     _check_vad(given)
-    request = _build(given, task)
-    if file is not None:
-        request = request.model_copy(update={"file_name": file_name(file), "content_type": content_type(file)})
-    return TranscriptionForm(request.model_copy(update={"request_id": request_id}), output, file, tuple(unknown))
+    request = _build(given, task).model_copy(update={"request_id": request_id})
+    return ParsedTranscription(request, output, tuple(unknown))
 
 
-def _sort(form: FormData) -> tuple[dict[str, Sent], list[UploadFile], Iterable[str]]:
-    """Known texts by name, audio files, names nobody knows."""
-    texts: dict[str, Sent] = {}
-    files: list[UploadFile] = []
+def _sort(texts: Iterable[tuple[str, str]]) -> tuple[dict[str, Sent], Iterable[str]]:
+    """Known texts by name, and the names that nobody knows."""
+    known: dict[str, Sent] = {}
     unknown: dict[str, None] = {}
-    for wire_name, value in form.multi_items():
+    for wire_name, text in texts:
         match = _NAME.fullmatch(wire_name)
         name, key = (match[1], match[2]) if match else (wire_name.partition("[")[0], None)
         if name == AUDIO.name:
-            if not isinstance(value, UploadFile):
-                raise InvalidRequest("`file` is text; send it as a file, with a file name.", param="file")
-            files.append(value)
-        elif name not in BY_NAME:
+            raise InvalidRequest("`file` is text; send it as a file, with a file name.", param="file")
+        if name not in BY_NAME:
             unknown[wire_name] = None
-        elif isinstance(value, UploadFile):
-            raise InvalidRequest(f"`{name}` has to be text, not a file.", param=name)
         elif match is None:
             raise InvalidRequest(f"The field name {wire_name[:64]!r} cannot be read.", param=name)
         else:
-            sent = texts.setdefault(name, Sent(name))
+            sent = known.setdefault(name, Sent(name))
             if key is None or key == "" or key.isdecimal():
-                sent.values.append(value)
+                sent.values.append(text)
                 sent.listed = sent.listed or key is not None
-            elif sent.parts.setdefault(key, value) != value:
+            elif sent.parts.setdefault(key, text) != text:
                 raise InvalidRequest(f"`{wire_name[:64]}` was sent twice; send it once.", param=name)
-    return texts, files, unknown
+    return known, unknown
 
 
-def _audio(files: list[UploadFile], url: str | None) -> UploadFile | None:
-    """The file to transcribe; browsers send an empty one without a name when none was chosen."""
-    files = [file for file in files if file.size or file.filename]
-    if len(files) + (url is not None) == 1:
-        return files[0] if files else None
-    if url is not None:
+def _check_audio(*, audio: bool, url: str | None) -> None:
+    if audio and url is not None:
         raise InvalidRequest("Send either `file` or `url`, not both.", param="url")
-    if files:
-        raise InvalidRequest(f"`file` was sent {len(files)} times; send one file per request.", param="file")
-    raise InvalidRequest("The audio is missing: send it as `file`, or its address as `url`.", param="file")
+    if not audio and url is None:
+        raise InvalidRequest("The audio is missing: send it as `file`, or its address as `url`.", param="file")
 
 
 def _output(given: _Given) -> Output:
@@ -169,7 +163,7 @@ def _check_vad(given: _Given) -> None:
 def _build(given: _Given, task: Task) -> TranscriptionRequest:
     asked: dict[str, Any] = given.section("request")
     if asked.get("task", task) != task:
-        path = "/v1/audio/translations" if task == "transcribe" else "/v1/audio/transcriptions"
+        path = TRANSCRIPTION_PATHS[asked["task"]]
         raise InvalidRequest(f"To {asked['task']}, send the request to {path}.", param="task")
     try:
         if decoding := given.section("decoding"):

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
 from functools import partial
 from typing import Annotated, Any
 
@@ -13,7 +12,6 @@ from starlette.routing import BaseRoute, Route
 
 from deployments.errors import InvalidRequest, ModelNotFound
 from deployments.fish_speech.types import NewVoice, Voice, VoiceChange, VoiceDetails
-from deployments.whisper.types import TranscriptionRequest, collect
 from serve_app.backend import Backend
 from serve_app.fields.audio import AudioBytes, Upload, uploads_of
 from serve_app.fields.model_fields import Unprocessable, validated
@@ -23,6 +21,7 @@ from serve_app.http.fish.hosted.voice_entities import VoiceQuery, entity, page_o
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.tasks.speech.fish_fields import LONGEST_TRANSCRIPT, UNUSED, FishBody
+from serve_app.tasks.speech.recordings import transcripts_of
 
 LISTS = frozenset({"voices", "texts", "tags"})
 QUERY_LISTS = frozenset({"tag", "language", "title_language"})
@@ -102,7 +101,7 @@ def routes(backend: Backend) -> list[BaseRoute]:
 async def _create(backend: Backend, body: NewVoiceBody, request_id: str) -> Voice:
     """Keep a voice under an id of our own, as the hosted service does."""
     recordings = uploads_of(body.voices)
-    texts = body.texts or await _transcribed(backend, recordings, request_id)
+    texts = body.texts or await _transcripts(backend, recordings, request_id)
     if len(texts) != len(recordings):
         raise InvalidRequest(
             f"There are {len(recordings)} `voices` and {len(texts)} `texts`; send one text for each recording, or "
@@ -127,23 +126,17 @@ def _details(body: VoiceBody, old: VoiceDetails) -> VoiceDetails:
         raise Unprocessable.of(error) from error
 
 
-async def _transcribed(backend: Backend, recordings: Sequence[Upload], request_id: str) -> list[str]:
+async def _transcripts(backend: Backend, recordings: Sequence[Upload], request_id: str) -> tuple[str, ...]:
     """What is said in recordings, as the default transcription model hears it. Raises InvalidRequest if there is
     none.
     """
-    texts = []
-    for recording in recordings:
-        try:
-            async with aclosing(
-                backend.transcribe(TranscriptionRequest(request_id=request_id), recording)
-            ) as events:
-                texts.append((await collect("transcribe", events)).text)
-        except ModelNotFound as error:
-            raise InvalidRequest(
-                "`texts` is missing, and no model here could transcribe `voices`; send a text for each.",
-                param="texts",
-            ) from error
-    return texts
+    try:
+        return await transcripts_of(recordings, backend.transcribe, request_id)
+    except ModelNotFound as error:
+        raise InvalidRequest(
+            "`texts` is missing, and no model here could transcribe `voices`; send a text for each.",
+            param="texts",
+        ) from error
 
 
 def _parameters(request: Request) -> Mapping[str, Any]:

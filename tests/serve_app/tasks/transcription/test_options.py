@@ -1,14 +1,12 @@
 """Every option of a transcription arrives in the request, and nothing that was not sent."""
 
-import io
 import json
 from typing import Any
 
 import pytest
-from starlette.datastructures import UploadFile
 
 from deployments.whisper.types import Clip, DecodingOptions, VadOptions
-from tests.serve_app.http.forms import asked, parse, refusal, upload
+from tests.serve_app.tasks.transcription.forms import asked, parse, refusal
 
 LADDER = DecodingOptions().temperatures
 
@@ -79,7 +77,7 @@ def test_every_vad_option_is_settable_in_three_ways(option: str) -> None:
 def test_nothing_is_set_that_was_not_sent() -> None:
     request = asked()
     assert not request.model_fields_set & {"decoding", "vad", "clips", "language", "languages", "model", "url"}
-    assert (request.file_name, request.content_type) == ("a.wav", "audio/wav")
+    assert (request.file_name, request.content_type) == (None, None)
     assert asked(("language", ""), ("temperature", ""), ("stream", ""), ("vad_filter", " ")) == request
 
 
@@ -183,13 +181,10 @@ def test_keywords_become_hotwords() -> None:
 def test_models_and_addresses() -> None:
     assert asked(("model", "org/name")).model == "org/name"
     assert asked(("model", "")).model is None
-    assert parse(("url", "https://example.com/a.mp3"), file=False).request.url == "https://example.com/a.mp3"
+    assert parse(("url", "https://example.com/a.mp3"), audio=False).request.url == "https://example.com/a.mp3"
     assert refusal(("url", "https://example.com/a.mp3")).param == "url"
-    assert refusal(("url", "x" * 9_000), file=False).param == "url"
-    assert "missing" in refusal(file=False).message
-    assert refusal(("file", upload())).message == "`file` was sent 2 times; send one file per request."
-    chosen_none = ("file", UploadFile(io.BytesIO(), size=0, filename=""))
-    assert parse(chosen_none, ("url", "https://x.test/"), file=False).file is None
+    assert refusal(("url", "x" * 9_000), audio=False).param == "url"
+    assert "missing" in refusal(audio=False).message
 
 
 def test_the_task_is_the_paths() -> None:
