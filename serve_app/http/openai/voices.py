@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -14,7 +14,7 @@ from serve_app.backend import Backend
 from serve_app.fields.audio import Upload
 from serve_app.fields.form_values import quoted
 from serve_app.http.bodies.content_type import body_type
-from serve_app.http.bodies.form import CHARSETS, read_form
+from serve_app.http.bodies.form import CHARSETS, MULTIPART, form_object, read_form
 from serve_app.http.bodies.json_body import read_json
 from serve_app.http.bodies.upload import open_upload
 from serve_app.http.errors import Json
@@ -25,7 +25,6 @@ from serve_app.tasks.speech.recordings import transcripts_of
 from serve_app.tasks.speech.voice_fields import VOICES_PATH
 from serve_app.tasks.speech.voice_parse import ParsedVoice, parse_change, parse_new_voice
 
-FORM = "multipart/form-data"
 MOST = 1_000  # voices on a page, if it has a limit
 
 
@@ -48,9 +47,9 @@ def routes(backend: Backend) -> list[Route]:
         )
 
     async def create_voice(request: Request) -> Response:
-        if body_type(request, CHARSETS) == FORM:
+        if body_type(request, CHARSETS) == MULTIPART:
             async with read_form(request) as fields:
-                parsed = parse_new_voice(await body_of(fields))
+                parsed = parse_new_voice(await form_object(fields, _file, _plain_name))
         else:
             parsed = await read_json(request, parse_new_voice, MAX_BYTES)
         voice = await while_connected(request.receive, _create(backend, parsed, request_id_of(request.scope)))
@@ -102,19 +101,12 @@ def name_of(voice: Voice) -> str:
     return voice.details.title or voice.id
 
 
-async def body_of(form: FormData) -> dict[str, Any]:
-    """A form as the JSON object that says the same: fields that are repeated are lists, files are uploads."""
-    body: dict[str, Any] = {}
-    for wire_name, value in form.multi_items():
-        name = wire_name.partition("[")[0]
-        content = await open_upload(value) if isinstance(value, UploadFile) else value
-        if name not in body:
-            body[name] = content
-        elif isinstance(body[name], list):
-            body[name].append(content)
-        else:
-            body[name] = [body[name], content]
-    return body
+async def _file(_: str, file: UploadFile) -> Upload:
+    return await open_upload(file)
+
+
+def _plain_name(wire_name: str) -> str:
+    return wire_name.partition("[")[0]
 
 
 async def _create(backend: Backend, parsed: ParsedVoice, request_id: str) -> Voice:
