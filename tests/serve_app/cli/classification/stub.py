@@ -16,6 +16,7 @@ from deployments.errors import InvalidRequest, PayloadTooLarge
 from deployments.text_classification.types import ClassificationRequest, TextScores
 from serve_app.config.app import TextClassificationEntry
 from serve_app.gateway.models import ModelIndex
+from serve_app.tasks.classification.answers import as_object
 from tests.serve_app.cli.terminal import ROOT, antiphon
 from tests.serve_app.http.server import serving
 from tests.serve_app.http.stub import MODELS, StubBackend, app_of
