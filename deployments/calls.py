@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from ray.exceptions import (
     ActorDiedError,
@@ -26,6 +26,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
 from deployments.deadline import until, within
 from deployments.errors import AntiphonError, InternalError, ModelUnavailable, Overloaded
+from deployments.handle import Handle
 
 logger = logging.getLogger("ray.serve")
 
@@ -38,16 +39,6 @@ REPLICA_DIED = (
     WorkerCrashedError,
 )
 RETRY_PAUSE_S = 0.1
-
-
-class Handle(Protocol):
-    """The part of a Serve deployment handle that is used."""
-
-    def options(self, *, stream: bool) -> Any:
-        """A handle whose calls return async generators."""
-
-    def __getattr__(self, method: str) -> Any:
-        """A method; its ``.remote(...)`` starts a call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,10 @@ UNAVAILABLE_RETRY_S = 5.0
 UNKNOWN_RETRY_S = 60.0
 
 
+class StartFailed(Exception):
+    """The graph did not become ready; the message is one block for the person who started it."""
+
+
 def as_told(error: BaseException, request_id: str) -> AntiphonError:
     """What the client is told about any exception. What is our own fault is logged, with its traceback."""
     if isinstance(error, AntiphonError):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ray import serve
 
 from deployments.admission import Admission, Ticket
-from deployments.calls import Calls, Handle
+from deployments.calls import Calls
 from deployments.deadline import until, within
 from deployments.errors import ContentRefused, InternalError, InvalidRequest
 from deployments.fish_speech.config import FishSpeechConfig
@@ -28,6 +28,7 @@ from deployments.fish_speech.types import (
     VoiceChange,
 )
 from deployments.fish_speech.voices.library import VoiceLibrary
+from deployments.handle import Handle
 from deployments.labelling import TextLabels
 from deployments.model_host import Family, LoadedModel
 from deployments.replica import Replica

@@ -4,6 +4,7 @@ Requests are validated models, so that a wrong value is refused with the same se
 Results are events, in this order: one ``Started``; any number of ``Audio``; one ``Finished``.
 """
 
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -61,6 +62,13 @@ class SpeechRequest(_Frozen):
     model: str | None = None
     deadline: float | None = None
     request_id: str = ""
+
+    def seeded(self) -> "SpeechRequest":
+        """This request with a seed, drawn if it has none: whoever speaks it again says the same."""
+        if self.sampling.seed is not None:
+            return self
+        sampling = self.sampling.model_copy(update={"seed": secrets.randbelow(LARGEST_SEED + 1)})
+        return self.model_copy(update={"sampling": sampling})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from ray import serve
 
 from deployments.admission import Admission, Ticket
 from deployments.batching.scheduler import Scheduler
-from deployments.calls import Calls, Handle
+from deployments.calls import Calls
 from deployments.deadline import until
+from deployments.handle import Handle
 from deployments.model_host import Family
 from deployments.replica import Replica
 from deployments.whisper.annotation import SegmentClassifier

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from deployments.errors import ForbiddenUrl, InvalidRequest, PayloadTooLarge
+from serve_app.concurrency import LARGE_BYTES, run_off_loop
 from serve_app.fields.audio import Upload
-from serve_app.off_loop import off_loop
 
-LARGE_TEXT = 64 * 1024  # characters; what has more is decoded on a thread
 LONGEST_PREFIX = 256
 LONGEST_URL = 8_192
 
@@ -50,7 +49,7 @@ async def audio_in(text: object, param: str, limit: int) -> JobAudio:
             f"`{param}` holds more than the {limit} bytes that are taken. Send compressed audio, or its address.",
             param=param,
         )
-    data = await off_loop(lambda: _decoded(text[start:], param), large=len(text) > LARGE_TEXT)
+    data = await run_off_loop(lambda: _decoded(text[start:], param), large=len(text) > LARGE_BYTES)
     if not data:
         raise InvalidRequest(f"`{param}` is empty; send the bytes of a file as base64.", param=param)
     return JobAudio(upload=Upload(np.frombuffer(data, dtype=np.uint8)), content_type=content_type)

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 from starlette.types import ASGIApp
 
 from deployments.errors import AntiphonError
-from serve_app.backend import Backend
 from serve_app.config.app import ModelTask
 from serve_app.config.jobs import WebhooksConfig
+from serve_app.gateway.gateway import Gateway
 
 JobInput = Mapping[str, Any]
 
@@ -86,7 +86,7 @@ class JobContext:
     """
 
     job_id: str
-    backend: Backend
+    gateway: Gateway
     http: ASGIApp
     model: str | None = None
     deadline: float | None = None

@@ -8,11 +8,11 @@ from typing import Any
 from deployments.deadline import within
 from deployments.errors import AntiphonError, InternalError, InvalidRequest
 from deployments.text_classification.types import ClassificationRequest, TextScores
+from serve_app.concurrency import run_off_loop
 from serve_app.config.app import ModelTask
 from serve_app.contracts.contract import Item, JobContext, JobInput, JobResult, Notice
 from serve_app.contracts.options import model_name
 from serve_app.fields.form_values import FALSE, TRUE
-from serve_app.off_loop import off_loop
 from serve_app.request_id import request_id
 from serve_app.tasks.classification.answers import as_object
 
@@ -50,9 +50,9 @@ class HateSpeechContract:
             request_id=request_id(context.job_id),
         )
         async with within(context.deadline):
-            scores = await context.backend.classify(replace(question, deadline=context.deadline))
+            scores = await context.gateway.classify(replace(question, deadline=context.deadline))
         large = len(scores) >= MANY_TEXTS
-        objects = await off_loop(
+        objects = await run_off_loop(
             lambda: [_checked(t, s) for t, s in zip(question.texts, scores, strict=True)], large=large
         )
         output: Any = objects[0] if isinstance(texts, str) else objects

@@ -30,7 +30,7 @@ def request_for(
 
     Raises InvalidRequest with the name of the option that is wrong or cannot be honoured, ModelNotFound.
     """
-    context.backend.models.resolve("transcription", model)
+    context.gateway.models.resolve("transcription", model)
     texts = [(name, _as_text(name, value)) for name, value in options.items() if value is not None]
     parsed = parse_form(texts, task, audio=True, request_id=request_id(context.job_id))
     return parsed.request.model_copy(update={"model": model, "deadline": context.deadline})

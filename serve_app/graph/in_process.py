@@ -8,15 +8,17 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from typing import Any, Protocol
 
-from deployments.calls import Calls, Handle
+from deployments.calls import Calls
 from deployments.fish_speech.deployment import FishSpeechReplica
+from deployments.handle import Handle
 from deployments.states import StateBoard
 from deployments.text_classification.deployment import TextClassificationReplica
 from deployments.whisper.deployment import WhisperReplica
 from media.fetch import FetchPolicy
 from serve_app.config.app import AnyEntry, AppConfig, FishSpeechEntry, TextClassificationEntry, WhisperEntry
-from serve_app.gateway.gateway import Gateway, make_gateway
-from serve_app.launch.readiness import StartFailed
+from serve_app.failures import StartFailed
+from serve_app.gateway.gateway import Gateway
+from serve_app.graph.connect import make_gateway
 
 
 class Replica(Protocol):

@@ -5,9 +5,9 @@ from typing import Any
 
 from ray import serve
 
-from deployments.calls import Handle
+from deployments.handle import Handle
 from serve_app.config.app import AppConfig
-from serve_app.gateway.gateway import make_gateway
+from serve_app.graph.connect import make_gateway
 from serve_app.grpc.servicer import Servicer
 from serve_app.http.app import create_app
 from serve_app.jobs.runner_client import RunnerClient

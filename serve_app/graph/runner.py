@@ -5,10 +5,10 @@ import uuid
 
 from ray import serve
 
-from deployments.calls import Handle
+from deployments.handle import Handle
 from deployments.replica_log import quiet_client_errors
 from serve_app.config.app import AppConfig
-from serve_app.gateway.gateway import make_gateway
+from serve_app.graph.connect import make_gateway
 from serve_app.http.app import create_app
 from serve_app.jobs.outputs import Outputs
 from serve_app.jobs.runner import Runner

@@ -6,15 +6,14 @@ from typing import TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from deployments.errors import InvalidRequest, PayloadTooLarge
+from serve_app.concurrency import LARGE_BYTES, run_off_loop
 from serve_app.config.app import GrpcConfig
 from serve_app.grpc.call import Call
 from serve_app.grpc.errors import RemoteClient
 from serve_app.keys import ApiKeys
-from serve_app.off_loop import off_loop
 
 Request = TypeVar("Request", bound=Message)
 Question = TypeVar("Question")
-LARGE = 64 * 1024  # bytes; reading them would hold up other calls
 
 
 class Gate:
@@ -46,7 +45,9 @@ class Gate:
         limit = min(self._config.message_bytes, most_bytes or self._config.message_bytes)
         if len(sent) > limit:
             raise PayloadTooLarge(f"The request has {len(sent)} bytes; this server takes {limit}.")
-        return await off_loop(lambda: understand(_parsed(sent, kind), call.request_id), large=len(sent) > LARGE)
+        return await run_off_loop(
+            lambda: understand(_parsed(sent, kind), call.request_id), large=len(sent) > LARGE_BYTES
+        )
 
 
 def _parsed(sent: bytes, kind: type[Request]) -> Request:

@@ -6,14 +6,14 @@ from contextlib import aclosing
 from deployments.fish_speech.types import SpeechEvent
 from deployments.text_classification.types import ClassificationRequest
 from deployments.whisper.types import Task, TranscriptionEvent, collect
-from serve_app.backend import Backend
+from serve_app.concurrency import LARGE_BYTES, run_off_loop
 from serve_app.config.app import GrpcConfig, ModelTask
+from serve_app.gateway.gateway import Gateway
 from serve_app.grpc import classification, speech, transcription
 from serve_app.grpc.call import Call, CallContext
-from serve_app.grpc.gate import LARGE, Gate, Request
+from serve_app.grpc.gate import Gate, Request
 from serve_app.grpc.protos import classification_pb2, hate_speech_pb2, speech_pb2, transcription_pb2
 from serve_app.keys import ApiKeys
-from serve_app.off_loop import off_loop
 from serve_app.tasks.speech.encoding import encoded, whole
 
 MOST_TEXT_BYTES = 8 * 1024**2  # as over HTTP
@@ -22,14 +22,14 @@ MOST_TEXT_BYTES = 8 * 1024**2  # as over HTTP
 class Servicer:
     """Answers calls through a gateway. Requests are bytes, as ``add_services`` asks a server to bring them."""
 
-    def __init__(self, backend: Backend, config: GrpcConfig, keys: ApiKeys) -> None:
-        self._backend, self._gate = backend, Gate(config, keys)
+    def __init__(self, gateway: Gateway, config: GrpcConfig, keys: ApiKeys) -> None:
+        self._gateway, self._gate = gateway, Gate(config, keys)
 
     async def runsync(self, request: bytes, grpc_context: CallContext) -> hate_speech_pb2.output:
         """Four scores of one text."""
         with Call("/service.runsync/runsync", grpc_context) as call:
             question = await self._read_texts(call, request, hate_speech_pb2.data, classification.read_prompt)
-            (found,) = await self._backend.classify(question)
+            (found,) = await self._gateway.classify(question)
             return classification.four_scores(question.texts[0], found)
         return hate_speech_pb2.output()
 
@@ -41,8 +41,10 @@ class Servicer:
             kind = classification_pb2.ClassifyRequest
             question = await self._read_texts(call, request, kind, classification.read_texts)
             model = self._model("classification", question.model)
-            found = await self._backend.classify(question)
-            return await off_loop(lambda: classification.all_scores(found, model), large=len(request) > LARGE)
+            found = await self._gateway.classify(question)
+            return await run_off_loop(
+                lambda: classification.all_scores(found, model), large=len(request) > LARGE_BYTES
+            )
         return classification_pb2.ClassifyResponse()
 
     async def Transcribe(  # noqa: N802
@@ -96,7 +98,7 @@ class Servicer:
         """The voice library."""
         with Call("/antiphon.v1.Speech/ListVoices", grpc_context) as call:
             model = await self._gate.read(call, request, speech_pb2.ListVoicesRequest, speech.read_model)
-            return speech.voices_of(await self._backend.voices(model))
+            return speech.voices_of(await self._gateway.voices(model))
         return speech_pb2.ListVoicesResponse()
 
     async def _read_texts(
@@ -116,7 +118,7 @@ class Servicer:
         form, upload = await self._gate.read(call, request, kind, transcription.read_request)
         call.tell((name.lower(), value) for name, value in form.headers.items())
         model = self._model("transcription", form.request.model)
-        return form.request.task, model, self._backend.transcribe(form.request, upload)
+        return form.request.task, model, self._gateway.transcribe(form.request, upload)
 
     async def _speech(
         self, call: Call, request: bytes
@@ -124,9 +126,9 @@ class Servicer:
         """Speech that has been asked for, the model that answers, and the events to come."""
         asked = await self._gate.read(call, request, speech_pb2.SpeakRequest, speech.read_request)
         model = self._model("speech", asked.request.model)
-        return asked, model, self._backend.speak(asked.request, asked.references)
+        return asked, model, self._gateway.speak(asked.request, asked.references)
 
     def _model(self, task: ModelTask, name: str | None) -> str:
         """The model that answers to a name, as clients know it."""
-        resolved = self._backend.models.resolve(task, name)
+        resolved = self._gateway.models.resolve(task, name)
         return resolved.on_demand or resolved.entry.id

@@ -5,9 +5,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from deployments.errors import AntiphonError
-from serve_app.backend import Backend
 from serve_app.config.app import HttpConfig
 from serve_app.config.jobs import JobsConfig
+from serve_app.gateway.gateway import Gateway
 from serve_app.http import classify, docs, health
 from serve_app.http.error_shapes import on_error, on_refusal
 from serve_app.http.fish import routes as fish_routes
@@ -19,7 +19,7 @@ from serve_app.keys import ApiKeys
 
 
 def create_app(
-    gateway: Backend,
+    gateway: Gateway,
     config: HttpConfig,
     keys: ApiKeys,
     *,

@@ -8,8 +8,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from deployments.model_state import ModelState
-from serve_app.backend import Backend
 from serve_app.config.app import ModelTask
+from serve_app.gateway.gateway import Gateway
 from serve_app.http.errors import Json
 
 Readiness = Literal["ready", "starting", "failed"]
@@ -17,20 +17,20 @@ Readiness = Literal["ready", "starting", "failed"]
 QUEUE_UNITS: Mapping[ModelTask, str] = {"transcription": "audio_s", "classification": "tokens", "speech": "chars"}
 
 
-def routes(backend: Backend) -> list[Route]:
+def routes(gateway: Gateway) -> list[Route]:
     """The three routes, none of which wants a key."""
 
     async def healthz(request: Request) -> Response:
         return Json({"status": "ok"})
 
     async def readyz(request: Request) -> Response:
-        states = await backend.states()
+        states = await gateway.states()
         status = readiness(states)
-        models = {e.id: state_object(states[e.id], e.task) for e in backend.models.entries if e.id in states}
+        models = {e.id: state_object(states[e.id], e.task) for e in gateway.models.entries if e.id in states}
         return Json({"status": status, "models": models}, 200 if status == "ready" else 503)
 
     async def ping(request: Request) -> Response:
-        match readiness(await backend.states()):
+        match readiness(await gateway.states()):
             case "ready":
                 return Json({"status": "ready"})
             case "starting":

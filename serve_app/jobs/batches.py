@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from deployments.errors import Overloaded
+from serve_app.concurrency import shielded
 from serve_app.jobs.endpoints import Endpoints
 from serve_app.jobs.envelope import envelope, job_notice, without_output
 from serve_app.jobs.options import WEEK_S
@@ -16,7 +17,6 @@ from serve_app.jobs.runner_client import RunnerNotifier
 from serve_app.jobs.storage import batch_rows, counts, job_rows
 from serve_app.jobs.storage.store import JobStore
 from serve_app.jobs.types import MOST_REQUESTS, Batch, Job
-from serve_app.jobs.uninterrupted import uninterrupted
 from serve_app.jobs.webhooks import queue
 from serve_app.jobs.webhooks.webhook import rows_of
 
@@ -51,7 +51,7 @@ class Batches:
             batch_rows.add_drafts(connection, batch.id, rows, MOST_REQUESTS)
             return batch_rows.find(connection, endpoint, batch.id, now)
 
-        return await uninterrupted(self._keep(requests, create))
+        return await shielded(self._keep(requests, create))
 
     async def batches(self, endpoint: str) -> Sequence[Batch]:
         """See Jobs."""
@@ -75,7 +75,7 @@ class Batches:
             batch_rows.add_drafts(connection, batch_id, rows, MOST_REQUESTS)
             return batch_rows.find(connection, endpoint, batch_id, now)
 
-        return await uninterrupted(self._keep(requests, add))
+        return await shielded(self._keep(requests, add))
 
     async def batch_requests(
         self, endpoint: str, batch_id: str, offset: int, limit: int

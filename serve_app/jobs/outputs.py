@@ -7,15 +7,14 @@ from typing import Any
 
 from media.publishing.publish import Publisher
 from media.publishing.upload import PublishPolicy
+from serve_app.concurrency import LARGE_BYTES, run_off_loop
 from serve_app.config.jobs import PublishConfig
 from serve_app.contracts.contract import JobResult
 from serve_app.jobs.options import S3Target
 from serve_app.jobs.storage.payloads import to_json
 from serve_app.jobs.types import Job
-from serve_app.off_loop import off_loop
 
 JSON = "application/json"
-LARGE_BYTES = 64 * 1024
 
 
 class Outputs:
@@ -53,7 +52,7 @@ class Outputs:
         if self.uploads(job, len(file.data)):
             return {file.key: await self._published(job, file.data, job.id, file.content_type), **result.value}
         large = len(file.data) > LARGE_BYTES
-        text = await off_loop(lambda: base64.b64encode(file.data).decode(), large=large)
+        text = await run_off_loop(lambda: base64.b64encode(file.data).decode(), large=large)
         return {file.key: text, **result.value}
 
     async def uploaded(self, job: Job, output: Any) -> Any:

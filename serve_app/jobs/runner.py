@@ -13,9 +13,9 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from serve_app.backend import Backend
 from serve_app.config.jobs import JobsConfig
 from serve_app.contracts.contract import JobContext
+from serve_app.gateway.gateway import Gateway
 from serve_app.jobs.attempt import Attempt
 from serve_app.jobs.endpoints import Endpoints
 from serve_app.jobs.outputs import Outputs
@@ -45,7 +45,7 @@ class Runner:
         config: JobsConfig,
         store: JobStore,
         outputs: Outputs,
-        backend: Backend,
+        gateway: Gateway,
         http: ASGIApp,
         sender: Sender,
         *,
@@ -54,8 +54,8 @@ class Runner:
     ) -> None:
         self._worker, self._config, self._clock = worker, config, clock
         self._database, self._payloads, self._outputs = store.database, store.payloads, outputs
-        self._endpoints = Endpoints(backend.models, config.endpoints)
-        self._backend, self._http, self._sender = backend, http, sender
+        self._endpoints = Endpoints(gateway.models, config.endpoints)
+        self._gateway, self._http, self._sender = gateway, http, sender
         self._upload_bytes = upload_bytes
         self._working: dict[str, tuple[Lease, asyncio.Task[None]]] = {}  # by token
         self._running: Counter[str] = Counter()  # by target
@@ -151,7 +151,7 @@ class Runner:
         deadline = min(self._clock() + job.options.execution_timeout_s, job.expires)
         context = JobContext(
             job.id,
-            self._backend,
+            self._gateway,
             self._http,
             endpoint.model,
             deadline,

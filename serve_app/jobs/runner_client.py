@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from typing import Protocol
 
-from deployments.calls import Handle
+from deployments.handle import Handle
 
 PATIENCE_S = 5.0
 

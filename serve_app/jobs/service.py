@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from deployments.errors import InternalError
-from serve_app.backend import Backend
+from serve_app.concurrency import shielded
 from serve_app.config.jobs import JobsConfig
+from serve_app.gateway.gateway import Gateway
 from serve_app.jobs.batches import Batches
 from serve_app.jobs.endpoints import Endpoints
 from serve_app.jobs.envelope import job_notice
@@ -24,7 +25,6 @@ from serve_app.jobs.storage.job_rows import CHUNKS, StoredJob
 from serve_app.jobs.storage.store import JobStore
 from serve_app.jobs.storage.watch import JobWatch
 from serve_app.jobs.types import EndpointHealth, Job, StreamPage
-from serve_app.jobs.uninterrupted import uninterrupted
 from serve_app.jobs.webhooks import queue
 from serve_app.jobs.webhooks.webhook import rows_of
 
@@ -36,13 +36,13 @@ class JobService(Batches):
         self,
         config: JobsConfig,
         store: JobStore,
-        backend: Backend,
+        gateway: Gateway,
         runner: RunnerNotifier | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        endpoints = Endpoints(backend.models, config.endpoints)
+        endpoints = Endpoints(gateway.models, config.endpoints)
         super().__init__(store, endpoints, runner or NoRunner(), clock, config.keep_s, config.queue_jobs)
-        self._config, self._backend = config, backend
+        self._config, self._gateway = config, gateway
         self._work: dict[str, asyncio.Task[None]] = {}  # of jobs that somebody waits for
         self._watch = JobWatch(store.database)
 
@@ -51,7 +51,7 @@ class JobService(Batches):
     ) -> Job:
         """See Jobs."""
         self.endpoints.resolve(endpoint)
-        job = await uninterrupted(self._add(endpoint, request, sync, idempotency_key))
+        job = await shielded(self._add(endpoint, request, sync, idempotency_key))
         if sync:
             work = self._work[job.id] = asyncio.create_task(self._runner.work(job.id))
             work.add_done_callback(lambda _: self._work.pop(job.id, None))
@@ -170,10 +170,10 @@ class JobService(Batches):
 
     async def health(self, endpoint: str) -> EndpointHealth:
         """See Jobs."""
-        model = self._backend.models.find(self.endpoints.resolve(endpoint).model)
+        model = self._gateway.models.find(self.endpoints.resolve(endpoint).model)
         task = self.endpoints.resolve(endpoint).task
-        model = model or self._backend.models.default(task)
-        states = await self._backend.states()
+        model = model or self._gateway.models.default(task)
+        states = await self._gateway.states()
         ever, now = await self._database.run(
             lambda c: (counts.ever(c, endpoint), counts.by_status(c, endpoint)), reads=True
         )

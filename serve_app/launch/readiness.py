@@ -10,6 +10,7 @@ from ray import serve
 from ray.serve.schema import ServeStatus
 
 from serve_app.config.serve_yaml.load import ServeConfig
+from serve_app.failures import StartFailed
 
 Say = Callable[[str], None]
 FAILED = ("DEPLOY_FAILED", "UNHEALTHY")
@@ -17,11 +18,7 @@ FAILED_FOR_S = 20.0
 PROGRESS_STEP = 0.05
 
 
-class StartFailed(Exception):
-    """The graph did not become ready; the message is one block for the person who started it."""
-
-
-class Watch:
+class ReadinessWatch:
     """Polls Serve's own status and every application's ``/readyz``. ``url`` None: no HTTP to be asked."""
 
     def __init__(self, config: ServeConfig, url: str | None, say: Say) -> None:

@@ -18,7 +18,8 @@ from ray import serve
 
 from serve_app.config.app import AppConfig
 from serve_app.config.serve_yaml.load import Options, ServeConfig, ServedApplication
-from serve_app.launch.readiness import Say, StartFailed, Watch, last_exception
+from serve_app.failures import StartFailed
+from serve_app.launch.readiness import ReadinessWatch, Say, last_exception
 
 Builder = Callable[[AppConfig, Mapping[str, Options]], serve.Application]
 LOST_AFTER_S = 60.0
@@ -117,7 +118,7 @@ class _Server:
         reachable = self._config.proxy_location != "Disabled" and not self._http["ssl_certfile"]
         host = {ANY: LOOPBACK, "::": "::1"}.get(self._http["host"], self._http["host"])
         url = spelled_url({**self._http, "host": host}) if reachable else None
-        Watch(self._config, url, say).wait(self._options.ready_timeout_s)
+        ReadinessWatch(self._config, url, say).wait(self._options.ready_timeout_s)
         say(f"Antiphon listens on {spelled_url(self._http)}")
         if self._speaks_grpc:
             remote = any(app.config.grpc.remote_clients for app in self._config.applications)

@@ -45,7 +45,7 @@ def main() -> int:
     )  # it would load the GPU beside the models, which are a check
 
     from serve_app.config.serve_yaml.load import ConfigProblems, load
-    from serve_app.launch.readiness import StartFailed
+    from serve_app.failures import StartFailed
 
     try:
         config = load(options.config)

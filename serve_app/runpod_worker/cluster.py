@@ -14,9 +14,11 @@ import ray
 from ray import serve
 
 from serve_app.config.serve_yaml.load import ServeConfig
-from serve_app.gateway.gateway import Gateway, make_gateway
+from serve_app.failures import StartFailed
+from serve_app.gateway.gateway import Gateway
 from serve_app.graph.app import build_graph
-from serve_app.launch.readiness import Say, StartFailed, Watch, last_exception
+from serve_app.graph.connect import make_gateway
+from serve_app.launch.readiness import ReadinessWatch, Say, last_exception
 from serve_app.launch.server import shut_down
 from serve_app.runpod_worker.machine import Resources
 
@@ -126,7 +128,7 @@ class Cluster:
             serve.status()
 
 
-class _Watch(Watch):
+class _Watch(ReadinessWatch):
     """One that ends with the cluster."""
 
     closing: threading.Event

@@ -9,8 +9,7 @@ from typing import Any
 
 from deployments.errors import AntiphonError
 from serve_app.contracts.contract import Chunk, JobProgress, JobResult
-from serve_app.failures import as_told
-from serve_app.launch.readiness import StartFailed
+from serve_app.failures import StartFailed, as_told
 from serve_app.runpod_worker.sent_job import Sent
 from serve_app.runpod_worker.service import Service
 from serve_app.runpod_worker.work import streams

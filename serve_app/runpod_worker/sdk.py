@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from runpod import serverless  # type: ignore[import-untyped]
 from runpod.serverless.modules import rp_http, rp_job, rp_scale  # type: ignore[import-untyped]
 
-from serve_app.launch.readiness import StartFailed
+from serve_app.failures import StartFailed
 from serve_app.runpod_worker import sent_job
 from serve_app.runpod_worker.handlers import JobHandler, ProgressPosts
 from serve_app.runpod_worker.service import Service

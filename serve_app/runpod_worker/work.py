@@ -10,12 +10,12 @@ from starlette.types import ASGIApp
 
 from deployments.deadline import until
 from deployments.errors import DeadlineExceeded
-from serve_app.backend import Backend
 from serve_app.config.jobs import ContractName, WebhooksConfig
 from serve_app.contracts import choose
 from serve_app.contracts.contract import Chunk, Contract, Item, JobContext, JobProgress, JobResult, Notice
 from serve_app.contracts.patience import patiently
 from serve_app.failures import as_told
+from serve_app.gateway.gateway import Gateway
 from serve_app.jobs.outputs import Outputs
 from serve_app.jobs.types import Job
 from serve_app.runpod_worker import sent_job
@@ -30,7 +30,7 @@ class Tools:
     that RunPod gives no time.
     """
 
-    backend: Backend
+    gateway: Gateway
     http: ASGIApp
     notices: WorkerWebhooks
     outputs: Outputs
@@ -90,7 +90,7 @@ class _ContractRun:
         deadline = tools.clock() + job.options.execution_timeout_s
         self._context = JobContext(
             job.id,
-            tools.backend,
+            tools.gateway,
             tools.http,
             deadline=deadline,
             webhooks=tools.webhooks,

@@ -1,6 +1,5 @@
 """Speech by this process itself, through the same fields and replica as on a server."""
 
-import secrets
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from deployments.calls import Calls
 from deployments.fish_speech.config import FishSpeechConfig
 from deployments.fish_speech.deployment import FishSpeechReplica
-from deployments.fish_speech.types import LARGEST_SEED, Audio, Finished, SpeechRequest, Started
+from deployments.fish_speech.types import Audio, Finished, Started
 from serve_app.cli import local as _in_process
 from serve_app.cli.local import Choice, Kind, LocalModel, board
 from serve_app.cli.progress import Bar
@@ -58,28 +57,19 @@ class LocalSpeaker(LocalModel[FishSpeechReplica]):
         order = parse_speech({**body, "response_format": "wav"}).order
         order = await with_known_voice(order, partial(self._replica.voice, None))
         request = order.request.model_copy(update={"model": self._choice.on_demand})
-        request, seed = _with_seed(request)
-        rate = 0
+        request = request.seeded()
+        rate = seed = 0
         audios = [upload.data for upload in order.references]
         async with aclosing(self._replica.speak(request, *audios)) as parcels:
             async for event in (event async for parcel in parcels for event in parcel):
                 match event:
                     case Started():
-                        rate = event.sample_rate
+                        rate, seed = event.sample_rate, event.seed
                     case Audio():
                         writer.add(event.samples, rate)
                     case Finished():
                         return Spoken(seed, event.frames)
         raise RuntimeError("the speech ended without its last event")
-
-
-def _with_seed(request: SpeechRequest) -> tuple[SpeechRequest, int]:
-    """The request with a seed, drawn if it has none."""
-    asked = request.sampling.seed
-    seed = secrets.randbelow(LARGEST_SEED + 1) if asked is None else asked
-    sampling = request.sampling.model_copy(update={"seed": seed})
-    sampling.model_fields_set.add("seed")
-    return request.model_copy(update={"sampling": sampling}), seed
 
 
 def _entry(choice: Choice[FishSpeechConfig]) -> FishSpeechEntry | None:

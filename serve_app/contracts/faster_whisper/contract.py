@@ -9,6 +9,7 @@ from deployments.errors import AntiphonError, InternalError
 from deployments.whisper.config import WhisperConfig
 from deployments.whisper.types import Finished, Segment, Transcript, TranscriptionEvent, TranscriptionRequest
 from deployments.whisper.types import Progress as AudioProgress
+from serve_app.concurrency import run_off_loop
 from serve_app.config.app import ModelEntry, ModelTask
 from serve_app.contracts.audio import JobAudio
 from serve_app.contracts.contract import Item, JobContext, JobInput, JobProgress, JobResult, Notice
@@ -16,7 +17,6 @@ from serve_app.contracts.faster_whisper.input import read_input
 from serve_app.contracts.ivrit.output import word_values
 from serve_app.contracts.options import request_for, with_audio
 from serve_app.contracts.patience import patiently
-from serve_app.off_loop import off_loop
 from serve_app.tasks.transcription import formats as transcripts
 
 MANY_SEGMENTS = 500
@@ -41,7 +41,7 @@ class FasterWhisperContract:
         """Transcribe. Raises what the gateway raises, and InvalidRequest with a line for every wrong option."""
         job = read_input(job_input, context)
         request = request_for(job.options, "transcribe", job.model, context)
-        entry = context.backend.models.resolve("transcription", job.model).entry
+        entry = context.gateway.models.resolve("transcription", job.model).entry
         audio = await job.audio(context.upload_bytes)
         passes = [request]
         if job.values["translate"]:
@@ -58,7 +58,7 @@ class FasterWhisperContract:
                         yield JobProgress(progress)
             results.append(collected.transcript())
         large = sum(len(transcript.segments) for transcript in results) > MANY_SEGMENTS
-        yield JobResult(await off_loop(lambda: _output(job.values, results, job.model, entry), large=large))
+        yield JobResult(await run_off_loop(lambda: _output(job.values, results, job.model, entry), large=large))
 
     def failed(self, job_input: JobInput, error: AntiphonError, context: JobContext) -> Iterable[Notice]:
         """No webhooks."""
@@ -106,7 +106,7 @@ class _Collected:
 def _events(
     request: TranscriptionRequest, audio: JobAudio, context: JobContext
 ) -> AsyncGenerator[TranscriptionEvent, None]:
-    return context.backend.transcribe(with_audio(request, audio), audio.upload)
+    return context.gateway.transcribe(with_audio(request, audio), audio.upload)
 
 
 def _output(

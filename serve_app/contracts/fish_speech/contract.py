@@ -49,7 +49,7 @@ class FishSpeechContract:
         """Speak. Raises what the gateway raises, and what ``read_input`` raises."""
         order = await read_input(job_input, context)
         container = order.container
-        events = context.backend.speak(order.request, order.references)
+        events = context.gateway.speak(order.request, order.references)
         if not self.streams(job_input):
             file = await whole(events, container)
             facts = {"seconds": round(file.seconds, 6), "cut": file.finished.cut}

@@ -4,9 +4,9 @@ import hashlib
 from dataclasses import replace
 
 from deployments.errors import InvalidRequest, PayloadTooLarge
+from serve_app.concurrency import run_off_loop
 from serve_app.contracts.contract import JobContext, JobInput
 from serve_app.contracts.options import model_name
-from serve_app.off_loop import off_loop
 from serve_app.request_id import request_id
 from serve_app.tasks.speech.fish_parse import read_order
 from serve_app.tasks.speech.order import SpeechOrder
@@ -21,12 +21,12 @@ async def read_input(job_input: JobInput, context: JobContext) -> SpeechOrder:
     ModelNotFound.
     """
     model = model_name(job_input.get("model"), context)
-    context.backend.models.resolve("speech", model)
+    context.gateway.models.resolve("speech", model)
     fields = {**_with_voice(job_input), "model": model}
     if fields.get("seed") is None:
         fields["seed"] = seed_of(context.job_id)
     large = bool(job_input.get("references"))
-    order = await off_loop(lambda: read_order(fields, request_id=request_id(context.job_id)), large=large)
+    order = await run_off_loop(lambda: read_order(fields, request_id=request_id(context.job_id)), large=large)
     if sum(len(audio.data) for audio in order.references) > context.upload_bytes:
         raise PayloadTooLarge(
             f"`references` hold more than the {context.upload_bytes} bytes that are taken. Send compressed audio.",

@@ -136,7 +136,7 @@ async def _file(
 ) -> AsyncGenerator[Event]:
     """What happens with one file. Raises whatever is wrong with it."""
     audio = await job.audio(index, context.upload_bytes)
-    async with aclosing(context.backend.transcribe(with_audio(request, audio), audio.upload)) as events:
+    async with aclosing(context.gateway.transcribe(with_audio(request, audio), audio.upload)) as events:
         async for event in events:
             if isinstance(event, Segment | AudioProgress):
                 yield index, event

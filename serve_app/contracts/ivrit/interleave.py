@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from serve_app.http.responses.disconnect import stop
+from serve_app.concurrency import cancel
 
 Item = TypeVar("Item")
 _END: Any = object()
@@ -39,11 +39,11 @@ async def interleaved(makers: Iterable[Callable[[], AsyncGenerator[Item]]], at_o
                     break
                 item = await upcoming
             finally:
-                await stop(upcoming)
+                await cancel(upcoming)
             yield item
         everything.result()
     finally:
-        await stop(everything)
+        await cancel(everything)
 
 
 async def _unwrapped(work: Callable[[], Any]) -> None:

@@ -17,12 +17,12 @@ from deployments.errors import (
     ModelUnavailable,
     Overloaded,
 )
+from serve_app.concurrency import LARGE_BYTES, run_off_loop
 from serve_app.config.app import ModelTask
 from serve_app.contracts.contract import Attachment, Chunk, Item, JobContext, JobInput, JobResult, Notice
 from serve_app.contracts.openai.in_process import InProcessAnswer, answer_to
-from serve_app.contracts.openai.request import LARGE_BYTES, request_of, wants_stream
+from serve_app.contracts.openai.request import request_of, wants_stream
 from serve_app.failures import UNKNOWN_RETRY_S
-from serve_app.off_loop import off_loop
 
 EVENT_STREAM = "text/event-stream"
 TEXTS = ("text/", "application/x-subrip")
@@ -111,7 +111,7 @@ async def _result(answer: InProcessAnswer) -> JobResult:
         return JobResult(None)
     large = len(body) > LARGE_BYTES
     if kind.endswith(("/json", "+json")):
-        return JobResult(await off_loop(lambda: json.loads(body), large=large))
+        return JobResult(await run_off_loop(lambda: json.loads(body), large=large))
     if kind.startswith(TEXTS):
         return JobResult(body.decode(errors="replace"))
     return JobResult({"content_type": kind}, Attachment("data", body, kind))

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message
 
 from deployments.errors import InternalError
-from serve_app.http.responses.disconnect import stop
+from serve_app.concurrency import cancel
 
 MESSAGES_AHEAD = 8  # parts of an answer that wait to be read, before the application has to wait
 GRACE_S = 5.0  # in which the application may end by itself after its client has left
@@ -92,7 +92,7 @@ async def answer_to(request: InProcessRequest, app: ASGIApp) -> AsyncIterator[In
         try:
             await asyncio.wait({task}, timeout=GRACE_S)
         finally:
-            await stop(task)
+            await cancel(task)
 
 
 async def _parts(outgoing: "asyncio.Queue[Message]", task: "asyncio.Task[None]") -> AsyncGenerator[bytes]:
@@ -112,6 +112,6 @@ async def _next(outgoing: "asyncio.Queue[Message]", task: "asyncio.Task[None]") 
         if upcoming.done() or not outgoing.empty():
             return await upcoming
     finally:
-        await stop(upcoming)
+        await cancel(upcoming)
     task.result()
     raise InternalError("The application ended without an answer.")

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.errors import InvalidRequest, PayloadTooLarge
+from serve_app.concurrency import LARGE_BYTES, run_off_loop
 from serve_app.contracts.audio import audio_at, audio_in
 from serve_app.contracts.contract import JobContext, JobInput
 from serve_app.contracts.fish_speech.input import seed_of
 from serve_app.contracts.openai.in_process import InProcessRequest
 from serve_app.fields.form_values import TRUE, as_form_text
-from serve_app.off_loop import off_loop
 from serve_app.request_id import request_id
 from serve_app.tasks.speech.fields import SPEECH_PATH
 from serve_app.tasks.transcription.fields import TRANSCRIPTION_PATHS
@@ -24,7 +24,6 @@ from serve_app.tasks.transcription.fields import TRANSCRIPTION_PATHS
 ROUTE = re.compile(r"/v1/[!-~]*", re.ASCII)
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 LONGEST_ROUTE = 2_048
-LARGE_BYTES = 64 * 1024
 MANY = 4_096  # characters or entries of a value, from which on it is written on a thread
 EMPTY_FORM = "application/x-www-form-urlencoded"
 FORM_PATHS = frozenset(TRANSCRIPTION_PATHS.values())
@@ -54,7 +53,7 @@ async def request_of(job_input: JobInput, context: JobContext) -> InProcessReque
     else:
         many = any(isinstance(value, str | list | Mapping) and len(value) > MANY for value in body.values())
         large = many or "references" in body  # recordings in base64
-        kind, content = "application/json", await off_loop(lambda: _json(body), large=large)
+        kind, content = "application/json", await run_off_loop(lambda: _json(body), large=large)
     if len(content) > context.upload_bytes:
         raise PayloadTooLarge(
             f"`openai_input` is larger than the {context.upload_bytes} bytes that are taken.", param="openai_input"
@@ -116,7 +115,7 @@ async def _form(body: Mapping[str, Any], context: JobContext) -> tuple[str, byte
             fields["url"] = [audio_at(file["url"], "file.url").url or ""]
         else:
             files["file"] = await _file(file, context)
-    return await off_loop(
+    return await run_off_loop(
         lambda: _multipart(fields, files), large=any(len(f[1]) > LARGE_BYTES for f in files.values())
     )
 

@@ -8,16 +8,15 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from deployments.errors import InvalidRequest, PayloadTooLarge
+from serve_app.concurrency import LARGE_BYTES, run_off_loop
 from serve_app.fields.form_values import quoted
 from serve_app.http.bodies.content_type import body_type, shown_type
 from serve_app.http.bodies.raw import read_bytes
 from serve_app.http.errors import UnsupportedMedia
-from serve_app.off_loop import off_loop
 
 T = TypeVar("T")
 
 MAX_BYTES = 8 * 1024**2
-LARGE_BYTES = 64 * 1024
 MAX_VALUES = 500_000  # in a body beyond MAX_BYTES, which is to be long for its texts
 CHARSETS = frozenset({"ascii", "utf-8"})
 
@@ -39,7 +38,7 @@ async def read_json(request: Request, make: Callable[[dict[str, Any]], T], max_b
     body = await read_bytes(request, max_bytes, too_large)
     if len(body) > MAX_BYTES and sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise PayloadTooLarge(f"The request body has more than {MAX_VALUES} values; send several requests.")
-    return await off_loop(lambda: make(parse_object(body)), large=len(body) >= LARGE_BYTES)
+    return await run_off_loop(lambda: make(parse_object(body)), large=len(body) >= LARGE_BYTES)
 
 
 def parse_object(body: bytes | bytearray) -> dict[str, Any]:

@@ -11,19 +11,18 @@ import ormsgpack
 from starlette.requests import Request
 
 from deployments.errors import InvalidRequest, PayloadTooLarge
+from serve_app.concurrency import LARGE_BYTES, run_off_loop
 from serve_app.fields.model_fields import Unprocessable
 from serve_app.http.bodies.content_type import body_type, shown_type
 from serve_app.http.bodies.json_body import CHARSETS, parse_json
 from serve_app.http.bodies.raw import read_bytes
 from serve_app.http.errors import UnsupportedMedia
 from serve_app.http.fish.msgpack_size import count_values
-from serve_app.off_loop import off_loop
 
 T = TypeVar("T")
 Fields = dict[str, Any]
 
 MSGPACK = frozenset({"application/msgpack", "application/x-msgpack", "application/vnd.msgpack"})
-LARGE_BYTES = 64 * 1024
 MAX_JSON_BYTES = 32 * 1024**2
 JSON_TOO_LARGE = (
     f"The request body is larger than the {MAX_JSON_BYTES} bytes of JSON that are taken; "
@@ -41,10 +40,10 @@ async def read_fields(request: Request, make: Callable[[Fields], T], *, msgpack:
     kind = body_type(request, CHARSETS)
     if msgpack and kind in MSGPACK:
         body = await read_bytes(request)
-        return await off_loop(lambda: make(parse_msgpack(body)), large=len(body) >= LARGE_BYTES)
+        return await run_off_loop(lambda: make(parse_msgpack(body)), large=len(body) >= LARGE_BYTES)
     if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
         body = await read_bytes(request, MAX_JSON_BYTES, JSON_TOO_LARGE)
-        return await off_loop(lambda: make(_parse_json(body)), large=len(body) >= LARGE_BYTES)
+        return await run_off_loop(lambda: make(_parse_json(body)), large=len(body) >= LARGE_BYTES)
     wanted = "JSON as `application/json`" + (" or msgpack as `application/msgpack`" if msgpack else "")
     raise UnsupportedMedia(f"The request body is {shown_type(kind)}; send {wanted}.")
 

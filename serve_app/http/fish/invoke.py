@@ -11,10 +11,10 @@ from starlette.routing import BaseRoute, Route
 
 from deployments.errors import VoiceNotFound
 from deployments.fish_speech.types import SpeechRequest
-from serve_app.backend import Backend
 from serve_app.fields.audio import uploads_of
 from serve_app.fields.json_field import ignored_header
 from serve_app.fields.model_fields import unknown_fields, validated
+from serve_app.gateway.gateway import Gateway
 from serve_app.http.fish.bodies import read_fields
 from serve_app.http.fish.invoke_body import InvokeBody
 from serve_app.http.request_id import request_id_of
@@ -26,7 +26,7 @@ from serve_app.tasks.speech.order import SpeechOrder, check_text
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]*")
 
 
-def routes(backend: Backend) -> list[BaseRoute]:
+def routes(gateway: Gateway) -> list[BaseRoute]:
     """The one route."""
 
     async def invoke(request: Request) -> Response:
@@ -35,9 +35,9 @@ def routes(backend: Backend) -> list[BaseRoute]:
         )
         asked = order.request
         if body.speaker and not order.references:
-            voice = await while_connected(request.receive, _voice_of(backend, body.speaker, body.emotion))
+            voice = await while_connected(request.receive, _voice_of(gateway, body.speaker, body.emotion))
             asked = asked.model_copy(update={"voice": voice})
-        return await speech_response(request, backend.speak(asked, order.references), order)
+        return await speech_response(request, gateway.speak(asked, order.references), order)
 
     return [Route("/v1/invoke", invoke, methods=["POST"])]
 
@@ -59,13 +59,13 @@ def _read(fields: Mapping[str, Any], request_id: str) -> tuple[InvokeBody, Speec
     return body, SpeechOrder(request, references, Container(body.format), body.streaming, headers)
 
 
-async def _voice_of(backend: Backend, speaker: str, emotion: str | None) -> str | None:
+async def _voice_of(gateway: Gateway, speaker: str, emotion: str | None) -> str | None:
     """The voice of the library for a speaker in a mood, else for the speaker; None if it has neither."""
     names = [f"{speaker}/{emotion}", speaker] if emotion else [speaker]
     for name in names:
         if all(_NAME.fullmatch(part) for part in name.split("/")):
             try:
-                return (await backend.voice(name)).id
+                return (await gateway.voice(name)).id
             except VoiceNotFound:
                 continue
     return None

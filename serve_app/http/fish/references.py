@@ -11,9 +11,9 @@ from starlette.routing import BaseRoute, Route
 
 from deployments.errors import ClientError, InvalidRequest
 from deployments.fish_speech.types import NewVoice, VoiceChange
-from serve_app.backend import Backend
 from serve_app.fields.audio import AudioBytes, uploads_of
 from serve_app.fields.model_fields import validated
+from serve_app.gateway.gateway import Gateway
 from serve_app.http.fish.form_body import read_any
 from serve_app.http.fish.replies import reply
 from serve_app.http.responses.disconnect import while_connected
@@ -52,28 +52,28 @@ class UpdateBody(FishBody):
     model: str | None = Field(None, max_length=256, description=LIBRARY)
 
 
-def routes(backend: Backend) -> list[BaseRoute]:
+def routes(gateway: Gateway) -> list[BaseRoute]:
     """The four routes."""
 
     async def add(body: AddBody) -> dict[str, Any]:
         check_text(body.text)
         voice = _valid(NewVoice, "id", id=body.id, texts=(body.text,))
-        added = await backend.add_voice(voice, uploads_of([body.audio]), body.model)
+        added = await gateway.add_voice(voice, uploads_of([body.audio]), body.model)
         return {"message": f"The reference '{added.id}' was added.", "reference_id": added.id}
 
     async def list_all(request: Request) -> Response:
-        voices = await while_connected(request.receive, backend.voices(request.query_params.get("model") or None))
+        voices = await while_connected(request.receive, gateway.voices(request.query_params.get("model") or None))
         ids = [voice.id for voice in voices]
         content = {"success": True, "message": f"There are {len(ids)} references.", "reference_ids": ids}
         return reply(request, content)
 
     async def delete(body: DeleteBody) -> dict[str, Any]:
-        await backend.delete_voice(body.reference_id, body.model)
+        await gateway.delete_voice(body.reference_id, body.model)
         return {"message": f"The reference '{body.reference_id}' was deleted.", "reference_id": body.reference_id}
 
     async def update(body: UpdateBody) -> dict[str, Any]:
         old, change = body.old_reference_id, _valid(VoiceChange, "new_reference_id", id=body.new_reference_id)
-        changed = await backend.change_voice(old, change, body.model)
+        changed = await gateway.change_voice(old, change, body.model)
         return {
             "message": f"The reference '{old}' is now '{changed.id}'.",
             "reference_id": changed.id,

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from serve_app.backend import Backend
+from serve_app.gateway.gateway import Gateway
 from serve_app.http.fish.bodies import read_fields
 from serve_app.http.fish.errors import names_cloud_model
 from serve_app.http.request_id import request_id_of
@@ -14,7 +14,7 @@ from serve_app.http.responses.speech import speech_response
 from serve_app.tasks.speech.fish_parse import read_order
 
 
-def routes(backend: Backend) -> list[BaseRoute]:
+def routes(gateway: Gateway) -> list[BaseRoute]:
     """The one route."""
 
     async def tts(request: Request) -> Response:
@@ -25,6 +25,6 @@ def routes(backend: Backend) -> list[BaseRoute]:
             cloud=names_cloud_model(request.scope),
         )
         order = await read_fields(request, read)
-        return await speech_response(request, backend.speak(order.request, order.references), order)
+        return await speech_response(request, gateway.speak(order.request, order.references), order)
 
     return [Route("/v1/tts", tts, methods=["POST"])]

@@ -12,13 +12,13 @@ from starlette.routing import BaseRoute, Route
 
 from deployments.errors import InvalidRequest
 from deployments.fish_speech.types import Decoded
-from serve_app.backend import Backend
+from serve_app.concurrency import run_off_loop
 from serve_app.fields.audio import AudioBytes, uploads_of
 from serve_app.fields.model_fields import validated
+from serve_app.gateway.gateway import Gateway
 from serve_app.http.fish.bodies import read_fields
 from serve_app.http.fish.replies import reply
 from serve_app.http.responses.disconnect import while_connected
-from serve_app.off_loop import off_loop
 from serve_app.tasks.speech.fish_fields import SERVED_MODEL, FishBody
 
 MAX_FILES = 64
@@ -45,18 +45,18 @@ class DecodeBody(FishBody):
     model: str | None = Field(None, max_length=256, description=SERVED_MODEL)
 
 
-def routes(backend: Backend) -> list[BaseRoute]:
+def routes(gateway: Gateway) -> list[BaseRoute]:
     """The two routes."""
 
     async def encode(request: Request) -> Response:
         body, uploads = await read_fields(request, _read_audios)
-        codes = await while_connected(request.receive, backend.encode_speech(uploads, body.model))
-        return await off_loop(lambda: reply(request, {"tokens": [one.tolist() for one in codes]}), large=True)
+        codes = await while_connected(request.receive, gateway.encode_speech(uploads, body.model))
+        return await run_off_loop(lambda: reply(request, {"tokens": [one.tolist() for one in codes]}), large=True)
 
     async def decode(request: Request) -> Response:
         body, codes = await read_fields(request, _read_codes)
-        sounds = await while_connected(request.receive, backend.decode_speech(codes, body.model))
-        return await off_loop(lambda: _sounds(request, sounds), large=True)
+        sounds = await while_connected(request.receive, gateway.decode_speech(codes, body.model))
+        return await run_off_loop(lambda: _sounds(request, sounds), large=True)
 
     return [
         Route("/v1/vqgan/encode", encode, methods=["POST"]),

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
+from serve_app.concurrency import run_off_loop
 from serve_app.http.errors import Json
 from serve_app.jobs.envelope import envelope
 from serve_app.jobs.types import Job
-from serve_app.off_loop import off_loop
 
 UNKNOWN_FAILURE = 500
 UNFINISHED = 504
@@ -16,7 +16,7 @@ CANCELLED = 409
 
 async def full(job: Job, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """The whole envelope. An output is written on a thread: nobody knows how large it is."""
-    return await off_loop(lambda: Json(envelope(job), status, headers), large=job.output is not None)
+    return await run_off_loop(lambda: Json(envelope(job), status, headers), large=job.output is not None)
 
 
 def short(job: Job, headers: Mapping[str, str] | None = None) -> Response:

@@ -5,6 +5,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serve_app.concurrency import run_off_loop
 from serve_app.config.jobs import JobsConfig
 from serve_app.http.errors import Json
 from serve_app.http.jobs.bodies import read_body
@@ -12,7 +13,6 @@ from serve_app.http.jobs.job_request import submission, submissions
 from serve_app.http.jobs.parameters import whole
 from serve_app.jobs.protocol import Jobs
 from serve_app.jobs.types import MOST_REQUESTS, Batch
-from serve_app.off_loop import off_loop
 
 PAGE, LARGEST_PAGE = 100, 1_000
 
@@ -53,7 +53,7 @@ class BatchHandlers:
             "limit": limit,
             "hasMore": offset + len(requests) < total,
         }
-        return await off_loop(lambda: Json(page), large=bool(requests))
+        return await run_off_loop(lambda: Json(page), large=bool(requests))
 
     async def replace(self, request: Request) -> Response:
         """``PUT batch/{id}/requests/{request}``: another request in the place of one of a draft."""

@@ -5,14 +5,13 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 
+from serve_app.concurrency import LARGE_BYTES, run_off_loop
 from serve_app.http.bodies.content_type import body_type
 from serve_app.http.bodies.json_body import parse_json
 from serve_app.http.bodies.raw import read_bytes
-from serve_app.off_loop import off_loop
 
 T = TypeVar("T")
 
-LARGE_BYTES = 64 * 1024
 DISCARDED_BYTES = 32 * 1024**2  # beyond the limit, before a client is refused
 CHARSETS = frozenset({"ascii", "iso8859-1", "utf-8"})
 
@@ -25,7 +24,7 @@ async def read_body(request: Request, limit: int, make: Callable[[Any], T]) -> T
     """
     body_type(request, CHARSETS)
     body = await read_job_bytes(request, limit)
-    return await off_loop(lambda: make(parse_json(body)), large=len(body) >= LARGE_BYTES)
+    return await run_off_loop(lambda: make(parse_json(body)), large=len(body) >= LARGE_BYTES)
 
 
 async def read_job_bytes(request: Request, limit: int) -> bytearray:

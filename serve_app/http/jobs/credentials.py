@@ -11,15 +11,14 @@ from urllib.parse import parse_qsl
 from starlette.types import Message, Receive, Scope
 
 from deployments.errors import AuthenticationFailed, InvalidRequest
+from serve_app.concurrency import LARGE_BYTES, run_off_loop
 from serve_app.http.bodies.json_body import parse_json
 from serve_app.keys import ApiKeys
-from serve_app.off_loop import off_loop
 
 NAMES = ("api_key", "Authorization")  # in a query, and at the top level of a body
 HEADERS = frozenset({b"authorization", b"x-api-key"})
 BODY_BYTES = 1024**2
 BODY_S = 30.0
-LARGE_BYTES = 64 * 1024
 MAX_PARAMETERS = 100
 
 
@@ -84,7 +83,7 @@ async def _in_body(receive: Receive) -> tuple[bytes | None, Receive]:
             f"This server wants an API key, and looks for it only in bodies of up to {BODY_BYTES} bytes: "
             "send `Authorization: Bearer KEY`."
         )
-    credential = await off_loop(lambda: _credential(body), large=len(body) >= LARGE_BYTES)
+    credential = await run_off_loop(lambda: _credential(body), large=len(body) >= LARGE_BYTES)
     pending = iter(read)
 
     async def replay() -> Message:

@@ -6,10 +6,10 @@ from typing import Any
 
 from starlette.responses import PlainTextResponse, Response
 
+from serve_app.concurrency import run_off_loop
 from serve_app.http.errors import Json
 from serve_app.http.jobs.answers import UNFINISHED, http_status
 from serve_app.jobs.types import Job
-from serve_app.off_loop import off_loop
 
 RETRY_S = "5"
 RETRIED = frozenset({429, 503})
@@ -18,7 +18,7 @@ JOB_HEADER = "x-job-id"
 
 async def answer(job: Job) -> Response:
     """The response for a job that is final, or was not in time."""
-    response = await off_loop(lambda: _answer(job), large=job.output is not None)
+    response = await run_off_loop(lambda: _answer(job), large=job.output is not None)
     response.headers[JOB_HEADER] = job.id
     return response
 

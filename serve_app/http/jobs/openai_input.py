@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from deployments.errors import InvalidRequest
+from serve_app.concurrency import LARGE_BYTES, run_off_loop
 from serve_app.fields.audio import content_type, file_name
 from serve_app.http.bodies.content_type import body_type
 from serve_app.http.bodies.form import CHARSETS, MULTIPART, URLENCODED, form_object, read_form
 from serve_app.http.bodies.json_body import parse_object
-from serve_app.http.jobs.bodies import LARGE_BYTES, read_job_bytes
+from serve_app.http.jobs.bodies import read_job_bytes
 from serve_app.http.jobs.credentials import NAMES
-from serve_app.off_loop import off_loop
 
 SAFE = "/:@-._~!$&'()*+,;="
 
@@ -37,7 +37,7 @@ async def openai_input(request: Request, limit: int) -> dict[str, Any]:
     if kind in (MULTIPART, URLENCODED):
         fields = await _form(request, body)
     else:
-        fields = await off_loop(lambda: parse_object(body), large=len(body) >= LARGE_BYTES)
+        fields = await run_off_loop(lambda: parse_object(body), large=len(body) >= LARGE_BYTES)
     job_input["openai_input"] = {name: value for name, value in fields.items() if name not in NAMES}
     return job_input
 

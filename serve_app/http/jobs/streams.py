@@ -3,11 +3,11 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serve_app.concurrency import run_off_loop
 from serve_app.http.errors import Json
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.jobs.protocol import Jobs
 from serve_app.jobs.types import StreamPage
-from serve_app.off_loop import off_loop
 
 HOLD_S = 5.0
 
@@ -25,7 +25,7 @@ class StreamHandlers:
 
     async def _page(self, endpoint: str, job_id: str) -> Response:
         page = await self._jobs.stream(endpoint, job_id, HOLD_S)
-        return await off_loop(lambda: _answer(page), large=bool(page.chunks))
+        return await run_off_loop(lambda: _answer(page), large=bool(page.chunks))
 
 
 def shown_status(page: StreamPage) -> str:

@@ -12,27 +12,27 @@ from starlette.routing import Route
 from deployments.errors import ModelNotFound
 from deployments.model_state import ModelState
 from deployments.model_store.source import HubSource, LocalSource, parse_source
-from serve_app.backend import Backend
 from serve_app.config.app import ModelEntry, ModelTask
+from serve_app.gateway.gateway import Gateway
 from serve_app.http.errors import Json
 from serve_app.http.health import state_object
 
 
-def routes(backend: Backend) -> list[Route]:
+def routes(gateway: Gateway) -> list[Route]:
     """The two routes. ``created`` of all models is the start of this process."""
     created = int(time.time())
 
     async def list_models(request: Request) -> Response:
-        states = await backend.states()
-        data = [_model(backend, entry, entry.id, states, created) for entry in backend.models.entries]
+        states = await gateway.states()
+        data = [_model(gateway, entry, entry.id, states, created) for entry in gateway.models.entries]
         return Json({"object": "list", "data": data})
 
     async def retrieve_model(request: Request) -> Response:
         name: str = request.path_params["name"]
         if not name:
             return await list_models(request)
-        entry = _find(backend, name)
-        return Json(_model(backend, entry, name, await backend.states(), created))
+        entry = _find(gateway, name)
+        return Json(_model(gateway, entry, name, await gateway.states(), created))
 
     return [
         Route("/v1/models", list_models, methods=["GET"]),
@@ -40,8 +40,8 @@ def routes(backend: Backend) -> list[Route]:
     ]
 
 
-def _find(backend: Backend, name: str) -> ModelEntry:
-    index = backend.models
+def _find(gateway: Gateway, name: str) -> ModelEntry:
+    index = gateway.models
     for entry in index.entries:
         if name == entry.id or name in index.aliases(entry):
             return entry
@@ -53,7 +53,7 @@ def _find(backend: Backend, name: str) -> ModelEntry:
 
 
 def _model(
-    backend: Backend, entry: ModelEntry, name: str, states: Mapping[str, ModelState], created: int
+    gateway: Gateway, entry: ModelEntry, name: str, states: Mapping[str, ModelState], created: int
 ) -> dict[str, Any]:
     source = entry.config.source and parse_source(entry.config.source)
     state = states.get(entry.id)
@@ -66,8 +66,8 @@ def _model(
         "task": entry.task,
         "languages": list(state.languages) if state else [],
         "labels": list(state.labels) if state else [],
-        "aliases": list(backend.models.aliases(entry)),
-        "default": entry is backend.models.default(entry.task),
+        "aliases": list(gateway.models.aliases(entry)),
+        "default": entry is gateway.models.default(entry.task),
         "description": entry.description,
         "license": entry.license,
         # A folder's name is this machine's own business.

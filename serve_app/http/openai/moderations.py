@@ -9,27 +9,27 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from deployments.text_classification.types import TextScores
-from serve_app.backend import Backend
+from serve_app.concurrency import run_off_loop
 from serve_app.config.app import TextClassificationEntry
+from serve_app.gateway.gateway import Gateway
 from serve_app.gateway.models import Resolved
 from serve_app.http.bodies.json_body import read_json
 from serve_app.http.errors import Json
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
-from serve_app.off_loop import off_loop
 from serve_app.tasks.classification.answers import Moderator
 from serve_app.tasks.classification.fields import Question, moderation_question
 
 
-def routes(backend: Backend) -> list[Route]:
+def routes(gateway: Gateway) -> list[Route]:
     """The one route."""
 
     async def moderate(request: Request) -> Response:
         read = partial(moderation_question, request_id=request_id_of(request.scope))
         question = await read_json(request, read)
-        resolved = backend.models.resolve("classification", question.request.model)
-        results = await while_connected(request.receive, backend.classify(question.request))
-        return await off_loop(lambda: _response(resolved, question, results), large=question.large)
+        resolved = gateway.models.resolve("classification", question.request.model)
+        results = await while_connected(request.receive, gateway.classify(question.request))
+        return await run_off_loop(lambda: _response(resolved, question, results), large=question.large)
 
     return [Route("/v1/moderations", moderate, methods=["POST"])]
 

@@ -2,16 +2,16 @@
 
 from starlette.routing import BaseRoute
 
-from serve_app.backend import Backend
+from serve_app.gateway.gateway import Gateway
 from serve_app.http.openai import models, moderations, speech, transcriptions, voices
 
 
-def routes(backend: Backend) -> list[BaseRoute]:
+def routes(gateway: Gateway) -> list[BaseRoute]:
     """The routes around a gateway."""
     return [
-        *transcriptions.routes(backend),
-        *speech.routes(backend),
-        *voices.routes(backend),
-        *moderations.routes(backend),
-        *models.routes(backend),
+        *transcriptions.routes(gateway),
+        *speech.routes(gateway),
+        *voices.routes(gateway),
+        *moderations.routes(gateway),
+        *models.routes(gateway),
     ]

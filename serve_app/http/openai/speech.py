@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from deployments.errors import AntiphonError
 from deployments.fish_speech.types import Finished, SpeechEvent, Started
-from serve_app.backend import Backend
+from serve_app.gateway.gateway import Gateway
 from serve_app.http.bodies.json_body import read_json
 from serve_app.http.openai.sse import EventStream
 from serve_app.http.request_id import request_id_of
@@ -26,14 +26,14 @@ MAX_BYTES = 32 * 1024**2  # of JSON: recordings in base64
 OUR_NAMES = {"text": "input", "reference_texts": "references"}  # of fields, by the models' names of them
 
 
-def routes(backend: Backend) -> list[Route]:
+def routes(gateway: Gateway) -> list[Route]:
     """The one route."""
 
     async def speak(request: Request) -> Response:
         form = await read_json(request, partial(parse_speech, request_id=request_id_of(request.scope)), MAX_BYTES)
-        known = with_known_voice(form.order, partial(backend.voice, model=form.order.request.model))
+        known = with_known_voice(form.order, partial(gateway.voice, model=form.order.request.model))
         order = await while_connected(request.receive, known)
-        events = _translate_errors(backend.speak(order.request, order.references))
+        events = _translate_errors(gateway.speak(order.request, order.references))
         if form.events:
             return EventStream(_messages(events, order.container), order.headers)
         return await speech_response(request, events, order)

@@ -9,10 +9,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from deployments.errors import ModelUnavailable
+from serve_app.concurrency import cancel
 from serve_app.failures import as_told
 from serve_app.http.openai.errors import error_object
 from serve_app.http.request_id import request_id_of
-from serve_app.http.responses.disconnect import stop, while_connected
+from serve_app.http.responses.disconnect import while_connected
 from serve_app.http.responses.late import LateResponse
 
 PING_S = 15.0
@@ -75,7 +76,7 @@ class EventStream(LateResponse):
                 await self._write(send, _data(message))
         finally:
             if upcoming is not None:
-                await stop(upcoming)
+                await cancel(upcoming)
             await self._messages.aclose()
 
 

@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from deployments.whisper.types import Finished, Segment, Task, Transcript, TranscriptionEvent, collect
-from serve_app.backend import Backend
+from serve_app.gateway.gateway import Gateway
 from serve_app.http.bodies.form import read_form
 from serve_app.http.bodies.upload import open_upload
 from serve_app.http.errors import Json
@@ -26,17 +26,17 @@ SUBRIP = "application/x-subrip; charset=utf-8"
 WEBVTT = "text/vtt"
 
 
-def routes(backend: Backend) -> list[Route]:
+def routes(gateway: Gateway) -> list[Route]:
     """The two routes."""
-    return [Route(path, _endpoint(backend, task), methods=["POST"]) for task, path in TRANSCRIPTION_PATHS.items()]
+    return [Route(path, _endpoint(gateway, task), methods=["POST"]) for task, path in TRANSCRIPTION_PATHS.items()]
 
 
-def _endpoint(backend: Backend, task: Task) -> Any:
+def _endpoint(gateway: Gateway, task: Task) -> Any:
     async def transcribe(request: Request) -> Response:
         async with read_form(request) as fields:
             parsed, file = read_transcription_form(fields, task, request_id_of(request.scope))
             upload = None if file is None else await open_upload(file)
-        events = backend.transcribe(parsed.request, upload)
+        events = gateway.transcribe(parsed.request, upload)
         if parsed.output.stream:
             return EventStream(_messages(events, parsed.output), parsed.headers)
         transcript = await while_connected(request.receive, _collect(task, events))

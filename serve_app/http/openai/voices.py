@@ -10,9 +10,9 @@ from starlette.routing import Route
 
 from deployments.errors import InvalidRequest, VoiceNotFound
 from deployments.fish_speech.types import Voice
-from serve_app.backend import Backend
 from serve_app.fields.audio import Upload
 from serve_app.fields.form_values import quoted
+from serve_app.gateway.gateway import Gateway
 from serve_app.http.bodies.content_type import body_type
 from serve_app.http.bodies.form import CHARSETS, MULTIPART, form_object, read_form
 from serve_app.http.bodies.json_body import read_json
@@ -28,11 +28,11 @@ from serve_app.tasks.speech.voice_parse import ParsedVoice, parse_change, parse_
 MOST = 1_000  # voices on a page, if it has a limit
 
 
-def routes(backend: Backend) -> list[Route]:
+def routes(gateway: Gateway) -> list[Route]:
     """List and create; retrieve, change and delete."""
 
     async def list_voices(request: Request) -> Response:
-        voices = await backend.voices(_model(request))
+        voices = await gateway.voices(_model(request))
         shown = _page(voices, request)
         return Json(
             {
@@ -52,21 +52,21 @@ def routes(backend: Backend) -> list[Route]:
                 parsed = parse_new_voice(await form_object(fields, _file, _plain_name))
         else:
             parsed = await read_json(request, parse_new_voice, MAX_BYTES)
-        voice = await while_connected(request.receive, _create(backend, parsed, request_id_of(request.scope)))
+        voice = await while_connected(request.receive, _create(gateway, parsed, request_id_of(request.scope)))
         return Json(voice_object(voice), headers=parsed.headers)
 
     async def retrieve_voice(request: Request) -> Response:
         if not _id(request):
             return await list_voices(request)
-        return Json(voice_object(await backend.voice(_id(request), _model(request))))
+        return Json(voice_object(await gateway.voice(_id(request), _model(request))))
 
     async def change_voice(request: Request) -> Response:
-        voice = await backend.voice(_id(request), _model(request))
+        voice = await gateway.voice(_id(request), _model(request))
         change = await read_json(request, lambda body: parse_change(body, voice))
-        return Json(voice_object(await backend.change_voice(voice.id, change, _model(request))))
+        return Json(voice_object(await gateway.change_voice(voice.id, change, _model(request))))
 
     async def delete_voice(request: Request) -> Response:
-        await backend.delete_voice(_id(request), _model(request))
+        await gateway.delete_voice(_id(request), _model(request))
         return Json({"id": _id(request), "object": "audio.voice.deleted", "deleted": True})
 
     one = f"{VOICES_PATH}/{{id:path}}"
@@ -109,19 +109,19 @@ def _plain_name(wire_name: str) -> str:
     return wire_name.partition("[")[0]
 
 
-async def _create(backend: Backend, parsed: ParsedVoice, request_id: str) -> Voice:
-    texts = parsed.texts or await _transcripts(backend, parsed.recordings, request_id)
-    return await backend.add_voice(parsed.voice(texts), parsed.recordings, parsed.model)
+async def _create(gateway: Gateway, parsed: ParsedVoice, request_id: str) -> Voice:
+    texts = parsed.texts or await _transcripts(gateway, parsed.recordings, request_id)
+    return await gateway.add_voice(parsed.voice(texts), parsed.recordings, parsed.model)
 
 
-async def _transcripts(backend: Backend, recordings: Sequence[Upload], request_id: str) -> tuple[str, ...]:
+async def _transcripts(gateway: Gateway, recordings: Sequence[Upload], request_id: str) -> tuple[str, ...]:
     """What is said in recordings. Raises InvalidRequest if no model can tell."""
-    if backend.models.default("transcription") is None:
+    if gateway.models.default("transcription") is None:
         raise InvalidRequest("`text` is missing: send what is said in the recording.", param="text")
     silence = InvalidRequest(
         "No words were heard in the recording; send what is said in it as `text`.", param="text"
     )
-    return await transcripts_of(recordings, backend.transcribe, request_id, silence=silence)
+    return await transcripts_of(recordings, gateway.transcribe, request_id, silence=silence)
 
 
 def _page(voices: list[Voice], request: Request) -> list[Voice]:

@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from deployments.errors import ModelUnavailable
+from serve_app.concurrency import cancel
 
 T = TypeVar("T")
 
@@ -28,14 +29,7 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
             raise ModelUnavailable("The work on this request was stopped. Try again.")
         return task.result()
     finally:
-        await stop(task, listener)
-
-
-async def stop(*tasks: "asyncio.Future[Any]") -> None:
-    """Cancel tasks and wait until they are through; their outcome is of no interest."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel(task, listener)
 
 
 async def _until_disconnect(receive: Receive) -> None:

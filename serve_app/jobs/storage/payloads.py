@@ -17,7 +17,7 @@ import boto3
 from botocore.exceptions import ClientError as S3Error
 
 from deployments.errors import InvalidRequest
-from serve_app.off_loop import off_loop
+from serve_app.concurrency import run_off_loop
 
 S3 = "s3://"
 ELSEWHERE = "@"
@@ -118,7 +118,7 @@ class Payloads:
         for what is no JSON.
         """
         try:
-            text = await off_loop(lambda: to_json(value), large=_looks_big(value))
+            text = await run_off_loop(lambda: to_json(value), large=_looks_big(value))
         except RecursionError as error:
             raise InvalidRequest("The JSON is nested too deeply.") from error
         if len(text) <= self._inline_bytes:

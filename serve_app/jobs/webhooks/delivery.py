@@ -7,10 +7,10 @@ import httpx
 from media.errors import ForbiddenUrl
 from media.network import Resolver, resolve_with_system
 from media.post import PostFailed, PostPolicy, PostResult, post
+from serve_app.concurrency import run_off_loop
 from serve_app.jobs.webhooks.schedule import GONE, DeliveryFailure
 from serve_app.jobs.webhooks.signature import Secret, headers
 from serve_app.jobs.webhooks.webhook import Webhook
-from serve_app.off_loop import off_loop
 
 LARGE_BODY = 256 * 1024  # characters whose signing would hold up an event loop
 
@@ -31,7 +31,7 @@ async def deliver(
         body = webhook.body.encode()
         return body, headers(body, webhook.id, now, secrets)
 
-    body, signed = await off_loop(prepared, large=len(webhook.body) > LARGE_BODY)
+    body, signed = await run_off_loop(prepared, large=len(webhook.body) > LARGE_BODY)
     try:
         answer = await post(webhook.url, body, signed, policy, resolve=resolve)
     except PostFailed as error:

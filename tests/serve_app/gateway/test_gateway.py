@@ -12,6 +12,7 @@ import pytest
 from ray.exceptions import ActorDiedError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
+from deployments.calls import Calls
 from deployments.errors import (
     AntiphonError,
     DeadlineExceeded,
@@ -98,13 +99,12 @@ CONFIG = AppConfig.model_validate(
 )
 
 
-def gateway(handle: FakeHandle, **options: Any) -> Gateway:
+def gateway(handle: FakeHandle, retries: int = 2, **options: Any) -> Gateway:
     async def snapshot() -> dict[str, list[ModelState]]:
         return {"small": [ModelState("loading"), ModelState("ready")], "large": [ModelState("failed")]}
 
-    handles = {entry.id: handle for entry in CONFIG.models}
-    options = {"retries": 2, **options}
-    return Gateway(ModelIndex.of(CONFIG), handles, FakeStates(snapshot), **options)
+    calls = {entry.id: Calls(handle, entry.id, retries) for entry in CONFIG.models}
+    return Gateway(ModelIndex.of(CONFIG), calls, FakeStates(snapshot), **options)
 
 
 def window(start: float, end: float) -> list[TranscriptionEvent]:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from serve_app.config.serve_yaml.load import ServeConfig, load
-from serve_app.launch.readiness import StartFailed, Watch, failure, last_exception
+from serve_app.failures import StartFailed
+from serve_app.launch.readiness import ReadinessWatch, failure, last_exception
 from tests.serve_app.launch.echo_config import CONFIG
 
 
@@ -35,7 +36,7 @@ class Scene:
         self.said: list[str] = []
         self.steps: list[tuple[Any, dict[str, Any]]] = []
         self.now = 0.0
-        self.watch = Watch(config, "http://server", self.said.append)
+        self.watch = ReadinessWatch(config, "http://server", self.said.append)
         monkeypatch.setattr("serve_app.launch.readiness.serve.status", self._next)
         monkeypatch.setattr("serve_app.launch.readiness.time.sleep", self._sleep)
         monkeypatch.setattr("serve_app.launch.readiness.time.monotonic", lambda: self.now)

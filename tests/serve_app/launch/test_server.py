@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from serve_app.config.serve_yaml.load import ServeConfig, load
+from serve_app.failures import StartFailed
 from serve_app.launch import environment
-from serve_app.launch.readiness import StartFailed
 from serve_app.launch.server import ServerOptions, free_port, run, spelled_url
 from tests.serve_app.launch.echo_config import CONFIG
 

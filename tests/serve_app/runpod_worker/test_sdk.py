@@ -2,7 +2,7 @@
 
 import pytest
 
-from serve_app.launch.readiness import StartFailed
+from serve_app.failures import StartFailed
 from serve_app.runpod_worker import sdk
 
 

@@ -12,7 +12,7 @@ import pytest
 from media.encode import encode, encode_stream
 from serve_app.config.app import AppConfig
 from serve_app.contracts.contract import JobResult
-from serve_app.launch.readiness import StartFailed
+from serve_app.failures import StartFailed
 from serve_app.runpod_worker.handlers import JobHandler, ProgressPosts
 from serve_app.runpod_worker.service import Service
 from tests.serve_app.http.speaking import SpeakingBackend

@@ -14,9 +14,9 @@ from starlette.routing import BaseRoute, Route
 from deployments.errors import InvalidRequest
 from deployments.whisper.types import Transcript, TranscriptionRequest, collect
 from media.encode import encode
-from serve_app.backend import Backend
 from serve_app.fields.audio import AudioBytes, Upload, uploads_of
 from serve_app.fields.model_fields import validated
+from serve_app.gateway.gateway import Gateway
 from serve_app.http.errors import Json
 from serve_app.http.fish.form_body import read_any
 from serve_app.http.fish.replies import reply
@@ -66,7 +66,7 @@ class SamplesBody(FishBody):
     model: str | None = Field(None, max_length=256, description="Id or alias of a transcription model.")
 
 
-def routes(backend: Backend) -> list[BaseRoute]:
+def routes(gateway: Gateway) -> list[BaseRoute]:
     """The one route. A body with ``audios`` is in the manner of fish-speech's own server."""
 
     async def asr(request: Request) -> Response:
@@ -74,7 +74,7 @@ def routes(backend: Backend) -> list[BaseRoute]:
         asked = TranscriptionRequest(
             language=body.language, model=body.model or None, request_id=request_id_of(request.scope)
         )
-        work = _transcripts(backend, asked, uploads)
+        work = _transcripts(gateway, asked, uploads)
         transcripts = await while_connected(request.receive, work)
         if isinstance(body, SamplesBody):
             return reply(request, {"transcriptions": [_transcription(one) for one in transcripts]})
@@ -101,11 +101,11 @@ def _file(samples: bytes, rate: int) -> bytes:
 
 
 async def _transcripts(
-    backend: Backend, request: TranscriptionRequest, uploads: tuple[Upload, ...]
+    gateway: Gateway, request: TranscriptionRequest, uploads: tuple[Upload, ...]
 ) -> list[Transcript]:
     transcripts = []
     for upload in uploads:
-        async with aclosing(backend.transcribe(request, upload)) as events:
+        async with aclosing(gateway.transcribe(request, upload)) as events:
             transcripts.append(await collect("transcribe", events))
     return transcripts
 

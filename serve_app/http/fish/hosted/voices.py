@@ -12,9 +12,9 @@ from starlette.routing import BaseRoute, Route
 
 from deployments.errors import InvalidRequest, ModelNotFound
 from deployments.fish_speech.types import NewVoice, Voice, VoiceChange, VoiceDetails
-from serve_app.backend import Backend
 from serve_app.fields.audio import AudioBytes, Upload, uploads_of
 from serve_app.fields.model_fields import Unprocessable, validated
+from serve_app.gateway.gateway import Gateway
 from serve_app.http.errors import Json
 from serve_app.http.fish.form_body import read_any
 from serve_app.http.fish.hosted.voice_entities import VoiceQuery, entity, page_of
@@ -57,32 +57,32 @@ class NewVoiceBody(VoiceBody):
     enhance_audio_quality: bool = Field(False, description=f"{UNUSED}.")
 
 
-def routes(backend: Backend) -> list[BaseRoute]:
+def routes(gateway: Gateway) -> list[BaseRoute]:
     """The two routes with their methods."""
 
     async def find(request: Request) -> Response:
         query = validated(VoiceQuery, _parameters(request))
-        voices = await while_connected(request.receive, backend.voices(query.model))
+        voices = await while_connected(request.receive, gateway.voices(query.model))
         return Json(page_of(voices, query))
 
     async def create(request: Request) -> Response:
         body = await read_any(request, partial(validated, NewVoiceBody), LISTS)
-        making = _create(backend, body, request_id_of(request.scope))
+        making = _create(gateway, body, request_id_of(request.scope))
         return Json(entity(await while_connected(request.receive, making)), 201)
 
     async def retrieve(request: Request) -> Response:
         name: str = request.path_params["name"]
         model = request.query_params.get("model") or None
-        return Json(entity(await while_connected(request.receive, backend.voice(name, model))))
+        return Json(entity(await while_connected(request.receive, gateway.voice(name, model))))
 
     async def change(request: Request) -> Response:
         body = await read_any(request, partial(validated, VoiceBody), LISTS)
-        changing = _change(backend, request.path_params["name"], body)
+        changing = _change(gateway, request.path_params["name"], body)
         return Json(entity(await while_connected(request.receive, changing)))
 
     async def delete(request: Request) -> Response:
         model = request.query_params.get("model") or None
-        await while_connected(request.receive, backend.delete_voice(request.path_params["name"], model))
+        await while_connected(request.receive, gateway.delete_voice(request.path_params["name"], model))
         return Response(status_code=204)
 
     async def all_voices(request: Request) -> Response:
@@ -98,10 +98,10 @@ def routes(backend: Backend) -> list[BaseRoute]:
     ]
 
 
-async def _create(backend: Backend, body: NewVoiceBody, request_id: str) -> Voice:
+async def _create(gateway: Gateway, body: NewVoiceBody, request_id: str) -> Voice:
     """Keep a voice under an id of our own, as the hosted service does."""
     recordings = uploads_of(body.voices)
-    texts = body.texts or await _transcripts(backend, recordings, request_id)
+    texts = body.texts or await _transcripts(gateway, recordings, request_id)
     if len(texts) != len(recordings):
         raise InvalidRequest(
             f"There are {len(recordings)} `voices` and {len(texts)} `texts`; send one text for each recording, or "
@@ -109,12 +109,12 @@ async def _create(backend: Backend, body: NewVoiceBody, request_id: str) -> Voic
             param="texts",
         )
     voice = NewVoice(id=uuid.uuid4().hex, texts=tuple(texts), details=_details(body, VoiceDetails()))
-    return await backend.add_voice(voice, recordings, body.model)
+    return await gateway.add_voice(voice, recordings, body.model)
 
 
-async def _change(backend: Backend, name: str, body: VoiceBody) -> Voice:
-    voice = await backend.voice(name, body.model)
-    return await backend.change_voice(name, VoiceChange(details=_details(body, voice.details)), body.model)
+async def _change(gateway: Gateway, name: str, body: VoiceBody) -> Voice:
+    voice = await gateway.voice(name, body.model)
+    return await gateway.change_voice(name, VoiceChange(details=_details(body, voice.details)), body.model)
 
 
 def _details(body: VoiceBody, old: VoiceDetails) -> VoiceDetails:
@@ -126,12 +126,12 @@ def _details(body: VoiceBody, old: VoiceDetails) -> VoiceDetails:
         raise Unprocessable.of(error) from error
 
 
-async def _transcripts(backend: Backend, recordings: Sequence[Upload], request_id: str) -> tuple[str, ...]:
+async def _transcripts(gateway: Gateway, recordings: Sequence[Upload], request_id: str) -> tuple[str, ...]:
     """What is said in recordings, as the default transcription model hears it. Raises InvalidRequest if there is
     none.
     """
     try:
-        return await transcripts_of(recordings, backend.transcribe, request_id)
+        return await transcripts_of(recordings, gateway.transcribe, request_id)
     except ModelNotFound as error:
         raise InvalidRequest(
             "`texts` is missing, and no model here could transcribe `voices`; send a text for each.",

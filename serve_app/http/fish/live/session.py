@@ -1,7 +1,6 @@
 """``WS /v1/tts/live``: text comes in, speech goes out while more text comes."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -12,9 +11,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from deployments.errors import AntiphonError, DeadlineExceeded, InvalidRequest, ModelUnavailable, PayloadTooLarge
 from deployments.fish_speech.config import FishSpeechConfig
-from deployments.fish_speech.types import LARGEST_SEED, Audio, Finished, SpeechEvent, SpeechRequest, Started
-from serve_app.backend import Backend
+from deployments.fish_speech.types import Audio, Finished, SpeechEvent, Started
+from serve_app.concurrency import LARGE_BYTES, cancel, run_off_loop
 from serve_app.failures import as_told
+from serve_app.gateway.gateway import Gateway
 from serve_app.http.fish.live.messages import (
     NORMAL,
     Event,
@@ -30,13 +30,9 @@ from serve_app.http.fish.live.messages import (
 )
 from serve_app.http.fish.live.text_buffer import LONGEST_PIECE, TextBuffer
 from serve_app.http.request_id import request_id_of
-from serve_app.http.responses.disconnect import stop
-from serve_app.off_loop import off_loop
 from serve_app.tasks.speech.encoding import encoded
 from serve_app.tasks.speech.fish_parse import order_of
 from serve_app.tasks.speech.order import SpeechOrder
-
-LARGE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +47,11 @@ class LiveLimits:
     waiting_chars: int = 100_000
 
 
-def routes(backend: Backend, limits: LiveLimits) -> list[BaseRoute]:
+def routes(gateway: Gateway, limits: LiveLimits) -> list[BaseRoute]:
     """The one route."""
 
     async def live(websocket: WebSocket) -> None:
-        await LiveSession(websocket, backend, limits).run()
+        await LiveSession(websocket, gateway, limits).run()
 
     return [WebSocketRoute("/v1/tts/live", live)]
 
@@ -67,8 +63,8 @@ class LiveSession:
     client leaves, whatever is being spoken is stopped.
     """
 
-    def __init__(self, websocket: WebSocket, backend: Backend, limits: LiveLimits) -> None:
-        self._websocket, self._backend, self._limits = websocket, backend, limits
+    def __init__(self, websocket: WebSocket, gateway: Gateway, limits: LiveLimits) -> None:
+        self._websocket, self._gateway, self._limits = websocket, gateway, limits
         self._id = request_id_of(websocket.scope)
         self._changed = asyncio.Event()
         self._buffer = TextBuffer(0, 0)
@@ -101,7 +97,7 @@ class LiveSession:
             raise InvalidRequest("The first message has to be the event `start`.", param="event")
         body = event.request
         order = order_of(body, request_id=self._id, model=self._websocket.headers.get("model"))
-        model = self._backend.models.resolve("speech", order.request.model).entry.config
+        model = self._gateway.models.resolve("speech", order.request.model).entry.config
         assert isinstance(model, FishSpeechConfig)
         longest = min(LONGEST_PIECE, model.max_text_chars)
         self._buffer = TextBuffer(body.min_chunk_length, body.chunk_length, longest)
@@ -118,7 +114,7 @@ class LiveSession:
                 raise ModelUnavailable("The work on this session was stopped. Try again.")
             speaker.result()
         finally:
-            await stop(reader, speaker)
+            await cancel(reader, speaker)
 
     async def _read(self) -> None:
         """Take messages until the client leaves, which raises WebSocketDisconnect."""
@@ -149,7 +145,9 @@ class LiveSession:
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1005))
             data: bytes | None = message.get("bytes")
-            return await off_loop(partial(read_event, data), large=data is not None and len(data) >= LARGE_BYTES)
+            return await run_off_loop(
+                partial(read_event, data), large=data is not None and len(data) >= LARGE_BYTES
+            )
 
     def _add(self, text: str) -> None:
         if self._buffer.waiting + len(text) > self._limits.waiting_chars:
@@ -167,11 +165,11 @@ class LiveSession:
 
     async def _events(self, order: SpeechOrder) -> AsyncGenerator[SpeechEvent, None]:
         """The events of all pieces as those of one utterance; none at all if there was nothing to say."""
-        request = _seeded(order.request)
+        request = order.request.seeded()
         started = False
         samples = frames = 0
         while (piece := await self._piece()) is not None:
-            utterance = self._backend.speak(request.model_copy(update={"text": piece}), order.references)
+            utterance = self._gateway.speak(request.model_copy(update={"text": piece}), order.references)
             async with aclosing(utterance) as events:
                 async for event in events:
                     match event:
@@ -194,10 +192,3 @@ class LiveSession:
             await self._changed.wait()
         self._speaking = True
         return piece
-
-
-def _seeded(request: SpeechRequest) -> SpeechRequest:
-    if request.sampling.seed is not None:
-        return request
-    sampling = request.sampling.model_copy(update={"seed": secrets.randbelow(LARGEST_SEED + 1)})
-    return request.model_copy(update={"sampling": sampling})

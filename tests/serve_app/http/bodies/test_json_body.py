@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from starlette.types import Message
 
 from deployments.errors import InvalidRequest
-from serve_app.http.bodies.json_body import LARGE_BYTES, MAX_BYTES, parse_object
+from serve_app.concurrency import LARGE_BYTES
+from serve_app.http.bodies.json_body import MAX_BYTES, parse_object
 from tests.serve_app.http.asgi_call import AsgiCall
 from tests.serve_app.http.stub import (
     CLASSIFY,
