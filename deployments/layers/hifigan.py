@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deployments.fish_speech.codec.sizes import HiFiGanSize
 from deployments.layers.convolution import CausalConv1d, Conv1d, Padding, conv1d, conv_transpose1d
+from deployments.layers.sizes import HiFiGanSize
 
 
 class ResidualBlock(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deployments.fish_speech.codec.sizes import MelSize
+from deployments.layers.sizes import MelSize
 
 LINEAR_BELOW_HZ = 1_000.0  # the mel scale is linear up to here and logarithmic from here on
 HZ_PER_MEL = 200 / 3

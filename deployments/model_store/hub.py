@@ -21,9 +21,8 @@ from huggingface_hub.errors import (
 
 from deployments.errors import ModelUnavailable
 from deployments.model_store.environment import broken_off, disk_error, offline, require_space
-from deployments.model_store.patterns import wanted
 from deployments.model_store.progress import Meter, OnProgress
-from deployments.model_store.source import HubSource
+from deployments.model_store.source import HubSource, wanted
 
 
 def fetch(source: HubSource, patterns: Sequence[str] | None, on_progress: OnProgress) -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from deployments.errors import ModelUnavailable
-from deployments.model_store.patterns import wanted
+from deployments.model_store.source import wanted
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -36,9 +36,8 @@ from deployments.model_store.environment import (
     readable,
     require_space,
 )
-from deployments.model_store.patterns import wanted
 from deployments.model_store.progress import Meter, OnProgress
-from deployments.model_store.source import S3Source
+from deployments.model_store.source import S3Source, wanted
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,8 @@
-"""Where a model comes from: three spellings, parsed and validated."""
+"""Where a model comes from: three spellings, parsed and validated; which of its files are wanted."""
 
+import fnmatch
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -100,6 +102,11 @@ def hub_source(repo: str) -> str:
             param="model",
         )
     return f"hf://{repo}@main"
+
+
+def wanted(name: str, patterns: Sequence[str] | None) -> bool:
+    """Whether a file, named by its path below the model's folder, matches one of the patterns."""
+    return patterns is None or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _validated(text: str) -> str:

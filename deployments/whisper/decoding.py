@@ -8,11 +8,10 @@ from typing import Any
 from faster_whisper.tokenizer import Tokenizer
 
 from deployments.whisper.engine import HOP, WhisperEngine
-from deployments.whisper.fallback import Attempt, Ladder, Run
+from deployments.whisper.fallback import DecodeAttempt, Run, TemperatureFallback
 from deployments.whisper.jobs import AlignWords, Detect, Score, Window
 from deployments.whisper.spans import Span, Timeline
-from deployments.whisper.timestamps import SHORTEST_WINDOW, Piece, split
-from deployments.whisper.token_bytes import token_bytes
+from deployments.whisper.timestamps import SHORTEST_WINDOW, Piece, split_at_timestamps
 from deployments.whisper.types import DecodingOptions, Segment, Task, TokenLogprob, Word
 from media.decode import SAMPLE_RATE
 
@@ -51,7 +50,7 @@ class SpanDecoder:
         self._languages = languages or engine.languages
         self._run, self._offload = run, offload
         self._tokenizer: Tokenizer = engine.tokenizer(task, language)
-        self._ladder = Ladder(engine, options, self._tokenizer)
+        self._fallback = TemperatureFallback(engine, options, self._tokenizer)
         self._keep = options.word_timestamps or options.token_logprobs or len(options.temperatures) > 1
 
     def first_context(self) -> Context:
@@ -88,18 +87,18 @@ class SpanDecoder:
             probabilities: dict[str, float] = await self._run(Detect(window))
             language = max(self._languages, key=lambda code: probabilities.get(code, 0.0))
             tokenizer = self._engine.tokenizer(self._task, language)
-        attempt = await self._ladder.climb(window, tokenizer, context.prompt, prefix, self._run)
-        if self._ladder.is_silence(attempt.result):
+        attempt = await self._fallback.decode(window, tokenizer, context.prompt, prefix, self._run)
+        if self._fallback.is_silence(attempt.result):
             return [], seek + window.frames
-        found = split(attempt.result.tokens, tokenizer, seek, window.frames, span.closed)
-        next_seek = found.next_seek
+        split = split_at_timestamps(attempt.result.tokens, tokenizer, seek, window.frames, span.closed)
+        next_seek = split.next_seek
         if options.word_timestamps:
-            last_end = await self._align(window, tokenizer, found.pieces, seek, context)
-            if last_end is not None and not span.closed and not found.complete:
+            last_end = await self._align(window, tokenizer, split.pieces, seek, context)
+            if last_end is not None and not span.closed and not split.complete:
                 next_seek = max(round(last_end * SAMPLE_RATE / HOP), seek + SHORTEST_WINDOW)
         segments = []
-        logprobs = await self._logprobs(window, tokenizer, found.pieces)
-        for piece, row in zip(found.pieces, logprobs, strict=True):
+        logprobs = await self._logprobs(window, tokenizer, split.pieces)
+        for piece, row in zip(split.pieces, logprobs, strict=True):
             text = tokenizer.decode(piece.tokens)
             if piece.start == piece.end or not text.strip():
                 continue
@@ -137,6 +136,22 @@ class SpanDecoder:
         return [tuple(_logprob(tokenizer, *pair) for pair in zip(text, scores, strict=False)) for text in texts]
 
 
+def token_bytes(tokenizer: Tokenizer, token: int) -> bytes:
+    """UTF-8 bytes of a text token; a part of a character is possible."""
+    written: str = tokenizer.tokenizer.id_to_token(token) or ""
+    return bytes(_BYTES[character] for character in written if character in _BYTES)
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """GPT-2's alphabet of byte-level vocabularies: a printable character per byte."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+_BYTES = _byte_alphabet()
+
+
 def _logprob(tokenizer: Tokenizer, token: int, probability: float) -> TokenLogprob:
     raw = token_bytes(tokenizer, token)
     return TokenLogprob(raw.decode(errors="replace"), math.log(max(probability, 1e-10)), tuple(raw))
@@ -148,7 +163,7 @@ def _segment(
     piece: Piece,
     text: str,
     language: str,
-    attempt: Attempt,
+    attempt: DecodeAttempt,
     logprobs: tuple[TokenLogprob, ...],
 ) -> Segment:
     """A piece in times of the original audio."""

@@ -1,4 +1,4 @@
-"""The temperature ladder: decode a window again, warmer, while the result is repetitive or improbable.
+"""Temperature fallback: decode a window again at a higher temperature while it is repetitive or improbable.
 
 Rules and thresholds are those of Radford et al. (2022), section 4.5, with faster-whisper's names and defaults.
 """
@@ -21,7 +21,7 @@ LEAST_NEW_TOKENS = 32  # places that a prompt must leave
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class DecodeAttempt:
     """A window decoded at one temperature."""
 
     result: Generated
@@ -29,7 +29,7 @@ class Attempt:
     compression_ratio: float
 
 
-class Ladder:
+class TemperatureFallback:
     """Decodes windows with one request's options."""
 
     def __init__(self, engine: WhisperEngine, options: DecodingOptions, tokenizer: Tokenizer) -> None:
@@ -39,9 +39,9 @@ class Ladder:
             _check_tokens(options.suppress_tokens, engine.vocabulary_size)
             self._suppressed = tuple(get_suppressed_tokens(tokenizer, list(options.suppress_tokens)))
 
-    async def climb(
+    async def decode(
         self, window: Window, tokenizer: Tokenizer, previous: Sequence[int], prefix: str | None, run: Run
-    ) -> Attempt:
+    ) -> DecodeAttempt:
         """The first attempt that is good enough, else the most probable one of the less repetitive.
 
         Raises InvalidRequest if prompt and ``max_new_tokens`` exceed the model's 448 positions.
@@ -55,7 +55,7 @@ class Ladder:
                 f"more than the model's {MAX_TOKENS}. Shorten one of the two.",
                 param="max_new_tokens",
             )
-        attempts: list[Attempt] = []
+        attempts: list[DecodeAttempt] = []
         for temperature in options.temperatures:
             sampling = self._sampling(temperature, longest)
             start = prompt.index(tokenizer.sot)
@@ -63,13 +63,13 @@ class Ladder:
                 Generate(window, tuple(prompt), start, not options.without_timestamps, sampling)
             )
             text = tokenizer.decode(result.tokens).strip()
-            attempts.append(Attempt(result, temperature, compression_ratio(text)))
+            attempts.append(DecodeAttempt(result, temperature, compression_ratio(text)))
             if not self._falls_back(attempts[-1]):
                 return attempts[-1]
         limit = options.compression_ratio_threshold
         fine = [a for a in attempts if limit is None or a.compression_ratio <= limit]
         best = max(fine or attempts, key=lambda attempt: attempt.result.avg_logprob)
-        return Attempt(best.result, attempts[-1].temperature, best.compression_ratio)
+        return DecodeAttempt(best.result, attempts[-1].temperature, best.compression_ratio)
 
     def _prompt(self, tokenizer: Tokenizer, previous: Sequence[int], prefix: str | None) -> list[int]:
         """Prompt tokens; previous text gives way, oldest first, where hotwords and prefix leave too few places."""
@@ -103,7 +103,7 @@ class Ladder:
             return False
         return options.log_prob_threshold is None or result.avg_logprob <= options.log_prob_threshold
 
-    def _falls_back(self, attempt: Attempt) -> bool:
+    def _falls_back(self, attempt: DecodeAttempt) -> bool:
         options, result = self._options, attempt.result
         improbable = options.log_prob_threshold is not None and result.avg_logprob < options.log_prob_threshold
         silent = options.no_speech_threshold is not None and result.no_speech_prob > options.no_speech_threshold

@@ -35,7 +35,9 @@ class Split:
     complete: bool
 
 
-def split(tokens: Sequence[int], tokenizer: Tokenizer, seek: int, frames: int, closed: bool) -> Split:
+def split_at_timestamps(
+    tokens: Sequence[int], tokenizer: Tokenizer, seek: int, frames: int, closed: bool
+) -> Split:
     """Cut the tokens of the window of ``frames`` that begins at frame ``seek``, at its pairs of timestamps.
 
     Tokens after the last pair belong to speech that the window cut off, so decoding goes on from there. At the

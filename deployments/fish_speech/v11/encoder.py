@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from deployments.fish_speech.codec.codec import check_audio
 from deployments.fish_speech.codec.quantizer import DownsampleQuantizer
-from deployments.fish_speech.codec.sizes import MelSize, QuantizerSize, Size
+from deployments.fish_speech.codec.sizes import QuantizerSize
 from deployments.fish_speech.v11.wavenet import WaveNet, WaveNetSize
 from deployments.layers.mel import LogMelSpectrogram
+from deployments.layers.sizes import MelSize, Size
 
 
 class EncoderSize(Size):

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from deployments.fish_speech.codec.codec import Condition, check_audio, check_codes, gaussian_noise
-from deployments.fish_speech.v11.encoder import RecordingEncoder, VectorQuantizer
+from deployments.fish_speech.codec.codec import Condition, check_audio
+from deployments.fish_speech.v11.codec import NoiseCodec
+from deployments.fish_speech.v11.encoder import VectorQuantizer
 from deployments.fish_speech.v11.generator import Generator
 from deployments.fish_speech.v11.prior_encoder import PriorEncoder
 from deployments.fish_speech.v11.reference_encoder import ReferenceEncoder
 from deployments.fish_speech.v11.vits_size import SynthesizerSize, VITSSize
-from deployments.layers.convolution import set_layout
 from deployments.layers.flow import InverseFlow
 from deployments.layers.mel import Spectrogram
 from deployments.layers.state_dict import build, read_size, read_state_dict
@@ -28,7 +28,7 @@ SIZES = "vits.json"
 NOISE_SCALE = 0.5
 
 
-class Synthesizer(nn.Module):
+class VITSNetwork(nn.Module):
     """The parameters of VITS that speaking takes, named as in the original's checkpoint."""
 
     def __init__(self, size: SynthesizerSize) -> None:
@@ -54,43 +54,22 @@ class Synthesizer(nn.Module):
         self.dec.cast_decoder(dtype)
 
 
-class VITSCodec:
-    """``Codec`` of fish-speech 1.1 that needs to know what is spoken, and sounds like the speaker it is given."""
+class VITSCodec(NoiseCodec):
+    """``Codec`` of fish-speech 1.1 that needs to know what is spoken, and sounds like the speaker it is given.
 
-    left_context: int | None = None
+    Every condition of ``decode`` has to have a text.
+    """
 
-    def __init__(self, synthesizer: Synthesizer, vq: VectorQuantizer, size: VITSSize) -> None:
-        self.synthesizer, self.vq = synthesizer, vq
-        self.recordings = RecordingEncoder(vq, size)
+    def __init__(self, network: VITSNetwork, vq: VectorQuantizer, size: VITSSize) -> None:
+        super().__init__(vq, network, size, size.synthesizer.inter_channels)
+        self.network, self.vq = network, vq
         self.spectrogram = Spectrogram(size.encode_mel.n_fft, size.encode_mel.hop_length)
-        self.sample_rate = size.encode_mel.sample_rate
-        self.frame_samples = size.frame_samples
-        self.codebooks = size.quantizer.n_groups
-        self.codebook_entries = size.quantizer.entries
-        self.shortest_samples = self.recordings.shortest_samples
-        self._factor, self._size = size.quantizer.factor, size.synthesizer
-        self._device = torch.device("cpu")
-        self._dtype = torch.float32
+        self._size = size.synthesizer
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Self:
         """See ``Codec.to``."""
-        self._device, self._dtype = torch.device(device), dtype
-        self.recordings.to(self._device)
-        self.spectrogram.to(self._device)
-        self.synthesizer.to(self._device)
-        for network in (self.vq, self.synthesizer):
-            set_layout(network, self._device)
-        self.vq.quantizer.cast_decoder(dtype)
-        self.synthesizer.cast_decoder(dtype)
-        return self
-
-    def encode(self, audio: Tensor) -> Tensor:
-        """See ``Codec.encode``; what is left after the last whole frame has no code."""
-        return self.recordings.encode(audio)
-
-    def full_frames(self, samples: int) -> int:
-        """See ``Codec.full_frames``."""
-        return samples // self.frame_samples
+        self.spectrogram.to(device)
+        return super().to(device, dtype)
 
     @torch.inference_mode()
     def speaker_embedding(self, audio: Tensor) -> Tensor:
@@ -100,37 +79,18 @@ class VITSCodec:
         """
         check_audio(audio, self.shortest_samples)
         magnitudes = self.spectrogram(audio.to(self._device, torch.float32)[None])
-        embedding: Tensor = self.synthesizer.ref_enc(magnitudes)
+        embedding: Tensor = self.network.ref_enc(magnitudes)
         return embedding[0, :, 0]
 
-    @torch.inference_mode()
-    def decode(
-        self,
-        codes: Tensor,
-        conditions: Sequence[Condition] | None = None,
-        *,
-        context: int = 0,
-        noise: Tensor | None = None,
-    ) -> Tensor:
-        """See ``Codec.decode``; every condition has to have a text.
-
-        ``noise`` (batch, inter_channels, frames * 4) takes the place of what the conditions' seeds would draw.
-        """
-        conditions = check_codes(codes, self.codebooks, conditions, context)
-        batch, _, frames = codes.shape
-        if not batch or context == frames:
-            return torch.zeros(batch, (frames - context) * self.frame_samples, device=self._device)
+    def _sound(self, codes: Tensor, noise: Tensor, conditions: Sequence[Condition]) -> Tensor:
         text, seen = self._texts(conditions)
-        if noise is None:
-            noise = gaussian_noise((self._size.inter_channels, frames * self._factor), conditions)
-        sound: Tensor = self.synthesizer(
-            self.vq.quantizer.decode(codes.to(self._device)),
-            text,
-            seen,
-            self._speakers(conditions),
-            noise.to(self._device, self._dtype),
-        )
-        return sound[:, context * self.frame_samples :].float()
+        quantized, speakers = self.vq.quantizer.decode(codes), self._speakers(conditions)
+        sound: Tensor = self.network(quantized, text, seen, speakers, noise.to(self._dtype))
+        return sound
+
+    def _cast_decoder(self, dtype: torch.dtype) -> None:
+        self.vq.quantizer.cast_decoder(dtype)
+        self.network.cast_decoder(dtype)
 
     def _texts(self, conditions: Sequence[Condition]) -> tuple[Tensor, Tensor]:
         """Token ids (batch, tokens), padded with zeros, and where they are none of it (batch, 1, tokens)."""
@@ -150,10 +110,10 @@ class VITSCodec:
     def _speakers(self, conditions: Sequence[Condition]) -> Tensor:
         """Embeddings (batch, gin_channels, 1); zeros where there is none."""
         width = self._size.gin_channels
-        found = [torch.zeros(width) if item.speaker is None else item.speaker for item in conditions]
-        if any(speaker.shape != (width,) for speaker in found):
+        embeddings = [torch.zeros(width) if item.speaker is None else item.speaker for item in conditions]
+        if any(speaker.shape != (width,) for speaker in embeddings):
             raise ValueError(f"A speaker's embedding has to be of shape ({width},).")
-        return torch.stack([speaker.to(self._device, self._dtype) for speaker in found])[..., None]
+        return torch.stack([speaker.to(self._device, self._dtype) for speaker in embeddings])[..., None]
 
 
 def load_vits(vits_path: Path, device: torch.device | str) -> VITSCodec:
@@ -164,6 +124,6 @@ def load_vits(vits_path: Path, device: torch.device | str) -> VITSCodec:
     """
     size = read_size(vits_path.parent, SIZES, VITSSize)
     state = read_state_dict(vits_path)
-    synthesizer = build(Synthesizer, size.synthesizer, state=state, source=vits_path)
+    network = build(VITSNetwork, size.synthesizer, state=state, source=vits_path)
     vq = build(VectorQuantizer, size, state=state, source=vits_path, prefix="vq.")
-    return VITSCodec(synthesizer, vq, size).to(device, torch.float32)
+    return VITSCodec(network, vq, size).to(device, torch.float32)

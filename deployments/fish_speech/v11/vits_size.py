@@ -4,8 +4,8 @@ from typing import Self
 
 from pydantic import model_validator
 
-from deployments.fish_speech.codec.sizes import Count, Counts, Size
 from deployments.fish_speech.v11.encoder import EncoderSize
+from deployments.layers.sizes import Count, Counts, Size
 
 
 class SynthesizerSize(Size):

@@ -13,12 +13,14 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from deployments.fish_speech.codec.codec import Condition, check_codes, gaussian_noise
-from deployments.fish_speech.codec.sizes import ConvNeXtSize, HiFiGanSize
-from deployments.fish_speech.v11.encoder import EncoderSize, RecordingEncoder, VectorQuantizer
-from deployments.fish_speech.v11.vocoder import Vocoder
+from deployments.fish_speech.codec.codec import Condition
+from deployments.fish_speech.codec.convnext import ConvNeXtEncoder
+from deployments.fish_speech.codec.sizes import ConvNeXtSize
+from deployments.fish_speech.v11.codec import NoiseCodec
+from deployments.fish_speech.v11.encoder import EncoderSize, VectorQuantizer
 from deployments.fish_speech.v11.wavenet import WaveNet, WaveNetSize
-from deployments.layers.convolution import set_layout
+from deployments.layers.hifigan import HiFiGanGenerator
+from deployments.layers.sizes import HiFiGanSize
 from deployments.layers.state_dict import build, read_size, read_state_dict
 
 SIZES = "vqgan.json"
@@ -72,63 +74,39 @@ class VQGAN(VectorQuantizer):
         self.quality_projection.to(dtype)
 
 
-class VQGANCodec:
-    """``Codec`` of fish-speech 1.1. Its sound depends on what comes later, so that segments are decoded whole."""
+class Vocoder(nn.Module):
+    """Log-mel spectrogram to sound by ConvNeXt and HiFi-GAN; its convolutions look to both sides."""
 
-    left_context: int | None = None
+    def __init__(self, backbone: ConvNeXtSize, head: HiFiGanSize) -> None:
+        super().__init__()
+        self.backbone = ConvNeXtEncoder(backbone, "centred")
+        self.head = HiFiGanGenerator(head, "centred")
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Log-mel (batch, mels, frames) to sound (batch, frames * hop_length)."""
+        sound: Tensor = self.head(self.backbone(mel))
+        return sound
+
+    def cast_decoder(self, dtype: torch.dtype) -> None:
+        """Let it compute in ``dtype``."""
+        self.backbone.to(dtype)
+        self.head.cast_decoder(dtype)
+
+
+class VQGANCodec(NoiseCodec):
+    """``Codec`` of fish-speech 1.1 that makes a log-mel spectrogram first. Of conditions it needs the seed."""
 
     def __init__(self, network: VQGAN, vocoder: Vocoder, size: VQGANSize) -> None:
+        super().__init__(network, vocoder, size, size.decoder.residual_channels)
         self.network, self.vocoder = network, vocoder
-        self.recordings = RecordingEncoder(network, size)
-        self.sample_rate = size.encode_mel.sample_rate
-        self.frame_samples = size.frame_samples
-        self.codebooks = size.quantizer.n_groups
-        self.codebook_entries = size.quantizer.entries
-        self.shortest_samples = self.recordings.shortest_samples
-        self._factor, self._noise_channels = size.quantizer.factor, size.decoder.residual_channels
-        self._device = torch.device("cpu")
 
-    def to(self, device: torch.device | str, dtype: torch.dtype) -> Self:
-        """See ``Codec.to``."""
-        self._device = torch.device(device)
-        self.recordings.to(self._device)
-        self.vocoder.to(self._device)
-        for network in (self.network, self.vocoder):
-            set_layout(network, self._device)
+    def _sound(self, codes: Tensor, noise: Tensor, conditions: Sequence[Condition]) -> Tensor:
+        sound: Tensor = self.vocoder(self.network.decode(codes, noise))
+        return sound
+
+    def _cast_decoder(self, dtype: torch.dtype) -> None:
         self.network.cast_decoder(dtype)
         self.vocoder.cast_decoder(dtype)
-        return self
-
-    def encode(self, audio: Tensor) -> Tensor:
-        """See ``Codec.encode``; what is left after the last whole frame has no code."""
-        return self.recordings.encode(audio)
-
-    def full_frames(self, samples: int) -> int:
-        """See ``Codec.full_frames``."""
-        return samples // self.frame_samples
-
-    @torch.inference_mode()
-    def decode(
-        self,
-        codes: Tensor,
-        conditions: Sequence[Condition] | None = None,
-        *,
-        context: int = 0,
-        noise: Tensor | None = None,
-    ) -> Tensor:
-        """See ``Codec.decode``; the noise is drawn with each condition's seed.
-
-        ``noise`` (batch, decoder.residual_channels, frames * 4) takes the place of what would be drawn.
-        """
-        conditions = check_codes(codes, self.codebooks, conditions, context)
-        batch, _, frames = codes.shape
-        if not batch or context == frames:
-            return torch.zeros(batch, (frames - context) * self.frame_samples, device=self._device)
-        if noise is None:
-            noise = gaussian_noise((self._noise_channels, frames * self._factor), conditions)
-        mel = self.network.decode(codes.to(self._device), noise.to(self._device))
-        sound: Tensor = self.vocoder(mel)
-        return sound[:, context * self.frame_samples :].float()
 
 
 def load_vqgan(vqgan_path: Path, vocoder_path: Path, device: torch.device | str) -> VQGANCodec:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deployments.fish_speech.codec.sizes import Count, Size
 from deployments.layers.convolution import Conv1d
+from deployments.layers.sizes import Count, Size
 
 KERNEL = 3
 HALVING = sqrt(0.5)  # keeps the variance of a sum of two

@@ -13,13 +13,13 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from deployments.fish_speech.codec.codec import Condition, check_audio, check_codes
-from deployments.fish_speech.codec.convnext import ConvNeXtEncoder
+from deployments.fish_speech.codec.convnext import BLOCK_KERNEL, ConvNeXtEncoder
 from deployments.fish_speech.codec.quantizer import DownsampleQuantizer
-from deployments.fish_speech.codec.sizes import ConvNeXtSize, HiFiGanSize, MelSize, QuantizerSize, Size
-from deployments.fish_speech.v15.left_context import left_context
+from deployments.fish_speech.codec.sizes import ConvNeXtSize, QuantizerSize
 from deployments.layers.convolution import set_layout
-from deployments.layers.hifigan import HiFiGanGenerator
+from deployments.layers.hifigan import HiFiGanGenerator, before_transposed, causal_reach
 from deployments.layers.mel import LogMelSpectrogram
+from deployments.layers.sizes import HiFiGanSize, MelSize, Size
 from deployments.layers.state_dict import build, read_size, read_state_dict
 
 SIZES = "firefly.json"
@@ -73,6 +73,17 @@ class Firefly(nn.Module):
         features = self.quantizer.decode(codes)
         sound: Tensor = self.head(features, context * self._factor)
         return sound
+
+
+def left_context(quantizer: QuantizerSize, head: HiFiGanSize) -> int:
+    """How many code frames before a frame its sound depends on, all of the decoder being causal.
+
+    Goes back through the layers from the first sample of a frame, the earliest position that each layer needs.
+    """
+    position = causal_reach(head, 0).features
+    for factor in quantizer.downsample_factor:
+        position = before_transposed(position + 1 - BLOCK_KERNEL, factor, factor)
+    return -position
 
 
 class FireflyCodec:

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from deployments.fish_speech.codec.convnext import ConvNeXtBlock
-from deployments.fish_speech.codec.sizes import ConvNeXtSize, HiFiGanSize, MelSize, QuantizerSize
+from deployments.fish_speech.codec.sizes import ConvNeXtSize, QuantizerSize
 from deployments.fish_speech.v15.firefly import Firefly, FireflySize
+from deployments.layers.sizes import HiFiGanSize, MelSize
 
 SIZE = FireflySize(
     sample_rate=16_000,

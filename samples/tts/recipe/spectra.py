@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from deployments.fish_speech.codec.sizes import MelSize
 from deployments.layers.mel import slaney_filterbank
+from deployments.layers.sizes import MelSize
 
 from .codec import SAMPLE_RATE
 

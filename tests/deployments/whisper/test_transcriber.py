@@ -207,7 +207,7 @@ async def test_options_reach_the_model(engine: WhisperEngine) -> None:
         assert all(token < begin for segment in plain.segments for token in segment.tokens)
 
 
-async def test_the_ladder_climbs_when_the_result_is_improbable(engine: WhisperEngine) -> None:
+async def test_an_improbable_result_is_decoded_again_at_a_higher_temperature(engine: WhisperEngine) -> None:
     async with transcriber(engine) as t:
         result = await transcribe_file(
             t,

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deployments.fish_speech.v11.vits import Synthesizer, VITSCodec, load_vits
+from deployments.fish_speech.v11.vits import VITSCodec, VITSNetwork, load_vits
 from deployments.fish_speech.v11.vits_size import SynthesizerSize, VITSSize
 from deployments.fish_speech.v11.vqgan import VQGANSize
 
@@ -42,7 +42,7 @@ def write_vits(folder: Path) -> Path:
     )
     (folder / "vits.json").write_text(size.model_dump_json())
     torch.manual_seed(7)
-    synthesizer = Synthesizer(size.synthesizer)
+    synthesizer = VITSNetwork(size.synthesizer)
     with torch.no_grad():
         for name, parameter in synthesizer.named_parameters():
             if name.startswith("dec.resblocks"):

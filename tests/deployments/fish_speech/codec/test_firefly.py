@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.fish_speech.codec.codec import Codec, Condition
-from deployments.fish_speech.codec.sizes import HiFiGanSize, QuantizerSize
-from deployments.fish_speech.v15.firefly import Firefly, FireflyCodec, FireflySize, load_firefly
-from deployments.fish_speech.v15.left_context import left_context
+from deployments.fish_speech.codec.sizes import QuantizerSize
+from deployments.fish_speech.v15.firefly import Firefly, FireflyCodec, FireflySize, left_context, load_firefly
 from deployments.layers.convolution import set_layout
+from deployments.layers.sizes import HiFiGanSize
 from deployments.layers.state_dict import shapes_only
 from tests.deployments.fish_speech.codec.support import FIREFLY, difference, golden
 

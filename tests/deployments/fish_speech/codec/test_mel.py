@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from deployments.fish_speech.codec.sizes import MelSize
 from deployments.layers.mel import LogMelSpectrogram, Spectrogram, slaney_filterbank
+from deployments.layers.sizes import MelSize
 from tests.deployments.fish_speech.codec.support import FIREFLY, VQGAN, difference, golden
 
 

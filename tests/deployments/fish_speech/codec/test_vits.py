@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from deployments.fish_speech.codec.codec import Codec, Condition
-from deployments.fish_speech.v11.vits import NOISE_SCALE, Synthesizer, VITSCodec
+from deployments.fish_speech.v11.vits import NOISE_SCALE, VITSCodec, VITSNetwork
 from deployments.fish_speech.v11.vits_size import SynthesizerSize, VITSSize
 from deployments.layers.relative_attention import WINDOW, Attention
 from deployments.layers.state_dict import build, read_state_dict, shapes_only
@@ -18,10 +18,10 @@ ALL_SEEN = torch.ones(1, 1, 13, dtype=torch.bool)
 
 
 @pytest.fixture(scope="module")
-def synthesizer() -> Synthesizer:
+def synthesizer() -> VITSNetwork:
     size = SynthesizerSize.model_validate_json((VITS / "synthesizer.json").read_bytes())
     path = VITS / "model.ckpt"
-    return build(Synthesizer, size, state=read_state_dict(path), source=path)
+    return build(VITSNetwork, size, state=read_state_dict(path), source=path)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def codec(tmp_path_factory: pytest.TempPathFactory) -> VITSCodec:
 
 
 @torch.inference_mode()
-def test_every_part_gives_the_originals_arrays(synthesizer: Synthesizer) -> None:
+def test_every_part_gives_the_originals_arrays(synthesizer: VITSNetwork) -> None:
     expected = golden(VITS)
     speaker = synthesizer.ref_enc(expected["ref_spec"])
     assert difference(speaker, expected["ge"]) < 1e-4
@@ -44,7 +44,7 @@ def test_every_part_gives_the_originals_arrays(synthesizer: Synthesizer) -> None
 
 
 @torch.inference_mode()
-def test_sound_is_the_originals_with_and_without_a_speaker(synthesizer: Synthesizer) -> None:
+def test_sound_is_the_originals_with_and_without_a_speaker(synthesizer: VITSNetwork) -> None:
     expected = golden(VITS)
     for speaker, audio in ((expected["ge"], "audio"), (torch.zeros_like(expected["ge"]), "audio_zero_ge")):
         sound = synthesizer(expected["quantized"], expected["text"], ALL_SEEN, speaker, expected["noise"])
@@ -52,7 +52,7 @@ def test_sound_is_the_originals_with_and_without_a_speaker(synthesizer: Synthesi
 
 
 @torch.inference_mode()
-def test_padding_of_a_text_changes_nothing(synthesizer: Synthesizer) -> None:
+def test_padding_of_a_text_changes_nothing(synthesizer: VITSNetwork) -> None:
     expected = golden(VITS)
     padded = torch.cat([expected["text"], torch.full((1, 9), 5)], 1)
     seen = torch.arange(22)[None, None] < 13
@@ -185,7 +185,7 @@ def test_bfloat16_decodes_nearly_the_same_and_hears_speakers_the_same(tmp_path: 
 
 def test_sizes_of_the_released_decoder_fit_each_other() -> None:
     with shapes_only():
-        tensors = Synthesizer(VITSSize().synthesizer).state_dict()
+        tensors = VITSNetwork(VITSSize().synthesizer).state_dict()
     assert tensors["enc_p.text_embedding.weight"].shape == (264, 192)
     assert tensors["enc_p.mrte.c_pre.weight"].shape == (512, 192, 1)
     assert tensors["ref_enc.spectral.0.fc.weight"].shape == (128, 1_025)
