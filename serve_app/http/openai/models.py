@@ -17,14 +17,15 @@ from serve_app.gateway.gateway import Gateway
 from serve_app.http.errors import Json
 from serve_app.http.health import state_object
 
+STARTED = int(time.time())  # a model is as old as this process, in whichever application of it
+
 
 def routes(gateway: Gateway) -> list[Route]:
-    """The two routes. ``created`` of all models is the start of this process."""
-    created = int(time.time())
+    """The two routes."""
 
     async def list_models(request: Request) -> Response:
         states = await gateway.states()
-        data = [_model(gateway, entry, entry.id, states, created) for entry in gateway.models.entries]
+        data = [_model(gateway, entry, entry.id, states) for entry in gateway.models.entries]
         return Json({"object": "list", "data": data})
 
     async def retrieve_model(request: Request) -> Response:
@@ -32,7 +33,7 @@ def routes(gateway: Gateway) -> list[Route]:
         if not name:
             return await list_models(request)
         entry = _find(gateway, name)
-        return Json(_model(gateway, entry, name, await gateway.states(), created))
+        return Json(_model(gateway, entry, name, await gateway.states()))
 
     return [
         Route("/v1/models", list_models, methods=["GET"]),
@@ -52,15 +53,13 @@ def _find(gateway: Gateway, name: str) -> ModelEntry:
     raise ModelNotFound(f"The model {name[:100]!r} is not served here. Models: {known}.", param="model")
 
 
-def _model(
-    gateway: Gateway, entry: ModelEntry, name: str, states: Mapping[str, ModelState], created: int
-) -> dict[str, Any]:
+def _model(gateway: Gateway, entry: ModelEntry, name: str, states: Mapping[str, ModelState]) -> dict[str, Any]:
     source = entry.config.source and parse_source(entry.config.source)
     state = states.get(entry.id)
     return {
         "id": name,
         "object": "model",
-        "created": created,
+        "created": STARTED,
         "owned_by": source.repo.partition("/")[0] if isinstance(source, HubSource) else "antiphon",
         "root": entry.id,
         "task": entry.task,
