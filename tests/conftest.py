@@ -1,7 +1,9 @@
-"""What all tests need: a Ctrl-C that reaches the programs they start, however they were started themselves; a
-database server.
+"""What all tests need: a process that wastes no time, a Ctrl-C that reaches the programs they start, however they
+were started themselves, a number of examples for properties, a database server.
 """
 
+import gc
+import os
 import signal
 import tempfile
 import warnings
@@ -9,9 +11,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+from deployments.process import reuse_freed_memory
+
+# Threads of PyTorch that wait for each other would spin, at the expense of whatever else runs. Read by its import.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+reuse_freed_memory()
+
+settings.register_profile("default", max_examples=30, deadline=None)
+settings.register_profile("deep", max_examples=600, deadline=None)
+settings.load_profile("default")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it for a command in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests that live as long as the process are no garbage: the collector need not look at them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -67,11 +67,12 @@ class StartupProxy:
         task = asyncio.current_task()
         assert task is not None
         splice = self._connections[task] = _Splice()
+        upstream = self._upstream  # it may open while a head is read; what the answer says is of now
         try:
-            if self._upstream is not None and len(self._connections) <= CONNECTIONS:
-                await splice.run(reader, writer, self._upstream)
+            if upstream is not None and len(self._connections) <= CONNECTIONS:
+                await splice.run(reader, writer, upstream)
             else:
-                await self._answer(reader, writer)
+                await self._answer(reader, writer, starting=upstream is None)
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # the client has gone, or is no HTTP client
         finally:
@@ -80,13 +81,12 @@ class StartupProxy:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, starting: bool) -> None:
         """One answer to one request, whose head alone is read."""
         async with asyncio.timeout(HEAD_S):
             head = await reader.readuntil(b"\r\n\r\n")
         _, _, rest = head.partition(b" ")
         target, _, _ = rest.partition(b" ")
-        starting = self._upstream is None
         if starting and target.split(b"?")[0] == self._probe.encode():
             answer = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
         else:

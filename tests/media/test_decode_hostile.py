@@ -203,7 +203,7 @@ class TestDamage:
         st.integers(0, 2**32 - 1),
         st.floats(0, 0.02),
     )
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(suppress_health_check=[HealthCheck.too_slow])
     def test_random_damage_ends_in_samples_or_in_one_of_our_errors(
         self, muxer: str, seed: int, share: float
     ) -> None:

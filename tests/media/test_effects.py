@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from media.effects import AudioEffects
@@ -90,7 +90,6 @@ def test_volume_in_decibels_is_clipped() -> None:
     assert np.abs(loud).max() == 1
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     cuts=st.lists(st.integers(0, 9_000), max_size=12),
     speed=st.sampled_from([1.0, *SPEEDS]),

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from media.network import is_public, may_reach, parse_networks
@@ -41,14 +41,12 @@ def embeddings(v4: IPv4Address) -> dict[str, IPv6Address]:
 
 
 @given(st.ip_addresses(v=4))
-@settings(deadline=None)
 def test_an_embedded_ipv4_address_is_as_public_as_itself(v4: IPv4Address) -> None:
     for form, v6 in embeddings(v4).items():
         assert is_public(v6) == is_public(v4), form
 
 
 @given(st.ip_addresses(v=4))
-@settings(deadline=None)
 def test_ipv4_addresses_that_only_look_embedded_are_not_public(v4: IPv4Address) -> None:
     number = int(v4)
     compatible = IPv6Address(number)  # ::a.b.c.d
@@ -58,7 +56,6 @@ def test_ipv4_addresses_that_only_look_embedded_are_not_public(v4: IPv4Address) 
 
 
 @given(st.ip_addresses(v=4) | st.ip_addresses(network="2000::/3"))
-@settings(deadline=None)
 def test_no_public_address_is_called_special_by_the_standard_library(
     address: IPv4Address | IPv6Address,
 ) -> None:
@@ -68,7 +65,6 @@ def test_no_public_address_is_called_special_by_the_standard_library(
 
 
 @given(st.ip_addresses(network="10.0.0.0/8"))
-@settings(deadline=None)
 def test_allowed_networks_open_exactly_themselves(v4: IPv4Address) -> None:
     assert may_reach(v4, parse_networks(["10.0.0.0/8"]))
     assert may_reach(embeddings(v4)["mapped"], parse_networks(["10.0.0.0/8"]))

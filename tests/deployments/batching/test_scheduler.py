@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.batching.scheduler import Scheduler
@@ -57,7 +57,6 @@ requests = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(requests, st.integers(1, 3), st.integers(1, 5), st.integers(0, 1_000))
 def test_every_job_gets_its_own_answer(
     plan: list[tuple[list[tuple[str, bool]], str]], workers: int, max_batch: int, seed: int

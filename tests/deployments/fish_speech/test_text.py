@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.fish_speech.text import clean_v11, clean_v15, split
@@ -63,7 +63,6 @@ def test_lone_surrogates_are_no_accident() -> None:
     assert split("a \ud800 b", 3, clean_v15) == ["a", "\ud800", "b"]
 
 
-@settings(max_examples=300)
 @given(ANY)
 def test_cleaners_take_any_text_and_leave_nothing_to_be_done(text: str) -> None:
     for clean in CLEANERS.values():
@@ -74,7 +73,6 @@ def test_cleaners_take_any_text_and_leave_nothing_to_be_done(text: str) -> None:
     assert ",," not in clean_v15(text)
 
 
-@settings(max_examples=300)
 @given(ANY, LENGTHS)
 def test_pieces_are_short_and_nothing_is_lost(text: str, length: int) -> None:
     pieces = split(text, length, identity)
@@ -90,7 +88,6 @@ def test_pieces_are_short_and_nothing_is_lost(text: str, length: int) -> None:
     assert all(character in rest for character in "".join(pieces)), "in order"
 
 
-@settings(max_examples=200)
 @given(
     st.lists(st.from_regex(r"[a-z]{1,6}|[0-9]{1,4}\.[0-9]{1,4}", fullmatch=True), min_size=1, max_size=20), LENGTHS
 )

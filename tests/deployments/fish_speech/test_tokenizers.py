@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import tokenizers
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import models, pre_tokenizers, trainers
 
@@ -39,7 +39,6 @@ def test_long_and_odd_texts_have_ids(text: str) -> None:
     assert Tokenizer(V15).encode(text)
 
 
-@settings(max_examples=100)
 @given(st.text(max_size=60) | st.sampled_from(CONTROL_TEXTS))
 def test_nobody_types_a_control_token(text: str) -> None:
     new, old = NEW, v11.ByteTokenizer()
@@ -78,7 +77,6 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@settings(max_examples=100)
 @given(text=st.text(max_size=60) | st.sampled_from(CONTROL_TEXTS))
 def test_the_byte_table_is_what_the_originals_file_does(original: Path, text: str) -> None:
     assert v11.FileTokenizer(original).encode(text) == v11.ByteTokenizer().encode(text)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.errors import ModelUnavailable
@@ -42,7 +42,6 @@ def test_probabilities_of_the_labels_in_order(loaded: ClassifierEngine) -> None:
     assert len({round(row[0], 3) for row in rows}) > 4, "the answers should differ"
 
 
-@settings(max_examples=40, deadline=None)
 @given(texts=st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=24), dice=st.randoms(use_true_random=False))
 def test_padding_and_company_change_nothing(loaded: ClassifierEngine, texts: list[str], dice: Any) -> None:
     alone = {text: loaded.run(loaded.encode([text]))[0] for text in set(texts)}

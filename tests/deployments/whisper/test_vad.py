@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from faster_whisper import vad as reference
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -54,7 +54,6 @@ vad_options = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     probabilities,
     vad_options,

@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.errors import AntiphonError, InvalidRequest
@@ -70,7 +70,6 @@ INPUTS = SHAPED | st.dictionaries(KEYS, VALUES, max_size=5)
 
 
 @given(INPUTS)
-@settings(max_examples=250, deadline=None)
 async def test_any_json(job_input: dict[str, Any]) -> None:
     context = context_of(SpeakingBackend(), upload_bytes=10_000)
     refusals: list[AntiphonError] = []

@@ -78,7 +78,7 @@ def test_a_prefix_sounds_like_the_whole(codec: FireflyCodec, frames: int) -> Non
     assert difference(sound, expected["rand_decoded"][:, 0, : frames * FRAME]) < 1e-6
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=settings.default.max_examples // 6)
 @given(seed=st.integers(0, 2**31), cuts=st.lists(st.integers(1, 25), min_size=1, max_size=2, unique=True))
 def test_windows_with_left_context_sound_like_the_whole(codec: FireflyCodec, seed: int, cuts: list[int]) -> None:
     codes = torch.randint(0, 1_024, (1, 8, 26), generator=torch.Generator().manual_seed(seed))
@@ -167,7 +167,7 @@ def test_the_released_codec_has_the_released_parameters() -> None:
 
 
 @given(codes=st.lists(st.integers(-(2**31), 2**31 - 1), min_size=8, max_size=8))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=settings.default.max_examples // 6)
 def test_codes_outside_the_codebook_are_taken_as_the_nearest(codec: FireflyCodec, codes: list[int]) -> None:
     found = torch.tensor(codes, dtype=torch.int32)[None, :, None]
     assert torch.equal(codec.decode(found), codec.decode(found.clamp(0, 999)))

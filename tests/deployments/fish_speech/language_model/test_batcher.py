@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.fish_speech.language_model.batcher import Batcher, Entry, Frames
@@ -154,7 +154,6 @@ arrivals = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(arrivals, max_size=20), st.integers(1, 6))
 def test_nobody_is_lost_swapped_or_starved(plan: list[Arrival], slots: int) -> None:
     engine = CountingEngine(slots=slots)

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -94,7 +94,6 @@ def by_the_book(lengths: list[int], budget: int) -> list[int]:
     return places
 
 
-@settings(max_examples=300)
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=25), st.integers(1_025, 6_000), st.integers(0, 900))
 def test_any_history_keeps_its_order_its_beginning_and_its_end(
     lengths: list[int], context: int, opening: int

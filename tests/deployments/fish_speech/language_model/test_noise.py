@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -77,7 +77,6 @@ def test_bits_of_hashes_are_even() -> None:
     assert float((share - 0.5).abs().max()) < 5 * 0.5 / 400**0.5
 
 
-@settings(max_examples=30, deadline=None)
 @given(SEEDS, FRAMES, st.integers(0, 8), st.integers(1, 2_000))
 def test_a_draw_depends_on_its_place_only(seed: int, frame: int, codebook: int, width: int) -> None:
     alone = drawn(seed, frame, codebook, width)
@@ -97,7 +96,6 @@ def test_the_draws_stay_what_they_are() -> None:
     assert drawn(42, 3, 1, 3).tolist() == pytest.approx([1.17731321, 0.04469103, 0.94469768], rel=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
 @given(SEEDS, FRAMES, st.integers(0, 8), st.integers(0, 500))
 def test_draws_are_those_of_whole_numbers_that_wrap_around(
     seed: int, frame: int, codebook: int, index: int

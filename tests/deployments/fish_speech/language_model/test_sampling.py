@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
@@ -75,7 +75,6 @@ def test_ids_come_as_often_as_their_probabilities_say() -> None:
 SETTINGS = st.tuples(st.floats(0, 2), st.floats(1e-6, 1), st.floats(0.9, 2))
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.integers(2, 700),
     st.lists(SETTINGS, min_size=1, max_size=9),
@@ -101,7 +100,6 @@ def test_rows_are_drawn_as_alone(width: int, asked: list[tuple[float, ...]], see
         assert probabilities(alone, temperature[row : row + 1], top_p[row : row + 1])[0, chosen[0]] > 0
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     arrays(np.float32, st.integers(1, 40), elements=st.floats(-20, 20, width=32)),
     st.floats(0.01, 1),

@@ -17,8 +17,7 @@ from deployments.text_classification.conversion.unpickler import InertUnpickler
 from tests.deployments.text_classification.conversion import original
 from tests.deployments.text_classification.conversion.original import name, text
 
-PICKLES = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-FILES = settings(PICKLES, max_examples=150)
+HOSTILE = settings(suppress_health_check=list(HealthCheck))
 
 SNIPPETS = [
     *(opcode.code.encode("latin-1") for opcode in pickletools.opcodes if opcode.arg is None),
@@ -103,20 +102,20 @@ changes = st.lists(
 )
 
 
-@FILES
+@HOSTILE
 @given(changes=changes, length=st.floats(0, 1) | st.just(1.0))
 def test_damaged_files(saved: bytes, check: Check, changes: list[tuple[float, bytes, int]], length: float) -> None:
     check(mutated(saved, changes)[: int(length * len(saved))])
 
 
-@FILES
+@HOSTILE
 @given(changes=changes)
 def test_damaged_directories(saved: bytes, check: Check, changes: list[tuple[float, bytes, int]]) -> None:
     start = saved.index(b"PK\x01\x02")
     check(saved[:start] + mutated(saved[start:], changes))
 
 
-@FILES
+@HOSTILE
 @given(changes=changes)
 def test_damaged_pickles(
     contents: dict[str, bytes], check: Check, changes: list[tuple[float, bytes, int]]
@@ -124,7 +123,7 @@ def test_damaged_pickles(
     check(packed({**contents, "data.pkl": mutated(contents["data.pkl"], changes)}))
 
 
-@FILES
+@HOSTILE
 @given(data=st.data())
 def test_exchanged_opcodes(contents: dict[str, bytes], check: Check, data: st.DataObject) -> None:
     """Single opcodes left out, repeated or exchanged: pickles that stay almost valid."""
@@ -140,7 +139,7 @@ def test_exchanged_opcodes(contents: dict[str, bytes], check: Check, data: st.Da
     check(packed({**contents, "data.pkl": b"".join(pieces)}))
 
 
-@PICKLES
+@HOSTILE
 @given(pieces=st.lists(st.sampled_from(SNIPPETS), max_size=40))
 def test_random_opcodes(pieces: list[bytes]) -> None:
     unpickler = InertUnpickler(b"".join(pieces) + b".")
@@ -148,14 +147,14 @@ def test_random_opcodes(pieces: list[bytes]) -> None:
         unpickler.read()
 
 
-@PICKLES
+@HOSTILE
 @given(pickle=st.binary(max_size=200))
 def test_random_bytes(pickle: bytes) -> None:
     with contextlib.suppress(ConversionRefused):
         InertUnpickler(pickle).read()
 
 
-@FILES
+@HOSTILE
 @given(content=st.binary(max_size=300))
 def test_random_files(check: Check, content: bytes) -> None:
     check(content)

@@ -187,7 +187,7 @@ async def test_exactly_the_limit_passes() -> None:
         assert (await client.post(PATH, content=body + b"\n", headers=headers)).status_code == 413
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 async def test_a_damaged_body_is_never_our_fault(data: st.DataObject) -> None:
     headers, body = multipart({"language": "en", "temperature": "0.2"})

@@ -158,5 +158,5 @@ class Lives(RuleBasedStateMachine):
         return self.database.transact(lambda c: c.execute(wanted).scalar_one(), reads=True)
 
 
-Lives.TestCase.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)
+Lives.TestCase.settings = settings(stateful_step_count=40)
 TestLives = Lives.TestCase

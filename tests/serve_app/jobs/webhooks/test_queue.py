@@ -296,6 +296,4 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 TestQueueMachine = QueueMachine.TestCase
-TestQueueMachine.settings = settings(
-    max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestQueueMachine.settings = settings(stateful_step_count=30, suppress_health_check=list(HealthCheck))

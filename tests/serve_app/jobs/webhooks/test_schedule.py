@@ -1,7 +1,7 @@
 """Growing delays."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serve_app.jobs.webhooks.schedule import DELAYS_S, JITTER, LONGEST_WAIT_S, DeliveryFailure, next_delay_s
@@ -28,7 +28,6 @@ def test_retry_after_is_a_lower_bound_within_bounds() -> None:
     assert next_delay_s(DeliveryFailure("busy", 429, 1e9), 1, 10, jitter=0) == LONGEST_WAIT_S
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 40),
     st.integers(1, 20),

@@ -4,7 +4,7 @@ import html
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.whisper.types import Segment, join_text
@@ -55,7 +55,6 @@ def spoken(text: str) -> str:
     return " ".join(re.sub(r"[\x00-\x08\x0e-\x1f\x7f]", "", text).split())
 
 
-@settings(deadline=None)
 @given(SEGMENTS)
 def test_srt_parses_back(segments: list[Segment]) -> None:
     cues = parse_cues(blocks(as_srt(segments)), numbered=True)
@@ -64,7 +63,6 @@ def test_srt_parses_back(segments: list[Segment]) -> None:
     assert [start for start, _, _ in cues] == [pytest.approx(s.start, abs=0.001) for s in kept]
 
 
-@settings(deadline=None)
 @given(SEGMENTS)
 def test_vtt_parses_back(segments: list[Segment]) -> None:
     header, *rest = blocks(as_vtt(segments))
@@ -90,7 +88,6 @@ def test_nonsense_times_do_not_break_a_file() -> None:
     assert as_srt([segment("x", -1.0, 0.5)]) == "1\n00:00:00,000 --> 00:00:00,500\nx\n"
 
 
-@settings(deadline=None)
 @given(st.lists(TEXTS))
 def test_deltas_add_up_to_the_text(texts: list[str]) -> None:
     deltas = TextDeltas()

@@ -4,7 +4,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deployments.errors import ClientError
@@ -147,7 +147,6 @@ WIRE_NAMES = st.one_of(
 )
 
 
-@settings(deadline=None)
 @example([("clip_timestamps", "10000001")], False)
 @given(st.lists(st.tuples(WIRE_NAMES, TEXTS), max_size=6), st.booleans())
 def test_any_form_is_parsed_or_refused(pairs: list[tuple[str, str]], audio: bool) -> None:
