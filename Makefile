@@ -3,13 +3,26 @@ PYTHON ?= python3
 CONFIG ?= configs/local.yaml
 BIN := .venv/bin
 
-.PHONY: serve test lint format protos bench samples
+PYTEST := $(BIN)/python -X faulthandler -m pytest
+CLUSTERS := tests/e2e tests/launch
+NONE := $(if $(ARGS),|| test $$? -eq 5)  # what ARGS select may lie in one of the two parts only
+.PHONY: serve test quick lint format protos bench samples
 
 serve: .venv/.has-runtime
 	$(BIN)/antiphon serve $(CONFIG) $(ARGS)
 
+# Everything, or what is named: make test ARGS=tests/media. Deeper: make test ARGS=--hypothesis-profile=deep
+ifeq ($(filter tests%,$(ARGS)),)
+test: quick
+	$(PYTEST) $(CLUSTERS) $(ARGS) $(NONE)
+else
 test: .venv/.has-dev .venv/ivrit-0.1.8
-	$(BIN)/python -X faulthandler -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
+endif
+
+# What needs no cluster, in two processes.
+quick: .venv/.has-dev .venv/ivrit-0.1.8
+	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(CLUSTERS:%=--ignore=%) $(ARGS) $(NONE)
 
 lint: .venv/.has-dev
 	$(BIN)/ruff check .

@@ -1,4 +1,6 @@
-"""One real cluster for this folder: Ray, the graph with the sample model, HTTP on a free loopback port."""
+"""What this folder shares: a cluster (Ray, the graph with the sample models, HTTP and gRPC on free loopback ports)
+and a RunPod worker on a Ray of its own.
+"""
 
 import contextlib
 import os
@@ -24,6 +26,8 @@ from ray import serve
 
 from serve_app.config.app import AppConfig
 from serve_app.graph.app import build_graph
+from tests.serve_app.runpod_worker.job_source import JobSource
+from tests.serve_app.runpod_worker.running import Worker, wait_for, worker
 from tests.serving import AUDIO, asr, classifier, free_port, jobs, tts, wait_until
 
 CONFIG = {
@@ -129,3 +133,21 @@ def server(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Server:
 def audio() -> Callable[[str], Path]:
     """Path of a shipped recording."""
     return lambda name: AUDIO / name
+
+
+@pytest.fixture(scope="package")
+def source() -> Iterator[JobSource]:
+    """What the RunPod worker gets its jobs from."""
+    with JobSource() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def runpod(source: JobSource) -> Iterator[Worker]:
+    """A RunPod worker that asks for jobs; it has to end well, too."""
+    secret = {"WEBHOOK_SECRET": "secret", "ANTIPHON_API_KEYS": "a-key-that-no-job-has"}
+    with worker(environment={**source.environment(), **secret}) as running:
+        wait_for(source.polled.is_set, running)
+        yield running
+        assert running.terminate() == 0, running.output
+        assert "Traceback" not in running.output

@@ -3,7 +3,6 @@
 import asyncio
 
 import httpx
-import pytest
 
 from tests.e2e.conftest import Server
 from tests.e2e.flock import AUDIO_BASE64, Flock, receiver, until
@@ -25,7 +24,6 @@ async def test_a_job_of_every_family(server: Server) -> None:
         assert health["workers"]["ready"] == 1
 
 
-@pytest.mark.slow
 async def test_200_jobs_outlive_kills(server: Server) -> None:
     """A runner, replicas of two models and the ingress are killed in turn, each while jobs are in flight."""
     with receiver() as (hook, received):

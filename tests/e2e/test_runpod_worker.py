@@ -14,27 +14,12 @@ import pytest
 
 from tests.serve_app.runpod_worker.job_source import JobSource
 from tests.serve_app.runpod_worker.jobs import WORDS, blob, ivrit_job, text_of
-from tests.serve_app.runpod_worker.running import AUDIO, Worker, wait_for, worker
+from tests.serve_app.runpod_worker.running import AUDIO, Worker, wait_for
 
-pytestmark = pytest.mark.slow
 JOBS = 200
 
 
-@pytest.fixture(scope="module")
-def source() -> Iterator[JobSource]:
-    with JobSource() as running:
-        yield running
-
-
-@pytest.fixture(scope="module", autouse=True)
-def started(source: JobSource) -> Iterator[Worker]:
-    """The worker of most tests, on Ray; it has to end well, too."""
-    secret = {"WEBHOOK_SECRET": "secret", "ANTIPHON_API_KEYS": "a-key-that-no-job-has"}
-    with worker(environment={**source.environment(), **secret}) as running:
-        wait_for(source.polled.is_set, running)
-        yield running
-        assert running.terminate() == 0, running.output
-        assert "Traceback" not in running.output
+pytestmark = pytest.mark.usefixtures("runpod")
 
 
 class Site(http.server.SimpleHTTPRequestHandler):
@@ -192,8 +177,8 @@ def test_time_is_limited_as_the_job_says(source: JobSource, site: Any) -> None:
     assert "longer than its execution timeout" in record.error()
 
 
-def test_outputs_are_not_logged(started: Worker, source: JobSource) -> None:
+def test_outputs_are_not_logged(runpod: Worker, source: JobSource) -> None:
     secret = "a sentence that nobody should read in a log"
     source.job("secret", {"prompt": secret}).output()
-    assert secret not in started.output
-    assert re.search(r'"requestId": "secret"', started.output)
+    assert secret not in runpod.output
+    assert re.search(r'"requestId": "secret"', runpod.output)

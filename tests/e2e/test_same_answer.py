@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -21,10 +20,8 @@ from serve_app.grpc.protos.transcription_pb2_grpc import TranscriptionStub
 from tests.e2e.conftest import Server
 from tests.serve_app.runpod_worker.job_source import JobSource
 from tests.serve_app.runpod_worker.jobs import ivrit_job
-from tests.serve_app.runpod_worker.running import wait_for, worker
+from tests.serve_app.runpod_worker.running import Worker
 from tests.serving import AUDIO
-
-pytestmark = pytest.mark.slow
 
 ROUTES = {
     "/v1/moderations": "classification",
@@ -67,15 +64,13 @@ JOBS: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def by_worker() -> Iterator[dict[str, dict[str, Any]]]:
+def by_worker(runpod: Worker, source: JobSource) -> dict[str, dict[str, Any]]:
     """What a RunPod worker posts for each of the jobs: output or error."""
-    with JobSource() as source, worker(environment=source.environment()) as running:
-        wait_for(source.polled.is_set, running)
-        found = {}
-        for name, job_input in JOBS.items():  # one by one: batches of several may round otherwise
-            body = source.job(name.replace(" ", "-"), job_input).final()
-            found[name] = {key: body[key] for key in ("output", "error") if key in body}
-        yield found
+    found = {}
+    for name, job_input in JOBS.items():  # one by one: batches of several may round otherwise
+        body = source.job(name.replace(" ", "-"), job_input).final()
+        found[name] = {key: body[key] for key in ("output", "error") if key in body}
+    return found
 
 
 def dumped(value: Any) -> bytes:

@@ -1,5 +1,5 @@
-"""The whole server is killed with 200 jobs on their way, and started again on what it has left behind; the
-same with two nodes that share a PostgreSQL.
+"""The shipped configuration by Ray's own ``serve run``; it is killed with 200 jobs on their way, and ``antiphon
+serve`` goes on with what it has left behind. The same with two nodes that share a PostgreSQL.
 """
 
 import asyncio
@@ -9,6 +9,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -16,49 +18,68 @@ import pytest
 import yaml
 
 from tests.e2e.flock import Flock, receiver, until
-from tests.launch.test_launch import BIN, answers
-from tests.serving import ROOT, asr, classifier, free_port, jobs
-
-pytestmark = pytest.mark.slow
+from tests.launch.test_launch import BIN, answers, heard
+from tests.serving import ROOT, asr, classifier, free_port, jobs, wait_until
 
 
-def config(folder: Path, port: int) -> Path:
-    """A configuration file with the sample models and jobs in the folder."""
-    small = {"ray_actor_options": {"num_cpus": 0}, "graceful_shutdown_timeout_s": 1}
-    document = {
-        "proxy_location": "HeadOnly",
-        "http_options": {"host": "127.0.0.1", "port": port},
-        "applications": [
-            {
-                "name": "antiphon",
-                "import_path": "serve_app:build",
-                "args": {
-                    "models": [asr("sample-asr"), classifier("sample-classifier")],
-                    "jobs": jobs(str(folder / "jobs")),
-                },
-                "deployments": [
-                    {"name": name, **small}
-                    for name in ("ingress", "runner", "states", "sample-asr", "sample-classifier")
-                ],
-            }
-        ],
-    }
-    path = folder / "serve.yaml"
-    path.write_text(yaml.safe_dump(document))
-    return path
+@dataclass
+class Site:
+    """The shipped configuration with a job service in a folder, and the process that serves it."""
+
+    url: str
+    file: Path
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def start(self) -> None:
+        """Start it again."""
+        self.process = start([BIN / "antiphon", "serve", str(self.file)], self.log)
 
 
-def start(path: Path, log: Path) -> subprocess.Popen[bytes]:
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Started by Ray's own ``serve run``; whatever runs in the end is interrupted."""
+    folder, port = tmp_path_factory.mktemp("site"), free_port()
+    config = yaml.safe_load((ROOT / "configs/local.yaml").read_text())
+    config["http_options"]["port"] = port
+    config["grpc_options"]["port"] = free_port()
+    config["applications"][0]["args"]["jobs"] = jobs(str(folder / "jobs"))
+    file, log = folder / "serve.yaml", folder / "log"
+    file.write_text(yaml.safe_dump(config))
+    process = start(
+        [BIN / "serve", "run", str(file)], log, RAY_ADDRESS="local", RAY_AUTH_TOKEN="launch-" + "0" * 32
+    )
+    site = Site(f"http://127.0.0.1:{port}", file, log, process)
+    try:
+        wait_until(lambda: answers(site.url) or process.poll() is not None, 180)
+        assert process.poll() is None, log.read_text()
+        yield site
+    finally:
+        end(site.process, signal.SIGINT)
+
+
+def start(command: Sequence[str | Path], log: Path, **variables: str) -> subprocess.Popen[bytes]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
     with log.open("ab") as out:
         return subprocess.Popen(
-            [BIN / "antiphon", "serve", str(path)],
+            command,
             cwd=ROOT,
             stdout=out,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env={**environment, "RAY_USAGE_STATS_ENABLED": "0", **variables},
             start_new_session=True,
         )
+
+
+def end(process: subprocess.Popen[bytes], how: signal.Signals | None = None) -> None:
+    """Wait until it has ended, by a signal if one is given; kill it if it does not."""
+    if how is not None:
+        process.send_signal(how)
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        kill(process)
+        raise
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
@@ -74,31 +95,24 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     psutil.wait_procs(family, timeout=30)
 
 
-async def test_200_jobs_outlive_the_server(tmp_path: Path) -> None:
-    port = free_port()
-    url, path, log = f"http://127.0.0.1:{port}", config(tmp_path, port), tmp_path / "log"
-    process = start(path, log)
-    try:
-        await until(lambda: answers(url), 120)
-        with receiver() as (hook, received):
-            flock = Flock(url, hook, received)
-            sending = asyncio.create_task(flock.send(transcriptions=40, classifications=160))
-            await flock.reach(150, sending)
-            assert await flock.in_flight() > 0
-            await asyncio.to_thread(kill, process)
-            process = start(path, log)
-            await sending
-            assert len(flock.sent) == 200
-            _, ended = await asyncio.gather(flock.streams(), flock.ended())
-            flock.check(ended)
-            await flock.check_webhooks()
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            kill(process)
-            raise
+def test_ray_serve_runs_the_same_file(site: Site) -> None:
+    assert heard(site.url) == "two two three seven five"
+
+
+async def test_200_jobs_outlive_the_server(site: Site) -> None:
+    """Ray's own ``serve run`` is killed, ``antiphon serve`` goes on."""
+    with receiver() as (hook, received):
+        flock = Flock(site.url, hook, received)
+        sending = asyncio.create_task(flock.send(transcriptions=40, classifications=160))
+        await flock.reach(150, sending)
+        assert await flock.in_flight() > 0
+        await asyncio.to_thread(kill, site.process)
+        site.start()
+        await sending
+        assert len(flock.sent) == 200
+        _, ended = await asyncio.gather(flock.streams(), flock.ended())
+        flock.check(ended)
+        await flock.check_webhooks()
 
 
 def start_nodes(config: Path, port: int, database: str) -> subprocess.Popen[bytes]:
@@ -155,8 +169,4 @@ async def test_200_jobs_outlive_kills_on_two_nodes_with_postgresql(tmp_path: Pat
     finally:
         assert process.stdin is not None
         process.stdin.close()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            kill(process)
-            raise
+        end(process)

@@ -10,8 +10,6 @@ from tests.serve_app.runpod_worker.jobs import WORDS
 from tests.serve_app.runpod_worker.running import AUDIO, config_without_classifier, wait_for, worker
 from tests.serving import free_port
 
-pytestmark = pytest.mark.slow
-
 
 def listening(url: str) -> httpx.Response | None:
     try:

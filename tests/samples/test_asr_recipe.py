@@ -17,7 +17,6 @@ MISSING = [
 ]
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(bool(MISSING), reason=f"the recipe needs {', '.join(MISSING)}"),
 ]
 

@@ -8,8 +8,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from deployments.text_classification.checkpoint import read_checkpoint
 from deployments.text_classification.normalizer import normalize_tweet
 from samples.classifier.recipe.augment import vary
@@ -106,7 +104,6 @@ def test_the_test_sets_lines() -> None:
     assert Labelled("Hello to the whole world", "neutral") in read_testset(TESTSET)
 
 
-@pytest.mark.slow
 def test_recipe_in_miniature(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "samples.classifier.recipe", "--work", str(tmp_path)]
     subprocess.run([*command, "--texts", "1000", "--passes", "1"], cwd=ROOT, check=True, timeout=300)

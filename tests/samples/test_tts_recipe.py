@@ -56,7 +56,6 @@ def test_every_frame_has_its_word(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.phones, two.phones)
 
 
-@pytest.mark.slow
 @needs_flite
 def test_recipe_in_miniature(tmp_path: Path) -> None:
     shipped = str(ROOT / "samples" / "tts" / "model")

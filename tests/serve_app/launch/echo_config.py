@@ -1,4 +1,4 @@
-"""A configuration for the graph of ``echo_server.py``; DESCRIPTION says how its second model behaves."""
+"""A configuration for the graph of ``tests.launch.echo_server``; DESCRIPTION says how its second model behaves."""
 
 CONFIG = """
 proxy_location: HeadOnly

@@ -1,18 +1,11 @@
-"""The launcher: what it says while it waits, why it stops, and that it leaves nothing behind."""
+"""The launcher before anything starts: ports, graphs, the environment."""
 
 import os
-import shutil
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
-import psutil
 import pytest
 
 from serve_app.config.serve_yaml.load import ServeConfig, load
@@ -25,86 +18,10 @@ PROJECT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def config_file(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+def config(tmp_path: Path) -> ServeConfig:
     path = tmp_path / "serve.yaml"
-    path.write_text(CONFIG.replace("DESCRIPTION", getattr(request, "param", "slow")))
-    return path
-
-
-@pytest.fixture
-def config(config_file: Path) -> ServeConfig:
-    return load(config_file)
-
-
-@pytest.fixture
-def ray_folder() -> Iterator[str]:
-    """A short one: paths of Unix sockets end at 107 bytes."""
-    folder = tempfile.mkdtemp(prefix="ray")
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def server(config_file: Path, ray_folder: str) -> Iterator[subprocess.Popen[str]]:
-    """The launcher with the echo graph of ``echo_server.py``, in a process of its own."""
-    variables = {**os.environ, "RAY_TMPDIR": ray_folder, "RAY_AUTH_TOKEN": "t" * 32, "RAY_AUTH_MODE": "token"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.serve_app.launch.echo_server", str(config_file), "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=PROJECT,
-        env=variables,
-    )
-    with process:
-        yield process
-        process.kill()
-
-
-def leftovers(ray_folder: str) -> list[str]:
-    return [
-        p.info["name"] for p in psutil.process_iter(["name", "cmdline"]) if ray_folder in str(p.info["cmdline"])
-    ]
-
-
-@pytest.mark.slow
-def test_it_says_when_models_are_ready_and_ends_in_peace(server: subprocess.Popen[str], ray_folder: str) -> None:
-    assert server.stdout is not None
-    assert server.stderr is not None
-    said = []
-    for line in server.stdout:
-        said.append(line.rstrip())
-        if "listens" in line:
-            break
-    assert "quick       ready   transcription   samples/asr/model" in said
-    assert "other-one   ready   transcription   org/*" in said
-    assert said[-1].startswith("Antiphon listens on http://127.0.0.1:")
-    url = said[-1].split()[-1]
-    assert httpx.get(f"{url}/hello", trust_env=False).json() == {"path": "/hello"}
-    assert leftovers(ray_folder), "or the search is wrong"
-    server.terminate()
-    assert server.wait(60) == 0
-    assert server.stdout.read() == "Antiphon stops. A second signal ends it at once.\n"
-    assert server.stderr.read() == ""
-    assert not leftovers(ray_folder)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("config_file", ["fail"], indirect=True)
-def test_a_model_that_fails_ends_it_with_the_reason(server: subprocess.Popen[str], ray_folder: str) -> None:
-    out, err = server.communicate(timeout=120)
-    assert server.returncode == 1
-    assert "other-one   failed, is tried again   ModelUnavailable: The weights are gone. They were here" in out
-    assert "listens" not in out
-    block, _, logs = err.partition("Logs: ")
-    assert block == (
-        "\nAntiphon could not start.\n"
-        "The deployment other-one failed:\n"
-        "    ModelUnavailable: The weights are gone.\n"
-        "    They were here yesterday.\n"
-    )
-    assert Path(logs.strip()).is_dir()
-    assert not leftovers(ray_folder)
+    path.write_text(CONFIG)
+    return load(path)
 
 
 def test_a_taken_port_is_found_before_anything_starts(

@@ -11,7 +11,6 @@ from tests.serve_app.runpod_worker.job_source import JobSource
 from tests.serve_app.runpod_worker.jobs import WORDS, blob, ivrit_job, text_of
 from tests.serve_app.runpod_worker.running import ROOT, config_without_classifier, wait_for, worker
 
-pytestmark = pytest.mark.slow
 LOCAL = {"RUNTIME": "local"}
 
 
@@ -87,12 +86,3 @@ def test_a_model_that_cannot_be_loaded_ends_the_worker(source: JobSource, tmp_pa
     (report,) = source.unhealthy
     assert report["check"] == "models_are_ready"
     assert not source.polled.is_set()
-
-
-def test_a_signal_while_the_graph_starts(source: JobSource, tmp_path: Path) -> None:
-    config = config_without_classifier(tmp_path)
-    with worker("--config", str(config), environment=source.environment()) as running:
-        wait_for(lambda: any(running.runs("ServeController")), running)
-        assert running.terminate(60) == 0, running.output
-        assert "Traceback" not in running.output
-        assert not source.polled.is_set()

@@ -108,7 +108,6 @@ def test_a_batch(client: httpx.Client) -> None:
     assert {entry["status"] for entry in page["requests"]} == {"COMPLETED"}
 
 
-@pytest.mark.slow
 def test_a_dropped_job(client: httpx.Client, backend: StubBackend) -> None:
     """Its time to live counts from its submission, even while it runs."""
     backend.hindrances = (60.0,)

@@ -1,4 +1,4 @@
-"""The launcher with a tiny graph in place of the whole one: ``python -m tests.serve_app.launch.echo_server FILE``.
+"""The launcher with a tiny graph in place of the whole one: ``python -m tests.launch.echo_server FILE``.
 
 The description of a model says how it behaves: ``fail`` raises while it is constructed, ``slow`` takes a second.
 """
