@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy
+
 from deployments.errors import AntiphonError, InternalError, InvalidRequest, ModelUnavailable, Overloaded
 from serve_app.config.app import HttpConfig
 from serve_app.config.jobs import JobsConfig
@@ -27,6 +29,7 @@ from serve_app.jobs.protocol import JobRequest
 from serve_app.jobs.runner import Runner
 from serve_app.jobs.service import JobService
 from serve_app.jobs.storage.store import JobStore
+from serve_app.jobs.storage.tables import jobs
 from serve_app.jobs.types import Job
 from serve_app.jobs.webhooks.sender import Sender
 from serve_app.keys import ApiKeys
@@ -134,11 +137,14 @@ class Site:
         self.runners.append(runner)
         return runner
 
-    def kill(self, runner: Runner) -> None:
-        """What a SIGKILL leaves behind: nothing is given back."""
+    def kill(self, runner: Runner, *, lease_over: bool = True) -> None:
+        """What a SIGKILL leaves behind: nothing is given back. With ``lease_over`` as it is when leases have ended."""
         self.runners.remove(runner)
         for task in [*runner._tasks, *(task for _, task in runner._working.values())]:
             task.cancel()
+        if lease_over:
+            silent = sqlalchemy.update(jobs).where(jobs.c.worker == runner._worker).values(lease_until=0.0)
+            self.store.database.transact(lambda connection: connection.execute(silent))
 
     def wake(self, cancelled: bool) -> None:
         for runner in self.runners:

@@ -53,7 +53,7 @@ async def test_a_job_that_kills_its_runners_has_failed_in_the_end(tmp_path: Path
         job = await site.submit({"wait": "never"})
         for number in range(2):
             await until(lambda number=number: len(script.begun) == number + 1)  # type: ignore[misc]
-            site.kill(site.runners[0])
+            site.kill(site.runners[0], lease_over=False)
             site.start_runner(f"next-{number}")
         done = await site.end(job)
         assert (done.status, done.error_status) == ("FAILED", 500)
