@@ -138,7 +138,7 @@ class Site:
         return runner
 
     def kill(self, runner: Runner, *, lease_over: bool = True) -> None:
-        """What a SIGKILL leaves behind: nothing is given back. With ``lease_over`` as it is when leases have ended."""
+        """What a SIGKILL leaves behind: nothing is given back; with ``lease_over`` leases have ended."""
         self.runners.remove(runner)
         for task in [*runner._tasks, *(task for _, task in runner._working.values())]:
             task.cancel()
