@@ -3,16 +3,26 @@
 import atexit
 import shutil
 import socket
+import ssl
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 ROOT = Path(__file__).parents[1]
 AUDIO = ROOT / "samples" / "asr" / "testset"
 VOICES = tempfile.mkdtemp(prefix="voices-")
 atexit.register(shutil.rmtree, VOICES, ignore_errors=True)
+# For servers on this machine; a connection for every request. Reading the usual certificates takes longer than
+# most of what is asked for.
+WEB = httpx.Client(
+    verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+    limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+    trust_env=False,
+)
 ENGINE = {"device": "cpu", "compute_type": "int8", "workers": 2, "threads": 1, "max_batch_windows": 4}
 
 

@@ -18,7 +18,6 @@ os.environ.update(
     RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
 )
 
-import httpx
 import psutil
 import pytest
 import ray
@@ -28,7 +27,7 @@ from serve_app.config.app import AppConfig
 from serve_app.graph.app import build_graph
 from tests.serve_app.runpod_worker.job_source import JobSource
 from tests.serve_app.runpod_worker.running import Worker, wait_for, worker
-from tests.serving import AUDIO, asr, classifier, free_port, jobs, tts, wait_until
+from tests.serving import AUDIO, WEB, asr, classifier, free_port, jobs, tts, wait_until
 
 CONFIG = {
     "models": [
@@ -123,7 +122,7 @@ def server(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Server:
     url = f"http://127.0.0.1:{port}"
 
     def ready() -> bool:
-        return httpx.get(f"{url}/readyz").status_code == 200
+        return WEB.get(f"{url}/readyz").status_code == 200
 
     wait_until(ready)
     return Server(url, f"127.0.0.1:{grpc_port}")

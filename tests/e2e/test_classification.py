@@ -11,7 +11,7 @@ import pytest
 from openai import BadRequestError, OpenAI
 
 from tests.e2e.conftest import Server
-from tests.serving import AUDIO, ROOT, wait_until
+from tests.serving import AUDIO, ROOT, WEB, wait_until
 
 LABELS = ["hate", "abusing", "neutral", "spam"]
 TESTSET = [json.loads(line) for line in (ROOT / "samples/classifier/testset.jsonl").read_text().splitlines()]
@@ -22,13 +22,13 @@ LONG = AUDIO / "utt11_long.wav"
 
 def classify(server: Server, texts: Any, **fields: Any) -> httpx.Response:
     body = json.dumps({"input": texts, **fields})  # in ASCII, since httpx could not send every text as UTF-8
-    return httpx.post(f"{server.url}/v1/classify", content=body, headers=JSON, timeout=60)
+    return WEB.post(f"{server.url}/v1/classify", content=body, headers=JSON, timeout=60)
 
 
 def transcribe(server: Server, **fields: str) -> httpx.Response:
     with LONG.open("rb") as file:
         form = {"model": "moderated", "clip_timestamps": "0,8", **fields}
-        answer = httpx.post(f"{server.url}/v1/audio/transcriptions", files={"file": file}, data=form, timeout=60)
+        answer = WEB.post(f"{server.url}/v1/audio/transcriptions", files={"file": file}, data=form, timeout=60)
     assert answer.status_code == 200, answer.text
     return answer
 

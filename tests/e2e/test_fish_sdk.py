@@ -19,7 +19,7 @@ from fishaudio.types import FlushEvent, Prosody
 
 from media.decode import probe
 from tests.e2e.conftest import Server
-from tests.serving import ROOT, wait_until
+from tests.serving import ROOT, WEB, wait_until
 
 HELLO = "hello yellow water"
 TEXTS = (HELLO, "seven two nine", "window water winter", "open table red", "four zero eight")
@@ -50,7 +50,7 @@ def understood(client: FishAudio, audio: bytes, text: str = HELLO) -> float:
 
 
 def post(server: Server, path: str = "/v1/tts", **body: Any) -> httpx.Response:
-    return httpx.post(f"{server.url}{path}", json={"seed": 1, **body}, timeout=60)
+    return WEB.post(f"{server.url}{path}", json={"seed": 1, **body}, timeout=60)
 
 
 def seconds(audio: bytes) -> float:
@@ -122,7 +122,7 @@ def test_failures_of_live_speech(client: FishAudio) -> None:
 
 async def test_clients_that_leave_free_their_slots(server: Server) -> None:
     def active() -> int:
-        models = httpx.get(f"{server.url}/readyz").json()["models"]
+        models = WEB.get(f"{server.url}/readyz").json()["models"]
         return int(models["sample-tts"]["active_requests"])
 
     body = {"text": ENDLESS, "format": "pcm"}
@@ -167,7 +167,7 @@ def test_the_life_of_a_voice(client: FishAudio) -> None:
 
 def test_references_of_the_newest_server(server: Server) -> None:
     def call(method: str, path: str, **content: Any) -> Any:
-        answer = httpx.request(method, f"{server.url}/v1/references/{path}?format=json", **content).json()
+        answer = WEB.request(method, f"{server.url}/v1/references/{path}?format=json", **content).json()
         assert answer["success"], answer
         return answer
 
@@ -183,7 +183,7 @@ def test_references_of_the_newest_server(server: Server) -> None:
 def test_codes_and_back(server: Server) -> None:
     def call(path: str, body: Any) -> httpx.Response:
         content, kind = ormsgpack.packb(body), {"content-type": "application/msgpack"}
-        return httpx.post(f"{server.url}/v1/vqgan/{path}", content=content, headers=kind)
+        return WEB.post(f"{server.url}/v1/vqgan/{path}", content=content, headers=kind)
 
     tokens = ormsgpack.unpackb(call("encode", {"audios": [RECORDING]}).content)["tokens"]
     decoded = call("decode", {"tokens": tokens})

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import grpc
-import httpx
 import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc import StatusCode
@@ -23,7 +22,7 @@ from serve_app.grpc.protos.classification_pb2_grpc import ClassificationStub
 from serve_app.grpc.protos.transcription_pb2 import TranscribeRequest
 from serve_app.grpc.protos.transcription_pb2_grpc import TranscriptionStub
 from tests.e2e.conftest import Server
-from tests.serving import AUDIO, classifier
+from tests.serving import AUDIO, WEB, classifier
 
 SHORT = (AUDIO / "utt09.wav").read_bytes()
 LONG = (AUDIO / "utt12_long.wav").read_bytes()
@@ -50,7 +49,7 @@ async def refusal(call: Any) -> AioRpcError:
 
 def by_http(server: Server, path: str, **request: Any) -> Any:
     """What HTTP answers to the same question."""
-    return httpx.post(f"{server.url}/v1/{path}", timeout=60, **request).raise_for_status().json()
+    return WEB.post(f"{server.url}/v1/{path}", timeout=60, **request).raise_for_status().json()
 
 
 async def test_the_guides_request_gets_the_guides_answer(channel: Channel, server: Server) -> None:

@@ -14,12 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.documents import BLOCKS, PAGES, Block, commands, of
 from tests.e2e.conftest import Server
-from tests.serving import AUDIO, ROOT
+from tests.serving import AUDIO, ROOT, WEB
 
 TIME = re.compile(r"(\d\d):(\d\d):(\d\d)[,.](\d{3})")
 TOLERANCE_S = 0.3
@@ -153,4 +152,4 @@ def test_python(
 )
 def test_route(route: str, server: Server) -> None:
     known = route.replace("voices/{id}", "voices/slt").replace("{id}", "whisper-1")
-    assert httpx.get(server.url + known).status_code == 200
+    assert WEB.get(server.url + known).status_code == 200

@@ -5,7 +5,6 @@ import json
 from typing import Any
 
 import grpc
-import httpx
 import numpy as np
 import pytest
 
@@ -21,7 +20,7 @@ from tests.e2e.conftest import Server
 from tests.serve_app.runpod_worker.job_source import JobSource
 from tests.serve_app.runpod_worker.jobs import ivrit_job
 from tests.serve_app.runpod_worker.running import Worker
-from tests.serving import AUDIO
+from tests.serving import AUDIO, WEB
 
 ROUTES = {
     "/v1/moderations": "classification",
@@ -82,7 +81,7 @@ def by_job(server: Server, job_input: Any) -> dict[str, Any]:
     """The same from the job API; the endpoint is found by the shape of the input."""
     task = ROUTES.get(job_input.get("openai_route", "")) or choose(job_input, None, None).task
     (endpoint,) = (name for name, does in BUILT_IN_ENDPOINTS.items() if does == task)
-    answer = httpx.post(f"{server.url}/v2/{endpoint}/runsync", json={"input": job_input}, timeout=60).json()
+    answer = WEB.post(f"{server.url}/v2/{endpoint}/runsync", json={"input": job_input}, timeout=60).json()
     return {key: answer[key] for key in ("output", "error") if key in answer}
 
 
@@ -98,7 +97,7 @@ def test_the_job_api_and_the_worker_agree(server: Server, by_worker: dict[str, d
 
 def test_texts_at_every_entrance(server: Server, by_worker: dict[str, dict[str, Any]]) -> None:
     url = f"{server.url}/v1/classify"
-    answer = httpx.post(url, json={"input": list(TEXTS)}).raise_for_status()
+    answer = WEB.post(url, json={"input": list(TEXTS)}).raise_for_status()
     assert dumped(by_job(server, JOBS["texts"])["output"]) == answer.content
     assert dumped(by_worker["texts"]["output"]) == answer.content
     with grpc.insecure_channel(server.grpc) as channel:
@@ -111,8 +110,8 @@ def test_texts_at_every_entrance(server: Server, by_worker: dict[str, dict[str, 
 
 def test_speech_at_every_entrance(server: Server, by_worker: dict[str, dict[str, Any]]) -> None:
     files = {"file": ("utt09.wav", WAV, "audio/wav")}
-    answer = httpx.post(f"{server.url}/v1/audio/transcriptions", data=FIELDS, files=files, timeout=60)
-    openai = httpx.post(
+    answer = WEB.post(f"{server.url}/v1/audio/transcriptions", data=FIELDS, files=files, timeout=60)
+    openai = WEB.post(
         f"{server.url}/v2/transcribe/openai/v1/audio/transcriptions", data=FIELDS, files=files, timeout=60
     )
     assert answer.raise_for_status().content == openai.raise_for_status().content
@@ -147,7 +146,7 @@ def test_a_voice_at_every_entrance(server: Server, by_worker: dict[str, dict[str
     """One text with one seed: the same file, and the same samples in every stream."""
 
     def over_http(path: str, body: dict[str, Any]) -> bytes:
-        return httpx.post(f"{server.url}{path}", json=body, timeout=60).raise_for_status().content
+        return WEB.post(f"{server.url}{path}", json=body, timeout=60).raise_for_status().content
 
     wav = over_http("/v1/tts", SPOKEN)
     assert wav[:4] == b"RIFF"

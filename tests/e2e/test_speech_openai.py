@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import openai
 import pytest
@@ -17,7 +16,7 @@ from media.decode import RawPcm
 from media.encode import FORMATS, AudioFormat
 from tests.e2e.conftest import Server
 from tests.media.sound import Signal, correlation, decoded, delay_of
-from tests.serving import ROOT, wait_until
+from tests.serving import ROOT, WEB, wait_until
 
 RATE = 16_000  # the sample voice's
 VOICE = ROOT / "samples" / "tts" / "voices" / "slt" / "hello.wav"
@@ -143,11 +142,11 @@ async def test_many_at_once_say_what_each_says_alone(server: Server, client: ope
 
 
 def test_voices(server: Server, client: openai.OpenAI) -> None:
-    listed = httpx.get(f"{server.url}/v1/audio/voices").json()
+    listed = WEB.get(f"{server.url}/v1/audio/voices").json()
     assert "slt" in [voice["id"] for voice in listed["data"]]
     made = client.audio.voices.create(name="openai-e2e", audio_sample=VOICE, consent="none")
     try:
-        shown = httpx.get(f"{server.url}/v1/audio/voices/openai-e2e").json()
+        shown = WEB.get(f"{server.url}/v1/audio/voices/openai-e2e").json()
         assert len(shown["texts"][0].split()) > 2  # written down by the recogniser
         assert not shown["shipped"]
         with pytest.raises(openai.ConflictError):
@@ -205,7 +204,7 @@ def test_refusals(client: openai.OpenAI, options: dict[str, Any], kind: type[ope
 
 def test_a_listener_who_leaves_frees_the_model(server: Server, client: openai.OpenAI) -> None:
     def active() -> int:
-        states = httpx.get(f"{server.url}/readyz").json()["models"]
+        states = WEB.get(f"{server.url}/readyz").json()["models"]
         return int(states["sample-tts"].get("active_requests", 0))
 
     wait_until(lambda: active() == 0)

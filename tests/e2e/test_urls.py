@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from media.decode import AudioDecoder
 from tests.e2e.conftest import Server
-from tests.serving import AUDIO
+from tests.serving import AUDIO, WEB
 
 ROUTE = "/v1/audio/transcriptions"
 RATE = 16_000
@@ -59,7 +59,7 @@ def web(files: Path) -> Iterator[str]:
 
 
 def post(server: Server, url: str, **fields: str) -> httpx.Response:
-    return httpx.post(server.url + ROUTE, files={"url": (None, url)}, data=fields, timeout=300)
+    return WEB.post(server.url + ROUTE, files={"url": (None, url)}, data=fields, timeout=300)
 
 
 def speech(name: str = "utt01.wav") -> NDArray[np.float32]:
@@ -125,8 +125,8 @@ def test_urls_that_are_refused(server: Server, web: str, url: str, sentence: str
 
 
 def test_both_or_neither_source(server: Server, web: str) -> None:
-    neither = httpx.post(server.url + ROUTE, files={"model": (None, "whisper-1")})
-    both = httpx.post(server.url + ROUTE, files={"file": ("a.wav", b"x" * 100), "url": (None, f"{web}/a.wav")})
+    neither = WEB.post(server.url + ROUTE, files={"model": (None, "whisper-1")})
+    both = WEB.post(server.url + ROUTE, files={"file": ("a.wav", b"x" * 100), "url": (None, f"{web}/a.wav")})
     assert neither.status_code == both.status_code == 400
 
 

@@ -8,12 +8,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
 from tests.serve_app.launch.echo_config import CONFIG
-from tests.serving import ROOT
+from tests.serving import ROOT, WEB
 
 
 @pytest.fixture
@@ -66,7 +65,7 @@ def test_it_says_when_models_are_ready_and_ends_in_peace(server: subprocess.Pope
     assert "other-one   ready   transcription   org/*" in said
     assert said[-1].startswith("Antiphon listens on http://127.0.0.1:")
     url = said[-1].split()[-1]
-    assert httpx.get(f"{url}/hello", trust_env=False).json() == {"path": "/hello"}
+    assert WEB.get(f"{url}/hello").json() == {"path": "/hello"}
     assert leftovers(ray_folder), "or the search is wrong"
     server.terminate()
     assert server.wait(60) == 0

@@ -18,7 +18,7 @@ import yaml
 
 from serve_app.grpc.protos.classification_pb2 import ClassifyRequest
 from serve_app.grpc.protos.classification_pb2_grpc import ClassificationStub
-from tests.serving import AUDIO, ROOT, free_port, wait_until
+from tests.serving import AUDIO, ROOT, WEB, free_port, wait_until
 
 BIN = Path(sys.executable).parent
 DEPLOYMENTS = ("ingress", "runner", "states", "sample-asr")
@@ -47,14 +47,14 @@ def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
+        return WEB.get(f"{url}/readyz", timeout=5).status_code == 200
     except httpx.TransportError:
         return False
 
 
 def heard(url: str) -> str:
     with (AUDIO / "utt01.wav").open("rb") as file:
-        answer = httpx.post(f"{url}/v1/audio/transcriptions", files={"file": file}, timeout=60)
+        answer = WEB.post(f"{url}/v1/audio/transcriptions", files={"file": file}, timeout=60)
     text: str = answer.raise_for_status().json()["text"]
     return text
 

@@ -8,12 +8,12 @@ import pytest
 
 from tests.serve_app.runpod_worker.jobs import WORDS
 from tests.serve_app.runpod_worker.running import AUDIO, config_without_classifier, wait_for, worker
-from tests.serving import free_port
+from tests.serving import WEB, free_port
 
 
 def listening(url: str) -> httpx.Response | None:
     try:
-        return httpx.get(f"{url}/ping", trust_env=False, timeout=10)
+        return WEB.get(f"{url}/ping", timeout=10)
     except httpx.TransportError:
         return None
 
@@ -21,7 +21,7 @@ def listening(url: str) -> httpx.Response | None:
 def transcribed(url: str, name: str, headers: dict[str, str]) -> httpx.Response:
     files = {"file": (name, (AUDIO / name).read_bytes())}
     path = f"{url}/v1/audio/transcriptions"
-    return httpx.post(path, files=files, data={"model": "whisper-1"}, headers=headers, trust_env=False, timeout=60)
+    return WEB.post(path, files=files, data={"model": "whisper-1"}, headers=headers, timeout=60)
 
 
 @pytest.mark.parametrize("runtime", ["local", "ray"])
@@ -51,7 +51,7 @@ def test_probes_and_requests(runtime: str, tmp_path: Path) -> None:
         strange = [answer for answer in seen if answer.status_code not in (204, 200)]
         # Serve's proxy may lose sight of the ingress for a moment where everything starts at once.
         assert all(answer.headers["content-type"].startswith("text/plain") for answer in strange), strange
-        assert httpx.get(f"http://127.0.0.1:{health}/ping", trust_env=False).status_code == 200
+        assert WEB.get(f"http://127.0.0.1:{health}/ping").status_code == 200
         assert transcribed(url, "utt01.wav", {}).status_code == 401
         assert transcribed(url, "utt01.wav", key).json()["text"].strip() == WORDS
 
@@ -60,7 +60,7 @@ def test_probes_and_requests(runtime: str, tmp_path: Path) -> None:
         client.start()
 
         def busy() -> bool:
-            models = httpx.get(f"{url}/readyz", trust_env=False).json()["models"]
+            models = WEB.get(f"{url}/readyz").json()["models"]
             return bool(models["sample-asr"]["active_requests"]) or bool(answers)
 
         wait_for(busy, running)
