@@ -15,8 +15,8 @@ class StartFailed(Exception):
     """The graph did not become ready; the message is one block for the person who started it."""
 
 
-def as_told(error: BaseException, request_id: str) -> AntiphonError:
-    """What the client is told about any exception. What is our own fault is logged, with its traceback."""
+def error_for_client(error: BaseException, request_id: str) -> AntiphonError:
+    """The error that a client gets for any exception. What is our own fault is logged, with its traceback."""
     if isinstance(error, AntiphonError):
         if error.status >= 500:
             logger.warning("request %s: %s", request_id, error.message, extra={"request_id": request_id})

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from grpc import StatusCode
 
-from serve_app.failures import as_told
+from serve_app.failures import error_for_client
 from serve_app.grpc.errors import details, metadata, status_code
 from serve_app.request_id import request_id
 
@@ -100,11 +100,11 @@ class Call:
         return isinstance(error, Exception)
 
     def _fail(self, error: Exception) -> None:
-        told = as_told(error, self.request_id)
-        self._status = status_code(told)
+        failure = error_for_client(error, self.request_id)
+        self._status = status_code(failure)
         self._context.set_code(self._status)
-        self._context.set_details(details(told))
-        self.tell(metadata(told))
+        self._context.set_details(details(failure))
+        self.tell(metadata(failure))
 
     def _log(self) -> None:
         latency_ms = round((time.perf_counter() - self._began) * 1_000, 1)

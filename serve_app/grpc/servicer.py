@@ -84,10 +84,10 @@ class Servicer:
         """The file as it is spoken; after a failure an empty event, which takes the status along."""
         with Call("/antiphon.v1.Speech/StreamSpeech", grpc_context) as call:
             asked, model, events = await self._speech(call, request)
-            told = speech.Events(model)
+            messages = speech.Events(model)
             async with aclosing(encoded(events, asked.container)) as parts:
                 async for part in parts:
-                    for event in told.of(part):
+                    for event in messages.of(part):
                         yield event
         if call.failed:
             yield speech_pb2.SpeechEvent()

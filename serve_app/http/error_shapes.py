@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from deployments.errors import AntiphonError
-from serve_app.failures import as_told
+from serve_app.failures import error_for_client
 from serve_app.http.errors import Json, describe_http_exception, error_headers
 from serve_app.http.fish import errors as fish_errors
 from serve_app.http.openai.errors import error_response, on_http_exception
@@ -25,7 +25,7 @@ def response_at(scope: Scope, error: AntiphonError) -> Response:
 
 async def on_error(request: Request, error: Exception) -> Response:
     """Starlette's handler for the exception tree."""
-    return response_at(request.scope, as_told(error, request_id_of(request.scope)))
+    return response_at(request.scope, error_for_client(error, request_id_of(request.scope)))
 
 
 async def on_refusal(request: Request, error: Exception) -> Response:

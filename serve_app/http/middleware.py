@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.errors import AuthenticationFailed, PayloadTooLarge
-from serve_app.failures import as_told
+from serve_app.failures import error_for_client
 from serve_app.http.error_shapes import response_at
 from serve_app.http.jobs.credentials import check_job_key
 from serve_app.http.paths import is_job_path, path_of
@@ -71,7 +71,7 @@ class RequestContext:
         except ClientDisconnect:
             status = CLIENT_CLOSED_REQUEST
         except Exception as error:
-            told = as_told(error, request_id)
+            told = error_for_client(error, request_id)
             if started:
                 raise
             await response_at(scope, told)(scope, receive, send_with_id)

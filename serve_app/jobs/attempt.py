@@ -12,7 +12,7 @@ from deployments.errors import AntiphonError, DeadlineExceeded, InternalError
 from serve_app.contracts import choose
 from serve_app.contracts.contract import Chunk, Contract, Item, JobContext, JobProgress, JobResult, Notice
 from serve_app.contracts.patience import patiently
-from serve_app.failures import as_told
+from serve_app.failures import error_for_client
 from serve_app.jobs.endpoints import Endpoint
 from serve_app.jobs.record import JobRecord, LeaseLost
 from serve_app.jobs.retry_policy import is_timeout, retry_delay_s
@@ -42,7 +42,7 @@ class Attempt:
         except LeaseLost:
             raise
         except Exception as error:
-            await self._fail(as_told(error, self.record.job.id))
+            await self._fail(error_for_client(error, self.record.job.id))
 
     async def _within_time(self) -> JobResult | None:
         assert self.context.deadline is not None

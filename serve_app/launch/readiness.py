@@ -93,7 +93,7 @@ class ReadinessWatch:
                     and self._said.get(f"/{name}") != (found.message, 0.0)
                 ):
                     self._said[f"/{name}"] = (found.message, 0.0)
-                    self._say(f"{name:<{self._width}}   {_told(found.message)}")
+                    self._say(f"{name:<{self._width}}   {_in_short(found.message)}")
         if any(app.status in FAILED for app in status.applications.values()):
             raise StartFailed(failure(status))
 
@@ -134,7 +134,7 @@ def last_exception(message: str) -> str:
     return re.sub(r"^(?:\w+\.)+(\w+:)", r"\1", "\n".join(found))
 
 
-def _told(message: str) -> str:
+def _in_short(message: str) -> str:
     if "Retrying" in message:
         return f"failed, is tried again   {' '.join(last_exception(message).split())}"
     if "to be scheduled" in message:

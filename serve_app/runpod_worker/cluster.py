@@ -61,7 +61,7 @@ class Cluster:
         location = "Disabled" if self._port is None else "HeadOnly"
         watched = replace(self._config, proxy_location=location)
         url = None if self._port is None else f"http://127.0.0.1:{self._port}"
-        watch = _Watch(watched, url, self._say)
+        watch = _StoppableWatch(watched, url, self._say)
         watch.closing = self._closing
         await self._call(lambda: watch.wait(self._ready_timeout_s))
 
@@ -128,7 +128,7 @@ class Cluster:
             serve.status()
 
 
-class _Watch(ReadinessWatch):
+class _StoppableWatch(ReadinessWatch):
     """One that ends with the cluster."""
 
     closing: threading.Event

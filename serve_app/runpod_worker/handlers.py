@@ -9,7 +9,7 @@ from typing import Any
 
 from deployments.errors import AntiphonError
 from serve_app.contracts.contract import Chunk, JobProgress, JobResult
-from serve_app.failures import StartFailed, as_told
+from serve_app.failures import StartFailed, error_for_client
 from serve_app.runpod_worker.sent_job import Sent
 from serve_app.runpod_worker.service import Service
 from serve_app.runpod_worker.work import streams
@@ -116,8 +116,8 @@ class JobHandler:
     def _sentence(self, error: Exception) -> str:
         if isinstance(error, StartFailed):
             return " ".join(str(error).split())
-        told = error if isinstance(error, AntiphonError) else as_told(error, str(self._sent.get("id")))
-        return told.message
+        failure = error if isinstance(error, AntiphonError) else error_for_client(error, str(self._sent.get("id")))
+        return failure.message
 
 
 class _Verbatim(dict[str, Any]):

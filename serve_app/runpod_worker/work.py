@@ -14,7 +14,7 @@ from serve_app.config.jobs import ContractName, WebhooksConfig
 from serve_app.contracts import choose
 from serve_app.contracts.contract import Chunk, Contract, Item, JobContext, JobProgress, JobResult, Notice
 from serve_app.contracts.patience import patiently
-from serve_app.failures import as_told
+from serve_app.failures import error_for_client
 from serve_app.gateway.gateway import Gateway
 from serve_app.jobs.outputs import Outputs
 from serve_app.jobs.types import Job
@@ -78,9 +78,9 @@ async def work(sent: Sent, tools: Tools, *, streamed: bool) -> AsyncGenerator[Ch
             whole = JobResult(chunks) if result is None else result
             yield JobResult(await tools.outputs.of(job, replace(whole, value=json_safe(whole.value))))
     except Exception as error:
-        told = as_told(error, job.id)
-        await tools.notices.add(job.id, attempt.failed(sent, told))
-        raise told from error
+        failure = error_for_client(error, job.id)
+        await tools.notices.add(job.id, attempt.failed(sent, failure))
+        raise failure from error
 
 
 class _ContractRun:

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from deployments.errors import ModelUnavailable
 from serve_app.concurrency import cancel
-from serve_app.failures import as_told
+from serve_app.failures import error_for_client
 from serve_app.http.openai.errors import error_object
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
@@ -56,7 +56,7 @@ class EventStream(LateResponse):
         except Exception as error:
             if not self._begun:
                 raise
-            await self._write(send, _data(error_object(as_told(error, request_id))))
+            await self._write(send, _data(error_object(error_for_client(error, request_id))))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _relay(self, send: Send) -> None:

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from deployments.fish_speech.types import SpeechEvent, Started
 from media.encode import CONTENT_TYPES
-from serve_app.failures import as_told
+from serve_app.failures import error_for_client
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.http.responses.late import LateResponse
@@ -65,7 +65,7 @@ class SpeechStream(LateResponse):
             if not self._begun:
                 raise
             # A body that does not end says that something went wrong; the log says what.
-            as_told(error, request_id)
+            error_for_client(error, request_id)
 
 
 def _facts(started: Started) -> dict[str, str]:

@@ -13,7 +13,7 @@ from deployments.errors import AntiphonError, DeadlineExceeded, InvalidRequest, 
 from deployments.fish_speech.config import FishSpeechConfig
 from deployments.fish_speech.types import Audio, Finished, SpeechEvent, Started
 from serve_app.concurrency import LARGE_BYTES, cancel, run_off_loop
-from serve_app.failures import as_told
+from serve_app.failures import error_for_client
 from serve_app.gateway.gateway import Gateway
 from serve_app.http.fish.live.messages import (
     NORMAL,
@@ -83,7 +83,7 @@ class LiveSession:
         except TimeoutError:
             error = DeadlineExceeded(f"A session takes at most {self._limits.session_s:g} seconds.")
         except Exception as failure:
-            error = as_told(failure, self._id)
+            error = error_for_client(failure, self._id)
         with suppress(WebSocketDisconnect):
             await self._websocket.send_bytes(finish_message(error))
             if error is None:
