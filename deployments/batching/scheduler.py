@@ -27,7 +27,7 @@ class BatchRunner(Protocol):
         """Run jobs of one key; one result per job. Blocks."""
 
 
-class Job(Protocol):
+class BatchedJob(Protocol):
     """A unit of work; jobs of equal keys may share a batch."""
 
     @property
@@ -52,7 +52,7 @@ class Scheduler:
         self._engine = engine
         self._limit: Limit = max_batch if callable(max_batch) else lambda _: max_batch
         self._max_wait_s = max_wait_s
-        self._queue: FairQueue[tuple[Job, asyncio.Future[Any]]] = FairQueue()
+        self._queue: FairQueue[tuple[BatchedJob, asyncio.Future[Any]]] = FairQueue()
         self._work = asyncio.Condition()
         self._running: dict[int, float] = {}
         self._failures = 0
@@ -68,12 +68,12 @@ class Scheduler:
         finally:
             self._queue.leave(owner)
 
-    async def run(self, owner: Hashable, job: Job) -> Any:
+    async def run(self, owner: Hashable, job: BatchedJob) -> Any:
         """Wait for a job's result. Cancelling the wait drops the job if it has not begun."""
         (result,) = await self.run_all(owner, [job])
         return result
 
-    async def run_all(self, owner: Hashable, jobs: Sequence[Job]) -> list[Any]:
+    async def run_all(self, owner: Hashable, jobs: Sequence[BatchedJob]) -> list[Any]:
         """Wait for the results of several jobs, in their order. The first failure drops those that still wait."""
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Any]] = [loop.create_future() for _ in jobs]
@@ -129,7 +129,7 @@ class Scheduler:
                 for _, future in batch:
                     future.cancel()  # only if the scheduler is closing; all others are done
 
-    async def _next_batch(self) -> list[tuple[Job, asyncio.Future[Any]]]:
+    async def _next_batch(self) -> list[tuple[BatchedJob, asyncio.Future[Any]]]:
         idle = not self._queue
         async with self._work:
             await self._work.wait_for(lambda: len(self._queue) > 0)
@@ -137,7 +137,7 @@ class Scheduler:
             await asyncio.sleep(self._max_wait_s)
         return [entry for entry in self._queue.next_batch(self._limit) if not entry[1].done()]
 
-    async def _run_alone(self, batch: list[tuple[Job, asyncio.Future[Any]]], error: Exception) -> None:
+    async def _run_alone(self, batch: list[tuple[BatchedJob, asyncio.Future[Any]]], error: Exception) -> None:
         """A batch failed: run its jobs one by one, so that one request's bad job fails that request only."""
         loop = asyncio.get_running_loop()
         for job, future in batch:

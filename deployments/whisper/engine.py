@@ -19,7 +19,7 @@ from deployments.errors import ModelUnavailable
 from deployments.process import reuse_freed_memory
 from deployments.whisper.config import EngineConfig
 from deployments.whisper.cuda import preload_cublas
-from deployments.whisper.jobs import AlignWords, Detect, Generate, Generated, Job, Sampling, Score, Window
+from deployments.whisper.jobs import AlignWords, Detect, EngineJob, Generate, Generated, Sampling, Score, Window
 from deployments.whisper.types import Task
 
 HOP = 160  # samples per mel frame
@@ -106,7 +106,7 @@ class WhisperEngine:
             self.run([Generate(Window(silence), prompt, 0, True, sampling) for _ in range(size)])
         self.run([Score(Window(silence), tokenizer, tokenizer.encode(" a"))])
 
-    def run(self, jobs: Sequence[Job]) -> list[Any]:
+    def run(self, jobs: Sequence[EngineJob]) -> list[Any]:
         """Run jobs of one key as one batch; one result per job, as the job's class says."""
         match jobs[0]:
             case Detect():
@@ -145,11 +145,11 @@ class WhisperEngine:
             return self._encode([Window(window.features) for window in windows])
         return ctranslate2.StorageView.from_array(np.stack([e for e in encodings if e is not None]))
 
-    def _detect(self, jobs: Sequence[Job]) -> list[dict[str, float]]:
+    def _detect(self, jobs: Sequence[EngineJob]) -> list[dict[str, float]]:
         found = self._model.detect_language(self._encode([job.window for job in jobs]))
         return [{token[2:-2]: float(probability) for token, probability in row} for row in found]
 
-    def _generate(self, jobs: Sequence[Job]) -> list[Generated]:
+    def _generate(self, jobs: Sequence[EngineJob]) -> list[Generated]:
         batch = [job for job in jobs if isinstance(job, Generate)]
         sampling = batch[0].sampling
         sampled = sampling.temperature > 0

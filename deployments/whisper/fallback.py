@@ -13,10 +13,10 @@ from faster_whisper.transcribe import get_suppressed_tokens
 
 from deployments.errors import InvalidRequest
 from deployments.whisper.engine import MAX_TOKENS, TIME_PRECISION, WhisperEngine
-from deployments.whisper.jobs import Generate, Generated, Job, Sampling, Window
+from deployments.whisper.jobs import EngineJob, Generate, Generated, Sampling, Window
 from deployments.whisper.types import DecodingOptions
 
-Run = Callable[[Job], Awaitable[Any]]
+Run = Callable[[EngineJob], Awaitable[Any]]
 LEAST_NEW_TOKENS = 32  # places that a prompt must leave
 
 

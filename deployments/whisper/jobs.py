@@ -99,7 +99,7 @@ class Score:
         return "score"
 
 
-Job = Detect | Generate | AlignWords | Score
+EngineJob = Detect | Generate | AlignWords | Score
 
 
 @dataclass(frozen=True, slots=True)

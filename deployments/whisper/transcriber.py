@@ -15,7 +15,7 @@ from deployments.batching.scheduler import Scheduler
 from deployments.errors import InvalidRequest
 from deployments.whisper.decoding import SpanDecoder, load_window
 from deployments.whisper.engine import WhisperEngine
-from deployments.whisper.jobs import Detect, Job, Window
+from deployments.whisper.jobs import Detect, EngineJob, Window
 from deployments.whisper.spans import AudioBuffer, Span, spans
 from deployments.whisper.types import (
     Finished,
@@ -58,7 +58,7 @@ class Transcriber:
         self._check(request)
         owner = object()
 
-        async def run(job: Job) -> Any:
+        async def run(job: EngineJob) -> Any:
             return await self._scheduler.run(owner, job)
 
         buffer, offload = AudioBuffer(audio), Offload(self._feeders)

@@ -16,7 +16,7 @@ from deployments.errors import InternalError
 
 
 @dataclass(frozen=True)
-class Job:
+class FakeJob:
     value: int
     key: str = "k"
     fails: bool = False
@@ -26,7 +26,7 @@ class Engine:
     """Answers each job with its own value; remembers the batches. ``gate`` holds it back."""
 
     def __init__(self) -> None:
-        self.batches: list[list[Job]] = []
+        self.batches: list[list[FakeJob]] = []
         self.gate = threading.Event()
         self.gate.set()
         self.at_once = 0
@@ -72,7 +72,7 @@ def test_every_job_gets_its_own_answer(
             with scheduler.request(owner):
                 await asyncio.sleep(dice.random() * 0.002)
                 waits = [
-                    scheduler.run(owner, Job(number * 100 + i, key, fails=fails and i % 4 == 3))
+                    scheduler.run(owner, FakeJob(number * 100 + i, key, fails=fails and i % 4 == 3))
                     for i, (key, fails) in enumerate(jobs)
                 ]
                 return await asyncio.gather(*waits, return_exceptions=True)
@@ -116,7 +116,7 @@ async def test_windows_of_different_requests_share_a_batch() -> None:
 
     async def request(owner: object, value: int) -> Any:
         with scheduler.request(owner):
-            return await scheduler.run(owner, Job(value))
+            return await scheduler.run(owner, FakeJob(value))
 
     first = asyncio.create_task(request(object(), 0))
     await settled(lambda: engine.batches)
@@ -136,7 +136,7 @@ async def test_leaving_frees_the_place_within_one_batch() -> None:
     async def greedy() -> None:
         owner = object()
         with scheduler.request(owner):
-            await asyncio.gather(*(scheduler.run(owner, Job(i)) for i in range(50)))
+            await asyncio.gather(*(scheduler.run(owner, FakeJob(i)) for i in range(50)))
 
     task = asyncio.create_task(greedy())
     await settled(lambda: engine.batches)
@@ -144,7 +144,7 @@ async def test_leaving_frees_the_place_within_one_batch() -> None:
     await asyncio.gather(task, return_exceptions=True)
     engine.gate.set()
     with scheduler.request("other"):
-        assert await scheduler.run("other", Job(7)) == 14
+        assert await scheduler.run("other", FakeJob(7)) == 14
     assert len(engine.batches) == 2
     await scheduler.close()
 
@@ -154,10 +154,10 @@ async def test_one_bad_window_fails_only_its_own_request() -> None:
     scheduler = Scheduler(engine, workers=1, max_batch=4, max_wait_s=0)
     engine.gate.clear()
     with scheduler.request("blocker"), scheduler.request("good"), scheduler.request("bad"):
-        blocker = asyncio.create_task(scheduler.run("blocker", Job(1)))
+        blocker = asyncio.create_task(scheduler.run("blocker", FakeJob(1)))
         await settled(lambda: engine.batches)
-        good = asyncio.create_task(scheduler.run("good", Job(2)))
-        bad = asyncio.create_task(scheduler.run("bad", Job(3, fails=True)))
+        good = asyncio.create_task(scheduler.run("good", FakeJob(2)))
+        bad = asyncio.create_task(scheduler.run("bad", FakeJob(3, fails=True)))
         await asyncio.sleep(0.01)
         engine.gate.set()
         assert await blocker == 2
@@ -173,7 +173,7 @@ async def test_close_cancels_what_waits() -> None:
     scheduler = Scheduler(engine, workers=1, max_batch=1, max_wait_s=0)
     engine.gate.clear()
     with scheduler.request("a"):
-        tasks = [asyncio.create_task(scheduler.run("a", Job(i))) for i in range(3)]
+        tasks = [asyncio.create_task(scheduler.run("a", FakeJob(i))) for i in range(3)]
         await settled(lambda: engine.batches)
         closing = asyncio.create_task(scheduler.close())
         await asyncio.sleep(0.01)
@@ -189,7 +189,7 @@ async def test_the_jobs_of_a_request_together() -> None:
     engine = Engine()
     scheduler = Scheduler(engine, workers=1, max_batch=8, max_wait_s=0)
     with scheduler.request("a"):
-        assert await scheduler.run_all("a", [Job(i) for i in range(20)]) == [2 * i for i in range(20)]
+        assert await scheduler.run_all("a", [FakeJob(i) for i in range(20)]) == [2 * i for i in range(20)]
     assert max(map(len, engine.batches)) == 8
     await scheduler.close()
 
@@ -198,9 +198,9 @@ async def test_the_first_failure_of_a_request_drops_what_waits() -> None:
     engine = Engine()
     scheduler = Scheduler(engine, workers=1, max_batch=1, max_wait_s=0)
     with scheduler.request("a"), pytest.raises(InternalError):
-        await scheduler.run_all("a", [Job(0, fails=True), *(Job(i) for i in range(1, 50))])
+        await scheduler.run_all("a", [FakeJob(0, fails=True), *(FakeJob(i) for i in range(1, 50))])
     with scheduler.request("b"):
-        assert await scheduler.run_all("b", [Job(7)]) == [14]
+        assert await scheduler.run_all("b", [FakeJob(7)]) == [14]
     assert len(engine.batches) <= 4
     await scheduler.close()
 
@@ -210,8 +210,8 @@ async def test_the_largest_batch_may_depend_on_the_key() -> None:
     scheduler = Scheduler(engine, workers=1, max_batch={"small": 10, "large": 2}.__getitem__, max_wait_s=0)
     with scheduler.request("a"), scheduler.request("b"):
         await asyncio.gather(
-            scheduler.run_all("a", [Job(i, "small") for i in range(20)]),
-            scheduler.run_all("b", [Job(i, "large") for i in range(20)]),
+            scheduler.run_all("a", [FakeJob(i, "small") for i in range(20)]),
+            scheduler.run_all("b", [FakeJob(i, "large") for i in range(20)]),
         )
     assert {len({job.key for job in batch}) for batch in engine.batches} == {1}
     for key, most in (("small", 10), ("large", 2)):
