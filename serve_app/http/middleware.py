@@ -63,7 +63,7 @@ class RequestContext:
         async def receive_or_leave() -> Message:
             try:
                 return await receive()
-            except Exception as error:  # Serve raises what it is told about a client that has left
+            except Exception as error:  # Serve raises what it hears about a client that has left
                 raise ClientDisconnect from error
 
         try:
@@ -71,10 +71,10 @@ class RequestContext:
         except ClientDisconnect:
             status = CLIENT_CLOSED_REQUEST
         except Exception as error:
-            told = error_for_client(error, request_id)
+            failure = error_for_client(error, request_id)
             if started:
                 raise
-            await response_at(scope, told)(scope, receive, send_with_id)
+            await response_at(scope, failure)(scope, receive, send_with_id)
         finally:
             _log(scope, status, time.perf_counter() - began, request_id)
 
