@@ -5,7 +5,7 @@ Samples are clipped to [-1, 1] and NaN becomes 0. The 16-bit formats (wav, pcm, 
 ``int16 / 32768`` comes back bit by bit. The lossy ones are given the floats.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
 from typing import Any, Literal, Self, get_args
 
@@ -113,19 +113,3 @@ def encode(
     """A whole file of ``samples``, floats of shape (any,). For the rest see :class:`AudioEncoder`."""
     with AudioEncoder(audio_format, sample_rate, bit_rate=bit_rate, streamed=False) as encoder:
         return encoder.write(samples) + encoder.finish()
-
-
-def encode_stream(
-    blocks: Iterable[NDArray[np.floating[Any]]],
-    audio_format: AudioFormat,
-    sample_rate: int,
-    *,
-    bit_rate: int | None = None,
-) -> Iterator[bytes]:
-    """Chunks of a streamed file, none of them empty, each as early as the codec allows."""
-    with AudioEncoder(audio_format, sample_rate, bit_rate=bit_rate) as encoder:
-        for block in blocks:
-            if chunk := encoder.write(block):
-                yield chunk
-        if chunk := encoder.finish():
-            yield chunk

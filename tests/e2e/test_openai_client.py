@@ -187,10 +187,10 @@ def test_a_truncated_mp3_is_heard_up_to_its_cut(client: openai.OpenAI) -> None:
 def mp3(path: Any) -> bytes:
     """A recording as MP3."""
     from media.decode import AudioDecoder
-    from media.encode import encode_stream
+    from tests.media.sound import streamed_file
 
     with AudioDecoder(path) as audio:
-        return b"".join(encode_stream(audio, "mp3", 16_000))
+        return streamed_file(audio, "mp3", 16_000)
 
 
 def test_models_are_listed(client: openai.OpenAI) -> None:

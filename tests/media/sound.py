@@ -2,6 +2,7 @@
 
 import io
 import struct
+from collections.abc import Iterable
 from fractions import Fraction
 
 import av
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.decode import AudioDecoder, RawPcm
+from media.encode import AudioEncoder, AudioFormat
 
 Signal = NDArray[np.float32]
 
@@ -89,6 +91,12 @@ def silent_video() -> bytes:
 def decoded(data: bytes, rate: int = 16_000, *, raw: RawPcm | None = None) -> Signal:
     with AudioDecoder(io.BytesIO(data), sample_rate=rate, raw=raw) as decoder:
         return np.concatenate(list(decoder))
+
+
+def streamed_file(blocks: Iterable[Signal], audio_format: AudioFormat, rate: int) -> bytes:
+    """All bytes of a stream that is given these blocks."""
+    with AudioEncoder(audio_format, rate) as encoder:
+        return b"".join([*map(encoder.write, blocks), encoder.finish()])
 
 
 def delay_of(signal: Signal, reference: Signal) -> int:

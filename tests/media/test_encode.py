@@ -3,7 +3,6 @@
 import io
 import tracemalloc
 import wave
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -21,10 +20,9 @@ from media.encode import (
     AudioEncoder,
     AudioFormat,
     encode,
-    encode_stream,
 )
 from media.errors import ClientError
-from tests.media.sound import Signal, correlation, decoded, delay_of, sweep
+from tests.media.sound import Signal, correlation, decoded, delay_of, streamed_file, sweep
 
 SECONDS = 1.2
 EXACT: tuple[AudioFormat, ...] = ("wav", "pcm", "flac")
@@ -36,7 +34,7 @@ def played(data: bytes, audio_format: AudioFormat, rate: int) -> Signal:
 
 
 def streamed(signal: Signal, audio_format: AudioFormat, rate: int, cuts: list[int]) -> bytes:
-    return b"".join(encode_stream(np.split(signal, sorted(cuts)), audio_format, rate))
+    return streamed_file(np.split(signal, sorted(cuts)), audio_format, rate)
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -107,27 +105,17 @@ def test_lossy_streams_equal_whole_files(audio_format: AudioFormat, rate: int) -
 
 @pytest.mark.parametrize("audio_format", FORMATS)
 def test_first_bytes_leave_before_all_input_is_in(audio_format: AudioFormat) -> None:
-    taken = 0
-
-    def blocks() -> Iterator[Signal]:
-        nonlocal taken
-        for block in np.array_split(sweep(10, 24_000), 100):
-            taken += 1
-            yield block
-
-    stream = encode_stream(blocks(), audio_format, 24_000)
-    assert next(stream)
-    assert taken <= 4  # 0.4 s
-    chunks = list(stream)
-    assert taken == 100
-    assert len(chunks) > 40
-    assert all(chunks)
+    with AudioEncoder(audio_format, 24_000) as encoder:
+        chunks = [encoder.write(block) for block in np.array_split(sweep(10, 24_000), 100)]
+        chunks.append(encoder.finish())
+    assert any(chunks[:4])  # 0.4 s
+    assert len([chunk for chunk in chunks if chunk]) > 41
 
 
 @pytest.mark.parametrize("audio_format", FORMATS)
 def test_no_samples_at_all(audio_format: AudioFormat) -> None:
     assert isinstance(encode(np.zeros(0, np.float32), audio_format, 16_000), bytes)
-    assert isinstance(b"".join(encode_stream([], audio_format, 16_000)), bytes)
+    assert isinstance(streamed_file([], audio_format, 16_000), bytes)
 
 
 @pytest.mark.parametrize("audio_format", FORMATS)
@@ -231,23 +219,14 @@ class TestMistakes:
 @pytest.mark.parametrize("audio_format", FORMATS)
 @pytest.mark.parametrize("count", [0, 1, 20])
 def test_a_stream_may_be_abandoned(audio_format: AudioFormat, count: int) -> None:
-    closed = False
-
-    def blocks() -> Iterator[Signal]:
-        nonlocal closed
-        try:
-            while True:
-                yield sweep(0.1, 24_000)
-        finally:
-            closed = True
-
-    source = blocks()
-    stream = encode_stream(source, audio_format, 24_000)
-    for _ in range(count):
-        next(stream)
-    stream.close()  # type: ignore[attr-defined]
-    source.close()  # type: ignore[attr-defined]
-    assert closed == (count > 0)
+    encoder, chunks = AudioEncoder(audio_format, 24_000), 0
+    while chunks < count:
+        chunks += bool(encoder.write(sweep(0.1, 24_000)))
+    encoder.close()
+    assert encoder.finish() == b""
+    with pytest.raises(ValueError, match="finished"):
+        encoder.write(sweep(0.1, 24_000))
+    encoder.close()
 
 
 def test_a_long_stream_takes_no_memory() -> None:

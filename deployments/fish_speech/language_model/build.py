@@ -1,4 +1,4 @@
-"""Building a language model from a state dict with the original's names, and giving it back under these names."""
+"""Building a language model from a state dict with the original's names."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -64,17 +64,6 @@ def build_language_model(
     }
     network.load_state_dict(tensors, assign=True)
     return network.eval().requires_grad_(False)
-
-
-def original_state(network: DualAR) -> dict[str, Tensor]:
-    """A network's tensors as ``model.pth`` of version 1.5 has them."""
-    return {
-        part: piece.clone()
-        for name, tensor in network.state_dict().items()
-        for (part, shape), piece in zip(
-            _parts(name, tensor), tensor.split([shape[0] for _, shape in _parts(name, tensor)]), strict=True
-        )
-    }
 
 
 def _parts(name: str, tensor: Tensor) -> Iterator[tuple[str, torch.Size]]:

@@ -32,12 +32,6 @@ class FrameNoise:
         return bits.double().add_(0.5).mul_(2.0**-_BITS).log_().neg_().float()
 
 
-def exponential_noise(seed: Tensor, frame: Tensor, codebook: int, width: int) -> Tensor:
-    """What ``FrameNoise`` draws for one codebook: float32 (B, width)."""
-    noise = FrameNoise([0] * codebook + [width], seed.device)
-    return noise(seed, frame)
-
-
 def _steps(codebook: int, width: int) -> Tensor:
     return (torch.arange(width) + (codebook << _CODEBOOK_SHIFT)) * _INCREMENT
 

@@ -65,11 +65,6 @@ class FrameRows:
         self._run = StepGraphs(self._step, self._batches, self._lengths)
 
     @property
-    def kept_openings(self) -> int:
-        """Openings whose keys and values are kept."""
-        return len(self._openings)
-
-    @property
     def finite(self) -> bool:
         """Whether the last prompt made numbers of the network's hidden states."""
         return bool(self._hidden.isfinite().all())

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +44,21 @@ def different(loaded: FishSpeechEngine) -> list[Utterance]:
         )
         for number, text in enumerate(TEXTS)
     ]
+
+
+@contextlib.contextmanager
+def counting_columns(loaded: FishSpeechEngine) -> Iterator[list[int]]:
+    """How many columns of prompts are computed, piece by piece."""
+    network, counts = loaded.frames._network, list[int]()
+    prefill = network.prefill
+
+    def counted(piece: Any, *args: Any) -> Any:
+        counts.append(piece.shape[1])
+        return prefill(piece, *args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "prefill", counted)
+        yield counts
 
 
 async def test_sixteen_at_once_say_exactly_what_each_says_alone(voice: FishSpeechEngine) -> None:
@@ -93,15 +109,21 @@ async def test_a_kept_opening_changes_nothing(voice: FishSpeechEngine) -> None:
     fresh = engine()
     async with synthesizing(fresh) as synthesizer:
         said = utterance(fresh, "good evening", voice=True)
-        computed = joined(await sounds(synthesizer, said))
-        kept = joined(await sounds(synthesizer, said))
-        assert fresh.frames.kept_openings == 1
+        opening = fresh.prompts.opening([(one.text, one.codes) for one in said.references]).shape[1]
+        with counting_columns(fresh) as columns:
+            computed = joined(await sounds(synthesizer, said))
+            at_first = sum(columns)
+            kept = joined(await sounds(synthesizer, said))
+        assert sum(columns) == 2 * at_first - opening
     bare = engine(engine={"prefix_cache": 0})
     async with synthesizing(bare) as synthesizer:
-        never = joined(await sounds(synthesizer, utterance(bare, "good evening", voice=True)))
-        assert bare.frames.kept_openings == 0
+        with counting_columns(bare) as columns:
+            said = utterance(bare, "good evening", voice=True)
+            never, never_again = [joined(await sounds(synthesizer, said)) for _ in range(2)]
+        assert sum(columns) == 2 * at_first
     np.testing.assert_array_equal(computed, kept)
     np.testing.assert_array_equal(computed, never)
+    np.testing.assert_array_equal(computed, never_again)
 
 
 async def test_segments_of_a_long_text_follow_each_other(voice: FishSpeechEngine) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from media.encode import FORMATS, encode, encode_stream
+from media.encode import FORMATS, encode
 from serve_app.contracts.fish_speech.input import seed_of
 from serve_app.jobs.options import JobOptions
 from serve_app.jobs.protocol import JobRequest
+from tests.media.sound import streamed_file
 from tests.serve_app.http import speech_stub
 from tests.serve_app.http.speaking import SpeakingBackend
 from tests.serve_app.http.speech_stub import RATE, tone
@@ -56,7 +57,7 @@ async def test_a_dead_runners_speech_goes_on(
         first_try, second_try = backend.speech_requests
         assert first_try.sampling == second_try.sampling
         file = b"".join(base64.b64decode(one["audio_chunk"]) for one in done.output)
-        assert file == b"".join(encode_stream([tone(second_try)], kind, RATE))
+        assert file == streamed_file([tone(second_try)], kind, RATE)
 
 
 async def test_another_try_says_the_same(tmp_path: Path, backend: SpeakingBackend) -> None:

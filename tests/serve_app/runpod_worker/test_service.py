@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from media.encode import encode, encode_stream
+from media.encode import encode
 from serve_app.config.app import AppConfig
 from serve_app.contracts.contract import JobResult
 from serve_app.failures import StartFailed
 from serve_app.runpod_worker.handlers import JobHandler, ProgressPosts
 from serve_app.runpod_worker.service import Service
+from tests.media.sound import streamed_file
 from tests.serve_app.http.speaking import SpeakingBackend
 from tests.serve_app.http.speech_stub import RATE, tone
 
@@ -70,7 +71,7 @@ async def test_a_job_that_speaks(streaming: bool) -> None:
         handler = JobHandler(service, sent, ProgressPosts(unheard))
         if streaming:
             parts = [base64.b64decode(chunk["audio_chunk"]) async for chunk in handler.stream(sent)]
-            sound = b"".join(encode_stream([tone(models.backend.spoken)], "wav", RATE))
+            sound = streamed_file([tone(models.backend.spoken)], "wav", RATE)
         else:
             parts = [base64.b64decode((await handler.whole(sent))["audio"])]
             sound = encode(tone(models.backend.spoken), "wav", RATE)

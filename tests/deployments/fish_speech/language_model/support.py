@@ -12,6 +12,7 @@ from deployments.fish_speech.language_model.dual_ar import DualAR
 from deployments.fish_speech.language_model.dual_ar_config import DualARConfig
 from deployments.fish_speech.language_model.frame_rules import FrameRules
 from deployments.fish_speech.language_model.frames import FrameSampler, FrameState
+from deployments.fish_speech.language_model.noise import FrameNoise
 from deployments.fish_speech.v11 import checkpoint as v11
 from deployments.fish_speech.v15 import checkpoint as v15
 from deployments.fish_speech.v15.tokenizer import Tokenizer
@@ -86,6 +87,11 @@ def generate(
         position = prompt.shape[1] + number
         hidden = model.step(columns, cache, torch.tensor([position]), up_to(position))
     return torch.stack(found, 1)
+
+
+def code_noise(seed: Tensor, frame: Tensor, codebook: int, width: int) -> Tensor:
+    """What is drawn for one codebook: float32 (B, width), for int64 ``seed`` and ``frame``, both (B,)."""
+    return FrameNoise([0] * codebook + [width])(seed, frame)
 
 
 def start(state: FrameState, row: int, sampling: Sampling, frame: int, *, penalised: bool = True) -> None:

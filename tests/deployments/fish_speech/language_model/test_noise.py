@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from deployments.fish_speech.language_model.noise import FrameNoise, exponential_noise
+from deployments.fish_speech.language_model.noise import FrameNoise
 from deployments.fish_speech.types import LARGEST_SEED
+from tests.deployments.fish_speech.language_model.support import code_noise
 
 MANY = 200_000
 SEEDS = st.integers(0, LARGEST_SEED)
@@ -21,7 +22,7 @@ def one(number: int) -> Tensor:
 
 
 def drawn(seed: int, frame: int = 0, codebook: int = 0, width: int = MANY) -> Tensor:
-    return exponential_noise(one(seed), one(frame), codebook, width)[0]
+    return code_noise(one(seed), one(frame), codebook, width)[0]
 
 
 def uniform(noise: Tensor) -> Tensor:
@@ -45,8 +46,8 @@ def correlation(one_noise: Tensor, other: Tensor) -> float:
 
 STREAMS = {
     "along a codebook": lambda: drawn(7),
-    "along frames": lambda: exponential_noise(torch.full((MANY,), 7), torch.arange(MANY), 0, 1),
-    "along seeds": lambda: exponential_noise(torch.arange(MANY), torch.zeros(MANY, dtype=torch.int64), 0, 1),
+    "along frames": lambda: code_noise(torch.full((MANY,), 7), torch.arange(MANY), 0, 1),
+    "along seeds": lambda: code_noise(torch.arange(MANY), torch.zeros(MANY, dtype=torch.int64), 0, 1),
     "along codebooks": lambda: torch.cat([drawn(3, 0, codebook, 2_000) for codebook in range(100)]),
 }
 
@@ -83,7 +84,7 @@ def test_a_draw_depends_on_its_place_only(seed: int, frame: int, codebook: int, 
     assert bool((alone > 0).all())
     assert bool(alone.isfinite().all())
     seeds, frames = torch.tensor([3, seed, LARGEST_SEED, seed]), torch.tensor([frame, frame, 0, frame + 1])
-    batch = exponential_noise(seeds, frames, codebook, width + 7)
+    batch = code_noise(seeds, frames, codebook, width + 7)
     assert torch.equal(batch[1, :width], alone)
     assert not torch.equal(batch[3, :width], alone)
     widths = [5] * codebook + [width, 3]

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
-from deployments.fish_speech.language_model.noise import exponential_noise
 from deployments.fish_speech.language_model.sampling import draw, penalised, probabilities
 from tests.deployments.fish_speech.codec.support import difference, golden
-from tests.deployments.fish_speech.language_model.support import V15, described
+from tests.deployments.fish_speech.language_model.support import V15, code_noise, described
 
 
 def one(value: float) -> Tensor:
@@ -65,7 +64,7 @@ def test_ids_come_as_often_as_their_probabilities_say() -> None:
     logits, times = torch.tensor([[2.0, 1.0, 0.0, -1.0, 1.5]]), 40_000
     temperature, top_p = one(0.8), one(0.95)
     expected = probabilities(logits, temperature, top_p)[0]
-    noise = exponential_noise(torch.full((times,), 11), torch.arange(times), 0, 5)
+    noise = code_noise(torch.full((times,), 11), torch.arange(times), 0, 5)
     found = draw(logits.expand(times, 5), temperature.expand(times), top_p.expand(times), noise)
     share = torch.bincount(found, minlength=5) / times
     assert bool((expected[3:4] == 0).all())
@@ -86,7 +85,7 @@ def test_rows_are_drawn_as_alone(width: int, asked: list[tuple[float, ...]], see
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(len(asked), width, generator=generator) * scale
     seen = torch.randint(0, width, (len(asked), 16), generator=generator)
-    noise = exponential_noise(torch.arange(len(asked)), torch.full((len(asked),), seed), 0, width)
+    noise = code_noise(torch.arange(len(asked)), torch.full((len(asked),), seed), 0, width)
 
     def through(rows: slice) -> Any:
         fair = penalised(logits[rows], seen[rows], penalty[rows])
@@ -109,7 +108,7 @@ def test_draws_are_those_of_a_plain_reading_of_the_rules(
     values: np.ndarray[Any, Any], top_p: float, temperature: float
 ) -> None:
     logits = torch.from_numpy(values)[None]
-    noise = exponential_noise(torch.tensor([5]), torch.tensor([6]), 0, len(values))
+    noise = code_noise(torch.tensor([5]), torch.tensor([6]), 0, len(values))
     order = sorted(range(len(values)), key=lambda number: -values[number])
     shares = torch.softmax(logits[0], 0)
     kept, mass = [order[0]], float(shares[order[0]])

@@ -19,11 +19,12 @@ from deployments.errors import (
     VoiceNotFound,
 )
 from deployments.fish_speech.types import Audio, Finished, NewVoice, SpeechRequest, Started
-from media.encode import encode, encode_stream
+from media.encode import encode
 from serve_app.contracts import by_name, choose
 from serve_app.contracts.fish_speech.chunks import file_parts
 from serve_app.contracts.fish_speech.input import seed_of
 from serve_app.tasks.speech.encoding import Container
+from tests.media.sound import streamed_file
 from tests.serve_app.contracts.support import chunks_of, context_of, items_of, output_of, refusal_of
 from tests.serve_app.http.speaking import SpeakingBackend
 from tests.serve_app.http.speech_stub import RATE, tone
@@ -170,7 +171,7 @@ async def test_chunks_make_the_streamed_file(backend: SpeakingBackend, kind: Any
     assert [(chunk.start, chunk.end) for chunk in chunks] == [(value["begin"], value["end"]) for value in values]
     assert all((v["format"], v["sample_rate"], v["seed"]) == (kind, RATE, SEED) for v in values)
     file = b"".join(base64.b64decode(value["audio_chunk"]) for value in values)
-    assert file == b"".join(encode_stream([tone(backend.spoken)], kind, RATE))
+    assert file == streamed_file([tone(backend.spoken)], kind, RATE)
     if kind in ("wav", "pcm"):
         assert [value["end"] for value in values] == [0.25, 0.75, 1.75, 3.75, 4.0]
 
@@ -228,7 +229,7 @@ async def test_parts_depend_on_nothing_but_the_speech(count: int, kind: Any) -> 
         for pieces in cuts
     ]
     assert found[0] == found[1] == found[2]
-    assert b"".join(data for data, _, _ in found[0]) == b"".join(encode_stream([samples], kind, RATE))
+    assert b"".join(data for data, _, _ in found[0]) == streamed_file([samples], kind, RATE)
     assert found[0][-1][2] == count / RATE
     ends = [end for _, _, end in found[0]]
     assert sorted(set(ends)) == ends  # a second attempt leaves out what ends where something is kept already

@@ -9,7 +9,8 @@ import aiohttp
 import pytest
 import requests
 
-from media.encode import encode, encode_stream
+from media.encode import encode
+from tests.media.sound import streamed_file
 from tests.serve_app.http.server import wait_until
 from tests.serve_app.http.speaking import SpeakingBackend
 from tests.serve_app.http.speech_stub import RATE, tone
@@ -76,7 +77,7 @@ def test_speech_as_it_is_made(backend: SpeakingBackend) -> None:
     job = Endpoint("sample-tts").run({"text": "Hello there, friend.", "streaming": True})
     chunks = list(job.stream())
     sound = b"".join(base64.b64decode(chunk["audio_chunk"]) for chunk in chunks)
-    assert sound == b"".join(encode_stream([tone(backend.spoken)], "wav", RATE))
+    assert sound == streamed_file([tone(backend.spoken)], "wav", RATE)
     assert [chunk["end"] for chunk in chunks] == [0.25, 0.75, 1.0]
     assert job.output(timeout=20) == chunks
 
