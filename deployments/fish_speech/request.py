@@ -6,29 +6,20 @@ from deployments.errors import InvalidRequest, PayloadTooLarge
 from deployments.fish_speech.config import FishSpeechConfig
 from deployments.fish_speech.types import SamplingOptions, SpeechRequest
 from deployments.fish_speech.voices.library import AudioFile, Recording
+from deployments.texts import check_text
 
 Recordings = Callable[[str], Sequence[Recording]]
 
 
-def check_text(text: str, most_chars: int) -> None:
+def check_spoken_text(text: str, most_chars: int) -> None:
     """Raise InvalidRequest for a blank text or one that is no Unicode, PayloadTooLarge for a longer one."""
-    if not text.strip():
-        raise InvalidRequest(
-            "The text is blank; send words." if text else "The text is empty; send words.", param="text"
-        )
+    check_text(text, "The text", param="text", remedy="send words")
     if len(text) > most_chars:
         raise PayloadTooLarge(
             f"The text has {len(text)} characters, more than the {most_chars} that are taken; send it in several "
             "requests.",
             param="text",
         )
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidRequest(
-            f"The text holds half of a surrogate pair at character {error.start + 1}; send whole characters.",
-            param="text",
-        ) from error
 
 
 def sampling_of(request: SpeechRequest, defaults: SamplingOptions) -> SamplingOptions:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from deployments.errors import InvalidRequest, PayloadTooLarge
-
-SHOWN = 40  # characters of a wrong value that a message repeats
+from deployments.texts import check_text, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +27,18 @@ class ClassificationRequest:
         Raises InvalidRequest that names ``param`` and says which text has to change, and how.
         """
         if isinstance(texts, str):
-            if not texts.strip():
-                raise InvalidRequest(f"`{param}` is {'blank' if texts else 'empty'}; send a text.", param=param)
-            return cls((_checked(texts, f"`{param}`", param),), model, None, request_id, param)
+            return cls((_checked(texts, f"`{param}`", param, "send a text"),), model, None, request_id, param)
         if not isinstance(texts, list | tuple):
             raise InvalidRequest(
-                f"`{param}` has to be a text or a list of texts, not {_kind(texts)}.", param=param
+                f"`{param}` has to be a text or a list of texts, not {kind_of(texts)}.", param=param
             )
         if not texts:
             raise InvalidRequest(f"`{param}` is an empty list; send at least one text.", param=param)
-        found = (_checked(text, f"Text {number} of `{param}`", param) for number, text in enumerate(texts, 1))
-        return cls(tuple(found), model, None, request_id, param)
+        checked = (
+            _checked(text, f"Text {number} of `{param}`", param, "leave it out")
+            for number, text in enumerate(texts, 1)
+        )
+        return cls(tuple(checked), model, None, request_id, param)
 
     def check_size(self, most_texts: int, most_chars: int) -> None:
         """Raise InvalidRequest for too many texts, PayloadTooLarge for a text with too many characters."""
@@ -74,35 +74,10 @@ class TextScores:
         return max(self.scores, key=self.scores.__getitem__)
 
 
-def _checked(text: object, name: str, param: str) -> str:
+def _checked(text: object, name: str, param: str, remedy: str) -> str:
     if not isinstance(text, str):
-        raise InvalidRequest(f"{name} has to be a text, not {_kind(text)}.", param=param)
-    if not text.strip():
-        raise InvalidRequest(f"{name} is {'blank' if text else 'empty'}; leave it out.", param=param)
+        raise InvalidRequest(f"{name} has to be a text, not {kind_of(text)}.", param=param)
     if "\0" in text:
         raise InvalidRequest(f"{name} holds a NUL character (U+0000); remove it.", param=param)
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidRequest(
-            f"{name} holds half of a surrogate pair at character {error.start + 1}; send whole characters.",
-            param=param,
-        ) from error
+    check_text(text, name, param=param, remedy=remedy)
     return text
-
-
-def _kind(value: object) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return f"the number {value!r}"[:SHOWN]
-        case dict():
-            return "an object"
-        case list() | tuple():
-            return "a list"
-        case bytes():
-            return "bytes"
-    return "another value"

@@ -1,14 +1,10 @@
 """The audio of a job: at an address, or inside its input as base64."""
 
-import base64
-import binascii
 from dataclasses import dataclass
-
-import numpy as np
 
 from deployments.errors import ForbiddenUrl, InvalidRequest, PayloadTooLarge
 from serve_app.concurrency import LARGE_BYTES, run_off_loop
-from serve_app.fields.audio import Upload
+from serve_app.fields.audio import Upload, decode_base64, uploads_of
 
 LONGEST_PREFIX = 256
 LONGEST_URL = 8_192
@@ -52,7 +48,7 @@ async def audio_in(text: object, param: str, limit: int) -> JobAudio:
     data = await run_off_loop(lambda: _decoded(text[start:], param), large=len(text) > LARGE_BYTES)
     if not data:
         raise InvalidRequest(f"`{param}` is empty; send the bytes of a file as base64.", param=param)
-    return JobAudio(upload=Upload(np.frombuffer(data, dtype=np.uint8)), content_type=content_type)
+    return JobAudio(upload=uploads_of([data])[0], content_type=content_type)
 
 
 def _prefix(text: str) -> tuple[int, str | None]:
@@ -65,8 +61,8 @@ def _prefix(text: str) -> tuple[int, str | None]:
 
 def _decoded(text: str, param: str) -> bytes:
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError) as error:
+        return decode_base64(text)
+    except ValueError as error:
         raise InvalidRequest(
             f"Failed to decode {param} data: it is not valid base64; send the bytes of a file as base64.",
             param=param,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deployments.errors import InvalidRequest
+from deployments.texts import SHOWN, kind_of
 from serve_app.fields.schema_words import Schema, expectation, is_nullable, plain_schema
 
 ABSENT: Any = object()
@@ -76,14 +77,14 @@ def split_list(sent: Sent, *, commas: bool = True) -> list[str]:
     entries: list[str] = []
     for text in sent.values:
         if text.lstrip().startswith("[") and (commas or _is_json(text)):
-            found = read_json(sent, text)
+            more = read_json(sent, text)
         elif commas:
-            found = [part.strip() for part in text.split(",") if part.strip()]
+            more = [part.strip() for part in text.split(",") if part.strip()]
         else:
-            found = [text.strip()] if text.strip() else []
-        if len(entries) + len(found) > MAX_ENTRIES:
+            more = [text.strip()] if text.strip() else []
+        if len(entries) + len(more) > MAX_ENTRIES:
             raise InvalidRequest(f"`{sent.name}` has more than {MAX_ENTRIES} entries.", param=sent.name)
-        entries += map(as_form_text, found)
+        entries += map(as_form_text, more)
     return entries
 
 
@@ -99,18 +100,11 @@ def quoted(text: str) -> str:
 
 def value_in_words(value: Any) -> str:
     """A client's JSON value in an error message: what comes after "not"."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return str(value)[:40]
-        case str():
-            return quoted(value)
-        case list():
-            return "a list"
-    return "an object"
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)[:SHOWN]
+    return kind_of(value)
 
 
 def _is_json(text: str) -> bool:

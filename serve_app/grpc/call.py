@@ -62,8 +62,8 @@ class Call:
     @property
     def authorization(self) -> bytes | None:
         """The metadata of that name."""
-        found = self._sent.get("authorization")
-        return None if found is None else found.encode("utf-8", "replace")
+        value = self._sent.get("authorization")
+        return None if value is None else value.encode("utf-8", "replace")
 
     @property
     def is_local(self) -> bool:
@@ -73,20 +73,20 @@ class Call:
         if kind not in ("ipv4", "ipv6"):
             return False
         try:
-            found = ipaddress.ip_address(host)
+            parsed = ipaddress.ip_address(host)
         except ValueError:
             return False
-        mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-        return (mapped or found).is_loopback
+        mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+        return (mapped or parsed).is_loopback
 
-    def tell(self, trailing: Iterable[tuple[str, str]]) -> None:
-        """Add to what is sent with the status. In a stream, only what was told before an event goes with it."""
+    def add_metadata(self, trailing: Iterable[tuple[str, str]]) -> None:
+        """Add to what is sent with the status. In a stream, only what was added before an event goes with it."""
         self._trailing += trailing
         self._context.set_trailing_metadata(self._trailing)
 
     def __enter__(self) -> Self:
         self._began = time.perf_counter()
-        self.tell([("x-request-id", self.request_id)])
+        self.add_metadata([("x-request-id", self.request_id)])
         return self
 
     def __exit__(
@@ -104,7 +104,7 @@ class Call:
         self._status = status_code(failure)
         self._context.set_code(self._status)
         self._context.set_details(details(failure))
-        self.tell(metadata(failure))
+        self.add_metadata(metadata(failure))
 
     def _log(self) -> None:
         latency_ms = round((time.perf_counter() - self._began) * 1_000, 1)

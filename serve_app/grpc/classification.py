@@ -21,24 +21,24 @@ def read_texts(message: classification_pb2.ClassifyRequest, request_id: str) -> 
     )
 
 
-def four_scores(text: str, found: TextScores) -> hate_speech_pb2.output:
+def four_scores(text: str, scores: TextScores) -> hate_speech_pb2.output:
     """The answer to a prompt. Raises UnsuitableModel if a label is missing."""
-    missing = [label for label in LABELS if label not in found.scores]
+    missing = [label for label in LABELS if label not in scores.scores]
     if missing:
         raise UnsuitableModel(
             f"The classification model of this server has no label {', '.join(missing)}. Call "
             "antiphon.v1.Classification/Classify, which answers with the labels of any model."
         )
-    scores = {label: found.scores[label] for label in LABELS}
-    return hate_speech_pb2.output(output=hate_speech_pb2.results(text=text, **scores), status="COMPLETED")
+    by_label = {label: scores.scores[label] for label in LABELS}
+    return hate_speech_pb2.output(output=hate_speech_pb2.results(text=text, **by_label), status="COMPLETED")
 
 
-def all_scores(found: Sequence[TextScores], model: str) -> classification_pb2.ClassifyResponse:
+def all_scores(scores: Sequence[TextScores], model: str) -> classification_pb2.ClassifyResponse:
     """The answer to texts, in their order."""
     results = (
         classification_pb2.TextScores(
             scores=one.scores, label=one.label, tokens=one.tokens, truncated=one.truncated
         )
-        for one in found
+        for one in scores
     )
     return classification_pb2.ClassifyResponse(results=results, model=model)

@@ -64,9 +64,9 @@ def details(error: AntiphonError) -> str:
 
 def metadata(error: AntiphonError) -> list[tuple[str, str]]:
     """Trailing metadata: what went wrong, with which field, and when to try again."""
-    found = [("error-code", error.code)]
+    pairs = [("error-code", error.code)]
     if error.param:
-        found.append(("error-param", quote(RENAMED.get(error.param, error.param)[:128], safe="[]()")))
+        pairs.append(("error-param", quote(RENAMED.get(error.param, error.param)[:128], safe="[]()")))
     if (wait := retry_after_s(error)) is not None:
-        found += [("retry-after", str(wait)), ("grpc-retry-pushback-ms", str(1_000 * wait))]
-    return found
+        pairs += [("retry-after", str(wait)), ("grpc-retry-pushback-ms", str(1_000 * wait))]
+    return pairs

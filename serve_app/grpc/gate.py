@@ -13,7 +13,7 @@ from serve_app.grpc.errors import RemoteClient
 from serve_app.keys import ApiKeys
 
 Request = TypeVar("Request", bound=Message)
-Question = TypeVar("Question")
+Parsed = TypeVar("Parsed")
 
 
 class Gate:
@@ -27,13 +27,13 @@ class Gate:
         call: Call,
         sent: bytes,
         kind: type[Request],
-        understand: Callable[[Request, str], Question],
+        read: Callable[[Request, str], Parsed],
         *,
         most_bytes: int | None = None,
-    ) -> Question:
-        """What ``understand`` makes of the message of a call and its id. ``most_bytes`` is a limit of the method.
+    ) -> Parsed:
+        """What ``read`` makes of the message of a call and its id. ``most_bytes`` is a limit of the method.
 
-        Raises RemoteClient, AuthenticationFailed, PayloadTooLarge, whatever ``understand`` raises, and
+        Raises RemoteClient, AuthenticationFailed, PayloadTooLarge, whatever ``read`` raises, and
         InvalidRequest for bytes that are no ``kind``.
         """
         if not (self._config.remote_clients or call.is_local):
@@ -46,7 +46,7 @@ class Gate:
         if len(sent) > limit:
             raise PayloadTooLarge(f"The request has {len(sent)} bytes; this server takes {limit}.")
         return await run_off_loop(
-            lambda: understand(_parsed(sent, kind), call.request_id), large=len(sent) > LARGE_BYTES
+            lambda: read(_parsed(sent, kind), call.request_id), large=len(sent) > LARGE_BYTES
         )
 
 

@@ -14,7 +14,8 @@ from serve_app.grpc.call import Call, CallContext
 from serve_app.grpc.gate import Gate, Request
 from serve_app.grpc.protos import classification_pb2, hate_speech_pb2, speech_pb2, transcription_pb2
 from serve_app.keys import ApiKeys
-from serve_app.tasks.speech.encoding import encoded, whole
+from serve_app.tasks.speech.encoding import encode_events, encode_file
+from serve_app.tasks.speech.parsed import ParsedSpeech
 
 MOST_TEXT_BYTES = 8 * 1024**2  # as over HTTP
 
@@ -28,9 +29,9 @@ class Servicer:
     async def runsync(self, request: bytes, grpc_context: CallContext) -> hate_speech_pb2.output:
         """Four scores of one text."""
         with Call("/service.runsync/runsync", grpc_context) as call:
-            question = await self._read_texts(call, request, hate_speech_pb2.data, classification.read_prompt)
-            (found,) = await self._gateway.classify(question)
-            return classification.four_scores(question.texts[0], found)
+            asked = await self._read_texts(call, request, hate_speech_pb2.data, classification.read_prompt)
+            (scores,) = await self._gateway.classify(asked)
+            return classification.four_scores(asked.texts[0], scores)
         return hate_speech_pb2.output()
 
     async def Classify(  # noqa: N802 - the protocol's name
@@ -39,11 +40,11 @@ class Servicer:
         """Scores of texts."""
         with Call("/antiphon.v1.Classification/Classify", grpc_context) as call:
             kind = classification_pb2.ClassifyRequest
-            question = await self._read_texts(call, request, kind, classification.read_texts)
-            model = self._model("classification", question.model)
-            found = await self._gateway.classify(question)
+            asked = await self._read_texts(call, request, kind, classification.read_texts)
+            model = self._model("classification", asked.model)
+            scores = await self._gateway.classify(asked)
             return await run_off_loop(
-                lambda: classification.all_scores(found, model), large=len(request) > LARGE_BYTES
+                lambda: classification.all_scores(scores, model), large=len(request) > LARGE_BYTES
             )
         return classification_pb2.ClassifyResponse()
 
@@ -74,8 +75,8 @@ class Servicer:
     ) -> speech_pb2.SpeakResponse:
         """A whole file of speech."""
         with Call("/antiphon.v1.Speech/Speak", grpc_context) as call:
-            asked, model, events = await self._speech(call, request)
-            return speech.response_of(await whole(events, asked.container), model)
+            parsed, model, events = await self._speech(call, request)
+            return speech.response_of(await encode_file(events, parsed.container), model)
         return speech_pb2.SpeakResponse()
 
     async def StreamSpeech(  # noqa: N802
@@ -83,9 +84,9 @@ class Servicer:
     ) -> AsyncGenerator[speech_pb2.SpeechEvent, None]:
         """The file as it is spoken; after a failure an empty event, which takes the status along."""
         with Call("/antiphon.v1.Speech/StreamSpeech", grpc_context) as call:
-            asked, model, events = await self._speech(call, request)
+            parsed, model, events = await self._speech(call, request)
             messages = speech.Events(model)
-            async with aclosing(encoded(events, asked.container)) as parts:
+            async with aclosing(encode_events(events, parsed.container)) as parts:
                 async for part in parts:
                     for event in messages.of(part):
                         yield event
@@ -106,27 +107,27 @@ class Servicer:
         call: Call,
         request: bytes,
         kind: type[Request],
-        understand: Callable[[Request, str], ClassificationRequest],
+        read: Callable[[Request, str], ClassificationRequest],
     ) -> ClassificationRequest:
-        return await self._gate.read(call, request, kind, understand, most_bytes=MOST_TEXT_BYTES)
+        return await self._gate.read(call, request, kind, read, most_bytes=MOST_TEXT_BYTES)
 
     async def _transcription(
         self, call: Call, request: bytes
     ) -> tuple[Task, str, AsyncGenerator[TranscriptionEvent, None]]:
         """A transcription that has been asked for, the model that answers, and the events to come."""
         kind = transcription_pb2.TranscribeRequest
-        form, upload = await self._gate.read(call, request, kind, transcription.read_request)
-        call.tell((name.lower(), value) for name, value in form.headers.items())
-        model = self._model("transcription", form.request.model)
-        return form.request.task, model, self._gateway.transcribe(form.request, upload)
+        parsed, upload = await self._gate.read(call, request, kind, transcription.read_request)
+        call.add_metadata((name.lower(), value) for name, value in parsed.headers.items())
+        model = self._model("transcription", parsed.request.model)
+        return parsed.request.task, model, self._gateway.transcribe(parsed.request, upload)
 
     async def _speech(
         self, call: Call, request: bytes
-    ) -> tuple[speech.SpeechQuestion, str, AsyncGenerator[SpeechEvent, None]]:
+    ) -> tuple[ParsedSpeech, str, AsyncGenerator[SpeechEvent, None]]:
         """Speech that has been asked for, the model that answers, and the events to come."""
-        asked = await self._gate.read(call, request, speech_pb2.SpeakRequest, speech.read_request)
-        model = self._model("speech", asked.request.model)
-        return asked, model, self._gateway.speak(asked.request, asked.references)
+        parsed = await self._gate.read(call, request, speech_pb2.SpeakRequest, speech.read_request)
+        model = self._model("speech", parsed.request.model)
+        return parsed, model, self._gateway.speak(parsed.request, parsed.references)
 
     def _model(self, task: ModelTask, name: str | None) -> str:
         """The model that answers to a name, as clients know it."""

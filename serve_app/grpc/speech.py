@@ -1,20 +1,19 @@
 """Speech's messages: what they ask for, and what is answered."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from deployments.errors import InvalidRequest
 from deployments.fish_speech.types import Finished, SamplingOptions, SpeechRequest, Started
 from deployments.fish_speech.types import Voice as LibraryVoice
 from media.encode import AudioFormat
-from serve_app.fields.audio import Upload
+from serve_app.fields.audio import uploads_of
 from serve_app.fields.schema_words import expectation
 from serve_app.grpc.protos import speech_pb2 as protocol
 from serve_app.tasks.speech.encoding import Container, EncodedPart, SpeechFile
+from serve_app.tasks.speech.parsed import ParsedSpeech
 
 FORMATS: Mapping[int, AudioFormat] = {
     protocol.AUDIO_FORMAT_UNSPECIFIED: "wav",
@@ -32,16 +31,7 @@ SAMPLING = ("temperature", "top_p", "repetition_penalty", "max_new_tokens", "chu
 Model = TypeVar("Model", bound=BaseModel)
 
 
-@dataclass(frozen=True, slots=True)
-class SpeechQuestion:
-    """What a message asks for: the request with its references, and how the speech is wrapped."""
-
-    request: SpeechRequest
-    references: tuple[Upload, ...]
-    container: Container
-
-
-def read_request(message: protocol.SpeakRequest, request_id: str) -> SpeechQuestion:
+def read_request(message: protocol.SpeakRequest, request_id: str) -> ParsedSpeech:
     """What a message asks for. Raises InvalidRequest."""
     if message.format not in FORMATS:
         raise InvalidRequest(f"`format` is {int(message.format)}, which is no format.", param="format")
@@ -61,9 +51,9 @@ def read_request(message: protocol.SpeakRequest, request_id: str) -> SpeechQuest
             "request_id": request_id,
         },
     )
-    references = tuple(Upload(np.frombuffer(one.audio, dtype=np.uint8)) for one in message.references)
+    references = uploads_of(one.audio for one in message.references)
     bit_rate = message.bit_rate if message.HasField("bit_rate") else None
-    return SpeechQuestion(request, references, Container(FORMATS[message.format], bit_rate))
+    return ParsedSpeech(request, references, Container(FORMATS[message.format], bit_rate))
 
 
 def read_model(message: protocol.ListVoicesRequest, request_id: str) -> str | None:

@@ -1,7 +1,5 @@
 """Transcription's messages: a request as the fields that it stands for, and what is answered."""
 
-import numpy as np
-
 from deployments.errors import InvalidRequest
 from deployments.whisper.types import (
     Finished,
@@ -13,7 +11,7 @@ from deployments.whisper.types import (
     TranscriptionEvent,
     Word,
 )
-from serve_app.fields.audio import Upload
+from serve_app.fields.audio import Upload, uploads_of
 from serve_app.fields.form_values import MAX_FIELDS, MAX_TEXT_BYTES
 from serve_app.grpc.protos import transcription_pb2 as protocol
 from serve_app.tasks.transcription.parse import ParsedTranscription, parse_form
@@ -45,7 +43,7 @@ def read_request(
     if not message.audio:
         return parsed, None
     kind = message.content_type.encode("latin-1", "replace").decode("latin-1")  # as HTTP's headers have it
-    return parsed.with_file(message.file_name, kind), Upload(np.frombuffer(message.audio, dtype=np.uint8))
+    return parsed.with_file(message.file_name, kind), uploads_of([message.audio])[0]
 
 
 def response_of(transcript: Transcript, model: str) -> protocol.TranscribeResponse:

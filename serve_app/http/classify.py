@@ -14,21 +14,21 @@ from serve_app.http.errors import Json
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.tasks.classification.answers import as_object
-from serve_app.tasks.classification.fields import Question, classification_question
+from serve_app.tasks.classification.fields import ParsedTexts, parse_classification
 
 
 def routes(gateway: Gateway) -> list[Route]:
     """The one route."""
 
     async def classify(request: Request) -> Response:
-        read = partial(classification_question, request_id=request_id_of(request.scope))
-        question = await read_json(request, read)
-        results = await while_connected(request.receive, gateway.classify(question.request))
-        return await run_off_loop(lambda: _response(question, results), large=question.large)
+        read = partial(parse_classification, request_id=request_id_of(request.scope))
+        parsed = await read_json(request, read)
+        results = await while_connected(request.receive, gateway.classify(parsed.request))
+        return await run_off_loop(lambda: _response(parsed, results), large=parsed.large)
 
     return [Route("/v1/classify", classify, methods=["POST"])]
 
 
-def _response(question: Question, results: tuple[TextScores, ...]) -> Response:
-    objects = [as_object(text, scores) for text, scores in zip(question.request.texts, results, strict=True)]
-    return Json(objects[0] if question.single else objects, headers=question.headers)
+def _response(parsed: ParsedTexts, results: tuple[TextScores, ...]) -> Response:
+    objects = [as_object(text, scores) for text, scores in zip(parsed.request.texts, results, strict=True)]
+    return Json(objects[0] if parsed.single else objects, headers=parsed.headers)

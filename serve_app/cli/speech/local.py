@@ -54,12 +54,12 @@ class LocalSpeaker(LocalModel[FishSpeechReplica]):
 
     async def speak(self, body: Mapping[str, Any], writer: SpeechWriter) -> Spoken:
         """Give all samples to ``writer``. Raises AntiphonError with a sentence."""
-        order = parse_speech({**body, "response_format": "wav"}).order
-        order = await with_known_voice(order, partial(self._replica.voice, None))
-        request = order.request.model_copy(update={"model": self._choice.on_demand})
+        parsed = parse_speech({**body, "response_format": "wav"})
+        parsed = await with_known_voice(parsed, partial(self._replica.voice, None))
+        request = parsed.request.model_copy(update={"model": self._choice.on_demand})
         request = request.seeded()
         rate = seed = 0
-        audios = [upload.data for upload in order.references]
+        audios = [upload.data for upload in parsed.references]
         async with aclosing(self._replica.speak(request, *audios)) as parcels:
             async for event in (event async for parcel in parcels for event in parcel):
                 match event:

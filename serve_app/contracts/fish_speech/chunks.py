@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from deployments.errors import InternalError
 from deployments.fish_speech.types import Audio, Finished, SpeechEvent, Started
-from serve_app.tasks.speech.encoding import Container, encoded
+from serve_app.tasks.speech.encoding import Container, encode_events
 
 FIRST_S, LONGEST_S = 0.25, 2.0  # of sound in a chunk; each has twice as much as the one before
 
@@ -36,7 +36,7 @@ async def file_parts(events: AsyncGenerator[SpeechEvent], container: Container) 
     """
     started: Started | None = None
     data, begin, end = b"", 0, 0
-    async with aclosing(encoded(_in_blocks(events), container)) as parts:
+    async with aclosing(encode_events(_in_blocks(events), container)) as parts:
         async for part in parts:
             match part.event:
                 case Started():

@@ -14,7 +14,7 @@ from serve_app.config.app import ModelTask
 from serve_app.contracts.contract import Attachment, Chunk, Item, JobContext, JobInput, JobResult, Notice
 from serve_app.contracts.fish_speech.chunks import file_parts
 from serve_app.contracts.fish_speech.input import read_input
-from serve_app.tasks.speech.encoding import Container, whole
+from serve_app.tasks.speech.encoding import Container, encode_file
 from serve_app.tasks.speech.fish_fields import TtsBody
 
 SHARED = frozenset({"text", "model"})  # with inputs that are not about speech
@@ -47,11 +47,11 @@ class FishSpeechContract:
 
     async def run(self, job_input: JobInput, context: JobContext) -> AsyncGenerator[Item]:
         """Speak. Raises what the gateway raises, and what ``read_input`` raises."""
-        order = await read_input(job_input, context)
-        container = order.container
-        events = context.gateway.speak(order.request, order.references)
+        parsed = await read_input(job_input, context)
+        container = parsed.container
+        events = context.gateway.speak(parsed.request, parsed.references)
         if not self.streams(job_input):
-            file = await whole(events, container)
+            file = await encode_file(events, container)
             facts = {"seconds": round(file.seconds, 6), "cut": file.finished.cut}
             value = {**_facts(container, file.started), **facts}
             if file.started.classification is not None:

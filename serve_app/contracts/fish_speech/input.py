@@ -8,13 +8,13 @@ from serve_app.concurrency import run_off_loop
 from serve_app.contracts.contract import JobContext, JobInput
 from serve_app.contracts.options import model_name
 from serve_app.request_id import request_id
-from serve_app.tasks.speech.fish_parse import read_order
-from serve_app.tasks.speech.order import SpeechOrder
+from serve_app.tasks.speech.fish_parse import parse_tts
+from serve_app.tasks.speech.parsed import ParsedSpeech
 
 SEED_BITS = 31  # what every client, in whatever language, can send back
 
 
-async def read_input(job_input: JobInput, context: JobContext) -> SpeechOrder:
+async def read_input(job_input: JobInput, context: JobContext) -> ParsedSpeech:
     """What the job asks for. Without a ``seed`` it gets the one of its id, so that every attempt says the same.
 
     Raises Unprocessable and InvalidRequest with the field that is wrong, PayloadTooLarge, VoiceNotFound,
@@ -26,13 +26,13 @@ async def read_input(job_input: JobInput, context: JobContext) -> SpeechOrder:
     if fields.get("seed") is None:
         fields["seed"] = seed_of(context.job_id)
     large = bool(job_input.get("references"))
-    order = await run_off_loop(lambda: read_order(fields, request_id=request_id(context.job_id)), large=large)
-    if sum(len(audio.data) for audio in order.references) > context.upload_bytes:
+    parsed = await run_off_loop(lambda: parse_tts(fields, request_id=request_id(context.job_id)), large=large)
+    if sum(len(audio.data) for audio in parsed.references) > context.upload_bytes:
         raise PayloadTooLarge(
             f"`references` hold more than the {context.upload_bytes} bytes that are taken. Send compressed audio.",
             param="references",
         )
-    return replace(order, request=order.request.model_copy(update={"deadline": context.deadline}))
+    return replace(parsed, request=parsed.request.model_copy(update={"deadline": context.deadline}))
 
 
 def seed_of(job_id: str) -> int:

@@ -21,7 +21,7 @@ from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.http.responses.speech import speech_response
 from serve_app.tasks.speech.encoding import Container
-from serve_app.tasks.speech.order import SpeechOrder, check_text
+from serve_app.tasks.speech.parsed import ParsedSpeech, check_spoken_text
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]*")
 
@@ -30,22 +30,22 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
     """The one route."""
 
     async def invoke(request: Request) -> Response:
-        body, order = await read_fields(
+        body, parsed = await read_fields(
             request, partial(_read, request_id=request_id_of(request.scope)), msgpack=False
         )
-        asked = order.request
-        if body.speaker and not order.references:
+        asked = parsed.request
+        if body.speaker and not parsed.references:
             voice = await while_connected(request.receive, _voice_of(gateway, body.speaker, body.emotion))
             asked = asked.model_copy(update={"voice": voice})
-        return await speech_response(request, gateway.speak(asked, order.references), order)
+        return await speech_response(request, gateway.speak(asked, parsed.references), parsed)
 
     return [Route("/v1/invoke", invoke, methods=["POST"])]
 
 
-def _read(fields: Mapping[str, Any], request_id: str) -> tuple[InvokeBody, SpeechOrder]:
+def _read(fields: Mapping[str, Any], request_id: str) -> tuple[InvokeBody, ParsedSpeech]:
     body = validated(InvokeBody, fields)
     body.check()
-    check_text(body.text)
+    check_spoken_text(body.text)
     audio = body.reference_audio
     request = SpeechRequest(
         text=body.text,
@@ -56,7 +56,7 @@ def _read(fields: Mapping[str, Any], request_id: str) -> tuple[InvokeBody, Speec
     )
     headers = ignored_header(unknown_fields(body, fields))
     references = () if audio is None else uploads_of([audio])
-    return body, SpeechOrder(request, references, Container(body.format), body.streaming, headers)
+    return body, ParsedSpeech(request, references, Container(body.format), body.streaming, headers)
 
 
 async def _voice_of(gateway: Gateway, speaker: str, emotion: str | None) -> str | None:

@@ -18,23 +18,23 @@ from serve_app.http.errors import Json
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.tasks.classification.answers import Moderator
-from serve_app.tasks.classification.fields import Question, moderation_question
+from serve_app.tasks.classification.fields import ParsedTexts, parse_moderation
 
 
 def routes(gateway: Gateway) -> list[Route]:
     """The one route."""
 
     async def moderate(request: Request) -> Response:
-        read = partial(moderation_question, request_id=request_id_of(request.scope))
-        question = await read_json(request, read)
-        resolved = gateway.models.resolve("classification", question.request.model)
-        results = await while_connected(request.receive, gateway.classify(question.request))
-        return await run_off_loop(lambda: _response(resolved, question, results), large=question.large)
+        read = partial(parse_moderation, request_id=request_id_of(request.scope))
+        parsed = await read_json(request, read)
+        resolved = gateway.models.resolve("classification", parsed.request.model)
+        results = await while_connected(request.receive, gateway.classify(parsed.request))
+        return await run_off_loop(lambda: _response(resolved, parsed, results), large=parsed.large)
 
     return [Route("/v1/moderations", moderate, methods=["POST"])]
 
 
-def _response(resolved: Resolved, question: Question, results: tuple[TextScores, ...]) -> Response:
+def _response(resolved: Resolved, parsed: ParsedTexts, results: tuple[TextScores, ...]) -> Response:
     assert isinstance(resolved.entry, TextClassificationEntry)
     moderator = Moderator(resolved.entry.moderation, results[0].scores)
     body = {
@@ -42,7 +42,7 @@ def _response(resolved: Resolved, question: Question, results: tuple[TextScores,
         "model": resolved.on_demand or resolved.entry.id,
         "results": [_result(moderator, scores) for scores in results],
     }
-    return Json(body, headers=question.headers)
+    return Json(body, headers=parsed.headers)
 
 
 def _result(moderator: Moderator, scores: TextScores) -> dict[str, Any]:

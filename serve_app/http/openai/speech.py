@@ -18,7 +18,7 @@ from serve_app.http.openai.sse import EventStream
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.http.responses.speech import speech_response
-from serve_app.tasks.speech.encoding import Container, encoded
+from serve_app.tasks.speech.encoding import Container, encode_events
 from serve_app.tasks.speech.fields import SPEECH_PATH
 from serve_app.tasks.speech.parse import parse_speech, with_known_voice
 
@@ -30,13 +30,15 @@ def routes(gateway: Gateway) -> list[Route]:
     """The one route."""
 
     async def speak(request: Request) -> Response:
-        form = await read_json(request, partial(parse_speech, request_id=request_id_of(request.scope)), MAX_BYTES)
-        known = with_known_voice(form.order, partial(gateway.voice, model=form.order.request.model))
-        order = await while_connected(request.receive, known)
-        events = _translate_errors(gateway.speak(order.request, order.references))
-        if form.events:
-            return EventStream(_messages(events, order.container), order.headers)
-        return await speech_response(request, events, order)
+        parsed = await read_json(
+            request, partial(parse_speech, request_id=request_id_of(request.scope)), MAX_BYTES
+        )
+        known = with_known_voice(parsed, partial(gateway.voice, model=parsed.request.model))
+        parsed = await while_connected(request.receive, known)
+        events = _translate_errors(gateway.speak(parsed.request, parsed.references))
+        if parsed.events:
+            return EventStream(_messages(events, parsed.container), parsed.headers)
+        return await speech_response(request, events, parsed)
 
     return [Route(SPEECH_PATH, speak, methods=["POST"])]
 
@@ -57,7 +59,7 @@ async def _messages(
 ) -> AsyncGenerator[dict[str, Any], None]:
     """The file in deltas, then what it took to make."""
     started: Started | None = None
-    async with aclosing(encoded(events, container)) as parts:
+    async with aclosing(encode_events(events, container)) as parts:
         async for part in parts:
             if part.data:
                 yield {"type": "speech.audio.delta", "audio": base64.b64encode(part.data).decode("ascii")}

@@ -13,22 +13,22 @@ from serve_app.failures import error_for_client
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.http.responses.late import LateResponse
-from serve_app.tasks.speech.encoding import encoded, whole
-from serve_app.tasks.speech.order import SpeechOrder
+from serve_app.tasks.speech.encoding import encode_events, encode_file
+from serve_app.tasks.speech.parsed import ParsedSpeech
 
 
 async def speech_response(
-    request: Request, events: AsyncGenerator[SpeechEvent, None], order: SpeechOrder
+    request: Request, events: AsyncGenerator[SpeechEvent, None], parsed: ParsedSpeech
 ) -> Response:
     """The response for an utterance; the request's body has to be read already. Raises what the events raise.
 
     ``X-Sample-Rate`` is that of the speech in Hz, ``X-Seed`` repeats it.
     """
-    kind = order.called or order.container.format
-    headers = {"Content-Disposition": f"attachment; filename=audio.{kind}", **order.headers}
-    if order.streamed:
-        return SpeechStream(events, order, headers)
-    file = await while_connected(request.receive, whole(events, order.container))
+    kind = parsed.called or parsed.container.format
+    headers = {"Content-Disposition": f"attachment; filename=audio.{kind}", **parsed.headers}
+    if parsed.streamed:
+        return SpeechStream(events, parsed, headers)
+    file = await while_connected(request.receive, encode_file(events, parsed.container))
     return Response(file.data, headers={**headers, **_facts(file.started)}, media_type=CONTENT_TYPES[kind])
 
 
@@ -41,10 +41,10 @@ class SpeechStream(LateResponse):
     """
 
     def __init__(
-        self, events: AsyncGenerator[SpeechEvent, None], order: SpeechOrder, headers: Mapping[str, str]
+        self, events: AsyncGenerator[SpeechEvent, None], parsed: ParsedSpeech, headers: Mapping[str, str]
     ) -> None:
-        super().__init__(headers, CONTENT_TYPES[order.called or order.container.format])
-        self._events, self._container = events, order.container
+        super().__init__(headers, CONTENT_TYPES[parsed.called or parsed.container.format])
+        self._events, self._container = events, parsed.container
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response. Raises what the events raise before the first bytes."""
@@ -52,7 +52,7 @@ class SpeechStream(LateResponse):
 
     async def _run(self, send: Send, request_id: str) -> None:
         try:
-            async with contextlib.aclosing(encoded(self._events, self._container)) as parts:
+            async with contextlib.aclosing(encode_events(self._events, self._container)) as parts:
                 async for part in parts:
                     if isinstance(part.event, Started):
                         self.headers.update(_facts(part.event))

@@ -43,7 +43,7 @@ MODERATION = (
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ParsedTexts:
     """A parsed body. ``single``: it holds one text that is not in a list. ``headers`` are for the response."""
 
     request: ClassificationRequest
@@ -56,28 +56,28 @@ class Question:
         return len(self.request.texts) >= MANY_TEXTS
 
 
-def classification_question(body: Mapping[str, Any], request_id: str) -> Question:
+def parse_classification(body: Mapping[str, Any], request_id: str) -> ParsedTexts:
     """What a body asks for. Raises InvalidRequest with the name of the field that is wrong."""
-    return _question(body, CLASSIFICATION, request_id)
+    return _parse(body, CLASSIFICATION, request_id)
 
 
-def moderation_question(body: Mapping[str, Any], request_id: str) -> Question:
+def parse_moderation(body: Mapping[str, Any], request_id: str) -> ParsedTexts:
     """The same for the fields of moderation."""
-    return _question(body, MODERATION, request_id, _joined)
+    return _parse(body, MODERATION, request_id, _joined)
 
 
-def _question(
+def _parse(
     body: Mapping[str, Any],
     table: Iterable[JsonField],
     request_id: str,
     read: Callable[[Any], Any] = lambda value: value,
-) -> Question:
+) -> ParsedTexts:
     fields = sort_fields(body, table)
     value = read(fields.values["input"])
     request = ClassificationRequest.of(
         value, param=fields.names["input"], model=fields.text(MODEL), request_id=request_id
     )
-    return Question(request, isinstance(value, str), ignored_header(fields.ignored))
+    return ParsedTexts(request, isinstance(value, str), ignored_header(fields.ignored))
 
 
 def _joined(value: Any) -> Any:

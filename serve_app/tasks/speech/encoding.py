@@ -32,7 +32,7 @@ class EncodedPart:
     event: SpeechEvent
 
 
-async def encoded(events: AsyncGenerator[SpeechEvent], container: Container) -> AsyncGenerator[EncodedPart]:
+async def encode_events(events: AsyncGenerator[SpeechEvent], container: Container) -> AsyncGenerator[EncodedPart]:
     """A part for every event; the last part completes the file.
 
     Raises what the events raise, ClientError for a bit rate that the format does not have. Closing it closes the
@@ -62,7 +62,7 @@ async def encoded(events: AsyncGenerator[SpeechEvent], container: Container) -> 
                         data = await asyncio.wrap_future(work)
                 yield EncodedPart(data, event)
         finally:
-            if encoder is not None and work is not None:  # whoever left may have left a thread in the encoder
+            if encoder is not None and work is not None:  # a thread may still be in the encoder
                 work.add_done_callback(lambda _: encoder.close())
             elif encoder is not None:
                 encoder.close()
@@ -82,13 +82,13 @@ class SpeechFile:
         return self.finished.samples / self.started.sample_rate
 
 
-async def whole(events: AsyncGenerator[SpeechEvent], container: Container) -> SpeechFile:
+async def encode_file(events: AsyncGenerator[SpeechEvent], container: Container) -> SpeechFile:
     """All of the speech as one file. Raises what the events raise."""
     parts: list[bytes] = []
     started: Started | None = None
     finished: Finished | None = None
     whole_file = Container(container.format, container.bit_rate, streamed=False)
-    async with contextlib.aclosing(encoded(events, whole_file)) as stream:
+    async with contextlib.aclosing(encode_events(events, whole_file)) as stream:
         async for part in stream:
             parts.append(part.data)
             match part.event:

@@ -11,7 +11,7 @@ from serve_app.fields.json_field import ignored_header
 from serve_app.fields.model_fields import unknown_fields, validated
 from serve_app.tasks.speech.encoding import Container
 from serve_app.tasks.speech.fish_fields import AUTOMATIC, CloudTtsBody, TtsBody
-from serve_app.tasks.speech.order import SpeechOrder, check_text
+from serve_app.tasks.speech.parsed import ParsedSpeech, check_spoken_text
 
 SENT_AS_MADE: frozenset[AudioFormat] = frozenset({"mp3", "opus", "aac", "pcm"})  # no sizes at their beginning
 SAMPLED = ("chunk_length", "max_new_tokens", "top_p", "repetition_penalty", "temperature")
@@ -22,9 +22,9 @@ LONGEST_VOICE = 512
 OTHER_CLOUD_MODELS = frozenset({"agent-x0", "s1-mini", "s2.1-pro"})
 
 
-def read_order(
+def parse_tts(
     fields: Mapping[str, Any], *, request_id: str = "", model: str | None = None, cloud: bool = False
-) -> SpeechOrder:
+) -> ParsedSpeech:
     """What the fields of a body ask for. ``model`` is that of the header; ``cloud`` takes the hosted service's
     defaults and ranges.
 
@@ -32,13 +32,13 @@ def read_order(
     that none can have.
     """
     body = validated(CloudTtsBody if cloud else TtsBody, fields)
-    check_text(body.text)
-    return order_of(body, request_id=request_id, model=model, unknown=unknown_fields(body, fields))
+    check_spoken_text(body.text)
+    return parse_tts_body(body, request_id=request_id, model=model, unknown=unknown_fields(body, fields))
 
 
-def order_of(
+def parse_tts_body(
     body: TtsBody, *, request_id: str = "", model: str | None = None, unknown: tuple[str, ...] = ()
-) -> SpeechOrder:
+) -> ParsedSpeech:
     """The same for a body that is validated. Raises VoiceNotFound."""
     voice = body.reference_id or None
     if voice is not None and (len(voice) > LONGEST_VOICE or not voice.isprintable()):
@@ -59,7 +59,7 @@ def order_of(
     )
     streamed = body.streaming if "streaming" in body.model_fields_set else body.format in SENT_AS_MADE
     bare = streamed and body.format == "wav" and not body.wav_header
-    return SpeechOrder(
+    return ParsedSpeech(
         request,
         uploads_of([one.audio for one in references]),
         Container("pcm" if bare else body.format, _bit_rate(body)),

@@ -1,7 +1,7 @@
-"""A body of the speech route, as the order that it places."""
+"""A body of the speech route, as what it asks for."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from deployments.errors import InvalidRequest, VoiceNotFound
@@ -13,7 +13,7 @@ from serve_app.fields.form_values import as_form_text, wrong_value
 from serve_app.fields.json_field import MODEL, JsonField, JsonFields, ignored_header, sort_fields
 from serve_app.tasks.speech import fields as field
 from serve_app.tasks.speech.encoding import Container
-from serve_app.tasks.speech.order import SpeechOrder, check_text
+from serve_app.tasks.speech.parsed import ParsedSpeech, check_spoken_text
 
 PCM_RATE = 24_000  # what the hosted API documents
 STOCK_VOICES = frozenset(
@@ -24,15 +24,7 @@ STOCK_VOICES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SpeechForm:
-    """A parsed body: the order, and whether it is answered by server-sent events."""
-
-    order: SpeechOrder
-    events: bool
-
-
-def parse_speech(body: Mapping[str, Any], request_id: str = "") -> SpeechForm:
+def parse_speech(body: Mapping[str, Any], request_id: str = "") -> ParsedSpeech:
     """What a body asks for; what it leaves out is left to the model.
 
     Raises InvalidRequest with the name of a field that is wrong or cannot be honoured.
@@ -57,35 +49,36 @@ def parse_speech(body: Mapping[str, Any], request_id: str = "") -> SpeechForm:
         **_given(fields, field.SPEED, field.VOLUME),
     )
     streamed = fields.scalar(field.STREAM) is not False
-    order = SpeechOrder(
+    return ParsedSpeech(
         request,
         tuple(upload for _, upload in references),
         Container(kind, _bit_rate(fields, kind), streamed),
         streamed,
         ignored_header(fields.ignored),
+        events=fields.scalar(field.STREAM_FORMAT) == "sse",
     )
-    return SpeechForm(order, fields.scalar(field.STREAM_FORMAT) == "sse")
 
 
-async def with_known_voice(order: SpeechOrder, voice: Callable[[str], Awaitable[Voice]]) -> SpeechOrder:
-    """The same order; in the default voice if it names a stock voice of the hosted API that ``voice`` does not
-    find. Raises what ``voice`` raises otherwise.
+async def with_known_voice(parsed: ParsedSpeech, voice: Callable[[str], Awaitable[Voice]]) -> ParsedSpeech:
+    """The same; in the default voice if it names a stock voice of the hosted API that ``voice`` does not find.
+
+    Raises what ``voice`` raises otherwise.
     """
-    name = order.request.voice
+    name = parsed.request.voice
     if name not in STOCK_VOICES:
-        return order
+        return parsed
     try:
         await voice(name)
     except VoiceNotFound:
-        return replace(order, request=order.request.model_copy(update={"voice": None}))
-    return order
+        return replace(parsed, request=parsed.request.model_copy(update={"voice": None}))
+    return parsed
 
 
 def _input(fields: JsonFields) -> str:
     text = fields.values["input"]
     if not isinstance(text, str):
         raise wrong_value("input", as_form_text(text), field.INPUT.schema)
-    check_text(text, "input")
+    check_spoken_text(text, "input")
     return text
 
 
@@ -110,7 +103,7 @@ def _references(fields: JsonFields) -> list[tuple[str, Upload]]:
     schema = field.REFERENCES.schema
     if not isinstance(sent, list) or len(sent) > schema["maxItems"]:
         raise wrong_value("references", as_form_text(sent), schema)
-    found = []
+    references = []
     for one in sent:
         if (
             not isinstance(one, dict)
@@ -118,8 +111,8 @@ def _references(fields: JsonFields) -> list[tuple[str, Upload]]:
             or not isinstance(one.get("text"), str)
         ):
             raise wrong_value("references", as_form_text(one), schema)
-        found.append((one["text"], audio_of(one["audio"], "references")))
-    return found
+        references.append((one["text"], audio_of(one["audio"], "references")))
+    return references
 
 
 def _sampling(fields: JsonFields) -> SamplingOptions:

@@ -41,8 +41,8 @@ def as_json(transcript: Transcript, *, logprobs: bool = False) -> dict[str, Any]
     body: dict[str, Any] = {"text": transcript.text, "languages": language_objects(transcript.segments)}
     if logprobs:
         body["logprobs"] = logprob_objects(transcript.segments)
-    if found := classification_list(transcript.segments):
-        body["classification"] = found
+    if classification := classification_list(transcript.segments):
+        body["classification"] = classification
     return body | {"usage": usage_object(transcript.duration)}
 
 
@@ -66,7 +66,7 @@ def as_verbose_json(transcript: Transcript, *, segments: bool = True, words: boo
 
 def segment_object(segment: Segment, number: int) -> dict[str, Any]:
     """One segment of ``verbose_json``; ``number`` counts from 0."""
-    found = {"classification": classification_object(segment)} if segment.classification else {}
+    classification = {"classification": classification_object(segment)} if segment.classification else {}
     return {
         "id": number,
         "seek": segment.seek,
@@ -78,7 +78,7 @@ def segment_object(segment: Segment, number: int) -> dict[str, Any]:
         "avg_logprob": _number(segment.avg_logprob),
         "compression_ratio": _number(segment.compression_ratio),
         "no_speech_prob": _number(segment.no_speech_prob),
-        **found,
+        **classification,
     }
 
 

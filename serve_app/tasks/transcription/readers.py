@@ -71,12 +71,12 @@ def read_response_format(field: FormField, sent: Sent) -> Values:
 
 
 def read_temperature(field: FormField, sent: Sent) -> Values:
-    """One temperature, where 0 means the model's own ladder, as in the hosted API; or a ladder."""
-    ladder: tuple[float, ...] | Any = read_value(sent, field.schema)
-    if ladder is ABSENT:
+    """One temperature, where 0 means the model's own list, as in the hosted API; or a list of them."""
+    temperatures: tuple[float, ...] | Any = read_value(sent, field.schema)
+    if temperatures is ABSENT:
         return {}
     is_list = sent.listed or len(sent.values) > 1 or any(c in sent.values[0] for c in ",[")
-    return {} if not is_list and ladder == (0.0,) else {field.target: ladder}
+    return {} if not is_list and temperatures == (0.0,) else {field.target: temperatures}
 
 
 def read_granularities(field: FormField, sent: Sent) -> Values:
@@ -168,10 +168,10 @@ def _single(sent: Sent) -> str:
 
 
 def _json_parts(sent: Sent, text: str) -> dict[str, str]:
-    found = read_json(sent, text)
-    if not isinstance(found, dict):
+    parts = read_json(sent, text)
+    if not isinstance(parts, dict):
         raise InvalidRequest(f"`{sent.name}` has to be a JSON object, not {quoted(text)}.", param=sent.name)
-    return {name: as_form_text(value) for name, value in found.items() if value is not None}
+    return {name: as_form_text(value) for name, value in parts.items() if value is not None}
 
 
 def _vad_values(sent: Sent, parts: Mapping[str, str], names: Mapping[str, str]) -> dict[str, Any]:

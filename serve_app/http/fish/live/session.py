@@ -30,9 +30,9 @@ from serve_app.http.fish.live.messages import (
 )
 from serve_app.http.fish.live.text_buffer import LONGEST_PIECE, TextBuffer
 from serve_app.http.request_id import request_id_of
-from serve_app.tasks.speech.encoding import encoded
-from serve_app.tasks.speech.fish_parse import order_of
-from serve_app.tasks.speech.order import SpeechOrder
+from serve_app.tasks.speech.encoding import encode_events
+from serve_app.tasks.speech.fish_parse import parse_tts_body
+from serve_app.tasks.speech.parsed import ParsedSpeech
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +91,21 @@ class LiveSession:
             else:
                 await self._websocket.close(close_code(error), close_reason(error))
 
-    async def _start(self) -> SpeechOrder:
+    async def _start(self) -> ParsedSpeech:
         event = await self._receive(self._limits.start_s)
         if not isinstance(event, Start):
             raise InvalidRequest("The first message has to be the event `start`.", param="event")
         body = event.request
-        order = order_of(body, request_id=self._id, model=self._websocket.headers.get("model"))
-        model = self._gateway.models.resolve("speech", order.request.model).entry.config
+        parsed = parse_tts_body(body, request_id=self._id, model=self._websocket.headers.get("model"))
+        model = self._gateway.models.resolve("speech", parsed.request.model).entry.config
         assert isinstance(model, FishSpeechConfig)
         longest = min(LONGEST_PIECE, model.max_text_chars)
         self._buffer = TextBuffer(body.min_chunk_length, body.chunk_length, longest)
         self._add(body.text)
-        return order
+        return parsed
 
-    async def _converse(self, order: SpeechOrder) -> None:
-        reader, speaker = asyncio.ensure_future(self._read()), asyncio.ensure_future(self._speak(order))
+    async def _converse(self, parsed: ParsedSpeech) -> None:
+        reader, speaker = asyncio.ensure_future(self._read()), asyncio.ensure_future(self._speak(parsed))
         try:
             await asyncio.wait({reader, speaker}, return_when=asyncio.FIRST_COMPLETED)
             if reader.done():
@@ -157,19 +157,19 @@ class LiveSession:
             )
         self._buffer.add(text)
 
-    async def _speak(self, order: SpeechOrder) -> None:
-        async with aclosing(encoded(self._events(order), order.container)) as parts:
+    async def _speak(self, parsed: ParsedSpeech) -> None:
+        async with aclosing(encode_events(self._events(parsed), parsed.container)) as parts:
             async for part in parts:
                 for message in audio_messages(part.data):
                     await self._websocket.send_bytes(message)
 
-    async def _events(self, order: SpeechOrder) -> AsyncGenerator[SpeechEvent, None]:
+    async def _events(self, parsed: ParsedSpeech) -> AsyncGenerator[SpeechEvent, None]:
         """The events of all pieces as those of one utterance; none at all if there was nothing to say."""
-        request = order.request.seeded()
+        request = parsed.request.seeded()
         started = False
         samples = frames = 0
         while (piece := await self._piece()) is not None:
-            utterance = self._gateway.speak(request.model_copy(update={"text": piece}), order.references)
+            utterance = self._gateway.speak(request.model_copy(update={"text": piece}), parsed.references)
             async with aclosing(utterance) as events:
                 async for event in events:
                     match event:

@@ -3,36 +3,30 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from deployments.errors import InvalidRequest
 from deployments.fish_speech.types import SpeechRequest
+from deployments.texts import check_text
 from media.encode import AudioFormat
 from serve_app.fields.audio import Upload
 from serve_app.tasks.speech.encoding import Container
 
 
 @dataclass(frozen=True, slots=True)
-class SpeechOrder:
+class ParsedSpeech:
     """One utterance: the request with its references, how it is wrapped, whether it is sent while it is made.
 
-    ``headers`` are for the response, which says that it is ``called`` another format, if that is given.
+    ``headers`` are for the response, which says that it is ``called`` another format, if that is given, and which
+    consists of server-sent ``events``, if that is asked for.
     """
 
     request: SpeechRequest
     references: tuple[Upload, ...]
     container: Container
-    streamed: bool
+    streamed: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
     called: AudioFormat | None = None
+    events: bool = False
 
 
-def check_text(text: str, name: str = "text") -> None:
+def check_spoken_text(text: str, name: str = "text") -> None:
     """Raise InvalidRequest for a text without anything to say, or that is no Unicode."""
-    if not text.strip():
-        raise InvalidRequest(f"`{name}` is {'blank' if text else 'empty'}; send what to say.", param=name)
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidRequest(
-            f"`{name}` holds half of a surrogate pair at character {error.start + 1}; send whole characters.",
-            param=name,
-        ) from error
+    check_text(text, f"`{name}`", param=name, remedy="send what to say")
