@@ -24,18 +24,15 @@ from deployments.text_classification.config import TextClassificationConfig
 from deployments.whisper.config import EngineConfig as WhisperEngine
 from deployments.whisper.config import WhisperConfig
 from serve_app.cli import main
-from serve_app.config.app import (
-    AppConfig,
-    FetchConfig,
+from serve_app.config.app import AppConfig, FetchConfig, GrpcConfig, HttpConfig
+from serve_app.config.jobs import EndpointConfig, JobsConfig, PublishConfig, WebhooksConfig
+from serve_app.config.models import (
     FishSpeechEntry,
-    GrpcConfig,
-    HttpConfig,
     ModelEntry,
     ModerationConfig,
     TextClassificationEntry,
     WhisperEntry,
 )
-from serve_app.config.jobs import EndpointConfig, JobsConfig, PublishConfig, WebhooksConfig
 from serve_app.config.serve_yaml.load import load
 from serve_app.fields.form_field import FormField
 from serve_app.fields.json_field import JsonField

@@ -11,8 +11,9 @@ from deployments.model_config import ModelConfig
 from deployments.model_state import ModelState
 from deployments.model_store import find_local, parse_source
 from serve_app.cli.progress import Bar
-from serve_app.config.app import AppConfig, ModelTask
+from serve_app.config.app import AppConfig
 from serve_app.config.serve_yaml.load import load
+from serve_app.config.tasks import ModelTask
 from serve_app.gateway.models import ModelIndex
 
 DEFAULT_CONFIG = "configs/local.yaml"

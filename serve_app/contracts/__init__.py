@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from deployments.errors import InvalidRequest
-from serve_app.config.app import ModelTask
 from serve_app.config.jobs import ContractName
+from serve_app.config.tasks import ModelTask
 from serve_app.contracts.contract import Contract
 from serve_app.contracts.faster_whisper.contract import FasterWhisperContract
 from serve_app.contracts.fish_speech.contract import FishSpeechContract

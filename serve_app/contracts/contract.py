@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from starlette.types import ASGIApp
 
 from deployments.errors import AntiphonError
-from serve_app.config.app import ModelTask
 from serve_app.config.jobs import WebhooksConfig
+from serve_app.config.tasks import ModelTask
 from serve_app.gateway.gateway import Gateway
 
 JobInput = Mapping[str, Any]

@@ -9,7 +9,7 @@ from deployments.deadline import within
 from deployments.errors import AntiphonError, InternalError, InvalidRequest
 from deployments.text_classification.types import ClassificationRequest, TextScores
 from serve_app.concurrency import run_off_loop
-from serve_app.config.app import ModelTask
+from serve_app.config.tasks import ModelTask
 from serve_app.contracts.contract import Item, JobContext, JobInput, JobResult, Notice
 from serve_app.contracts.options import model_name
 from serve_app.fields.form_values import FALSE, TRUE

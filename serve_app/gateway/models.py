@@ -5,19 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from deployments.errors import InvalidRequest, ModelNotFound
-from serve_app.config.app import AppConfig, ModelEntry, ModelTask
-
-# Names that clients of hosted services send; each answers with the default model of its task.
-WELL_KNOWN: dict[ModelTask, tuple[str, ...]] = {
-    "transcription": ("whisper-1",),
-    "classification": (
-        "omni-moderation-latest",
-        "omni-moderation-2024-09-26",
-        "text-moderation-latest",
-        "text-moderation-stable",
-    ),
-    "speech": ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "s1", "s2-pro", "speech-1.5", "speech-1.6"),
-}
+from serve_app.config.app import AppConfig
+from serve_app.config.models import ModelEntry
+from serve_app.config.tasks import TASKS, ModelTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +19,14 @@ class Resolved:
 
 
 class ModelIndex:
-    """Finds the model that a request means: by id, by alias, by a task's well-known name, by allow-list."""
+    """Finds the model that a request means: by id, by alias, by a name of a hosted service, by allow-list."""
 
     def __init__(self, models: Iterable[ModelEntry]) -> None:
         self.entries = tuple(models)
         self._by_name = {name: entry for entry in self.entries for name in (entry.id, *entry.aliases)}
-        for task, names in WELL_KNOWN.items():
+        for task, row in TASKS.items():
             default = self.default(task)
-            for name in names:
+            for name in row.hosted_names:
                 if default is not None:
                     self._by_name.setdefault(name, default)
 
@@ -56,7 +46,7 @@ class ModelIndex:
 
     def aliases(self, entry: ModelEntry) -> tuple[str, ...]:
         """All names besides its id to which an entry answers."""
-        return tuple(name for name, found in self._by_name.items() if found is entry and name != entry.id)
+        return tuple(name for name, named in self._by_name.items() if named is entry and name != entry.id)
 
     def resolve(self, task: ModelTask, name: str | None) -> Resolved:
         """The model for ``name``, or the task's default for None.
@@ -65,13 +55,13 @@ class ModelIndex:
         """
         entry = self._by_name.get(name) if name else self.default(task)
         if entry is None:
-            found = next((e for e in self.entries if name and _allowed(e, name)), None)
-            if found is None:
+            allowing = next((e for e in self.entries if name and _allowed(e, name)), None)
+            if allowing is None:
                 known = ", ".join(sorted(e.id for e in self.entries if e.task == task)) or "none"
                 raise ModelNotFound(
                     f"The model {str(name)[:100]!r} is not served here. Models for {task}: {known}.", param="model"
                 )
-            return Resolved(found, on_demand=name)
+            return Resolved(allowing, on_demand=name)
         if entry.task != task:
             raise InvalidRequest(f"The model {name!r} does {entry.task}, not {task}.", param="model")
         return Resolved(entry)

@@ -11,15 +11,17 @@ from serve_app.gateway.gateway import Gateway
 from serve_app.gateway.models import ModelIndex
 
 
-def make_gateway(config: AppConfig, handles: Mapping[str, Handle], states: Handle) -> Gateway:
+def make_gateway(
+    config: AppConfig, handles: Mapping[str, Handle], states: Handle, *, timed: bool = True
+) -> Gateway:
     """A gateway to ``handles``, by a model's id, and to the board of states.
 
-    Bytes go through Ray's object store if there is a cluster.
+    ``timed`` False: requests may take any time. Bytes go through Ray's object store if there is a cluster.
     """
     return Gateway(
         ModelIndex.of(config),
         {model: Calls(handle, model, config.http.retries) for model, handle in handles.items()},
         states,
-        timeout_s=config.http.request_timeout_s,
+        timeout_s=config.http.request_timeout_s if timed else None,
         put=ray.put if ray.is_initialized() else lambda value: value,
     )

@@ -6,55 +6,66 @@ stream, and it has a handful of them.
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any
 
 from deployments.calls import Calls
-from deployments.fish_speech.deployment import FishSpeechReplica
 from deployments.handle import Handle
+from deployments.replica import Replica
 from deployments.states import StateBoard
-from deployments.text_classification.deployment import TextClassificationReplica
-from deployments.whisper.deployment import WhisperReplica
-from media.fetch import FetchPolicy
-from serve_app.config.app import AnyEntry, AppConfig, FishSpeechEntry, TextClassificationEntry, WhisperEntry
+from serve_app.config.app import AppConfig
+from serve_app.config.models import AnyEntry
 from serve_app.failures import StartFailed
 from serve_app.gateway.gateway import Gateway
 from serve_app.graph.connect import make_gateway
-
-
-class Replica(Protocol):
-    """What every family's replica has."""
-
-    async def start(self) -> None:
-        """Load the model. Raises ModelUnavailable."""
-
-    async def close(self) -> None:
-        """Unload it."""
+from serve_app.graph.families import classifiers_first, family_of
 
 
 class InProcess:
-    """The models of a configuration in the event loop that uses them. ``deployments:`` options do not apply."""
+    """The models of a configuration in the event loop that uses them. ``deployments:`` options do not apply.
 
-    def __init__(self, config: AppConfig) -> None:
-        self._config = config
-        self._replicas: dict[str, Replica] = {}
+    ``async with InProcess(config) as gateway`` loads the models, gives the same gateway as on a server, and at the
+    end unloads them. For one model, with the classifier that it names, use ``config.only(entry)``. ``states`` is
+    told what the models are doing; a subclass of ``StateBoard`` may show it. ``timed`` False gives requests all
+    the time that they need; other limits are settings of the models.
+    """
+
+    def __init__(self, config: AppConfig, states: StateBoard | None = None, *, timed: bool = True) -> None:
+        self._config, self._timed = config, timed
+        self._states = states or StateBoard()
+        self._replicas: dict[str, Replica[Any, Any]] = {}
+
+    async def __aenter__(self) -> Gateway:
+        """The gateway, once the models are loaded. Raises what the first of those that failed raises, mostly
+        ModelUnavailable; then nothing is left loaded.
+        """
+        gateway = await self.start()
+        try:
+            if failures := await self._load():
+                raise failures[0]
+        except BaseException:
+            await self.close()
+            raise
+        return gateway
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
 
     async def start(self) -> Gateway:
         """The gateway to the replicas, which are not ready yet."""
-        states, handles = LocalHandle(StateBoard()), dict[str, Handle]()
-        for entry in sorted(self._config.models, key=lambda entry: entry.task != "classification"):
-            self._replicas[entry.id] = self._replica(entry, states, handles)  # others may use a classifier
+        states, handles = LocalHandle(self._states), dict[str, Handle]()
+        for entry in classifiers_first(self._config.models):
+            self._replicas[entry.id] = self._replica(entry, states, handles)
             handles[entry.id] = LocalHandle(self._replicas[entry.id])
-        return make_gateway(self._config, handles, states)
+        return make_gateway(self._config, handles, states, timed=self._timed)
 
     async def ready(self) -> None:
         """Load the models, at the same time. Raises StartFailed."""
-        ends = await asyncio.gather(
-            *(replica.start() for replica in self._replicas.values()), return_exceptions=True
-        )
-        failed = [error for error in ends if error is not None]
-        if failed:
-            reasons = "; ".join(str(error) for error in failed)
-            raise StartFailed(f"Antiphon could not start a model. {reasons}") from failed[0]
+        if failures := await self._load():
+            reasons = "; ".join(str(error) for error in failures)
+            raise StartFailed(f"Antiphon could not start a model. {reasons}") from failures[0]
 
     async def lost(self) -> None:
         """Never returns: what is in this process does not go away."""
@@ -65,17 +76,19 @@ class InProcess:
         for replica in self._replicas.values():
             await replica.close()
 
-    def _replica(self, entry: AnyEntry, states: "LocalHandle", handles: Mapping[str, Handle]) -> Replica:
-        match entry:
-            case TextClassificationEntry():
-                needed = tuple(entry.moderation.categories or ())
-                return TextClassificationReplica(entry.id, entry.config, states, needed)
-            case WhisperEntry():
-                fetching = FetchPolicy(**self._config.fetch.model_dump())
-                return WhisperReplica(entry.id, entry.config, fetching, states, _calls(entry.classifier, handles))
-            case FishSpeechEntry():
-                classifier = _calls(entry.classifier, handles)
-                return FishSpeechReplica(entry.id, entry.config, states, classifier, entry.refuse)
+    async def _load(self) -> list[BaseException]:
+        """Why models could not be loaded."""
+        ends = await asyncio.gather(
+            *(replica.start() for replica in self._replicas.values()), return_exceptions=True
+        )
+        return [error for error in ends if error is not None]
+
+    def _replica(self, entry: AnyEntry, states: "LocalHandle", handles: Mapping[str, Handle]) -> Replica[Any, Any]:
+        family = family_of(entry, self._config)
+        arguments = {"states": states, **family.arguments}
+        if family.classifier is not None:
+            arguments["classifier"] = Calls(handles[family.classifier], family.classifier)
+        return family.replica(entry.id, entry.config, **arguments)
 
 
 class LocalHandle:
@@ -128,7 +141,3 @@ class _Items(AsyncIterator[Any]):
 
     def cancel(self) -> None:
         """Nothing is left to be done: ``until`` has closed it."""
-
-
-def _calls(name: str | None, handles: Mapping[str, Handle]) -> Calls | None:
-    return None if name is None else Calls(handles[name], name)

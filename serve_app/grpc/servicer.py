@@ -7,7 +7,8 @@ from deployments.fish_speech.types import SpeechEvent
 from deployments.text_classification.types import ClassificationRequest
 from deployments.whisper.types import Task, TranscriptionEvent, collect
 from serve_app.concurrency import LARGE_BYTES, run_off_loop
-from serve_app.config.app import GrpcConfig, ModelTask
+from serve_app.config.app import GrpcConfig
+from serve_app.config.tasks import ModelTask
 from serve_app.gateway.gateway import Gateway
 from serve_app.grpc import classification, speech, transcription
 from serve_app.grpc.call import Call, CallContext

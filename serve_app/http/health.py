@@ -8,13 +8,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from deployments.model_state import ModelState
-from serve_app.config.app import ModelTask
+from serve_app.config.tasks import TASKS, ModelTask
 from serve_app.gateway.gateway import Gateway
 from serve_app.http.errors import Json
 
 Readiness = Literal["ready", "starting", "failed"]
-
-QUEUE_UNITS: Mapping[ModelTask, str] = {"transcription": "audio_s", "classification": "tokens", "speech": "chars"}
 
 
 def routes(gateway: Gateway) -> list[Route]:
@@ -63,6 +61,6 @@ def state_object(state: ModelState | None, task: ModelTask) -> dict[str, Any]:
         "phase": state.phase,
         "progress": state.progress,
         "detail": state.detail,
-        f"queued_{QUEUE_UNITS[task]}": state.queued,
+        f"queued_{TASKS[task].queue_unit}": state.queued,
         "active_requests": state.active_requests,
     }

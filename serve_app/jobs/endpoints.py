@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from serve_app.config.app import BUILT_IN_ENDPOINTS, ModelEntry, ModelTask
 from serve_app.config.jobs import ContractName, EndpointConfig
+from serve_app.config.models import ModelEntry
+from serve_app.config.tasks import BUILT_IN_ENDPOINTS, ModelTask
 from serve_app.gateway.models import ModelIndex
 from serve_app.jobs.types import EndpointNotFound
 

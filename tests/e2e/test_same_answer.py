@@ -8,7 +8,7 @@ import grpc
 import numpy as np
 import pytest
 
-from serve_app.config.app import BUILT_IN_ENDPOINTS
+from serve_app.config.tasks import BUILT_IN_ENDPOINTS
 from serve_app.contracts import choose
 from serve_app.grpc.protos import speech_pb2
 from serve_app.grpc.protos.classification_pb2 import ClassifyRequest

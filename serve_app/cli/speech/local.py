@@ -15,7 +15,7 @@ from serve_app.cli import local as _in_process
 from serve_app.cli.local import Choice, Kind, LocalModel, board
 from serve_app.cli.progress import Bar
 from serve_app.cli.speech.sound import SpeechWriter, Spoken
-from serve_app.config.app import FishSpeechEntry, TextClassificationEntry
+from serve_app.config.models import FishSpeechEntry, TextClassificationEntry
 from serve_app.tasks.speech.parse import parse_speech, with_known_voice
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from serve_app.cli.local import Choice, Kind, LocalModel, board
 from serve_app.cli.transcription.inputs import AudioInput
 from serve_app.cli.transcription.progress import ProgressBar
 from serve_app.cli.transcription.results import GrowingTranscript
-from serve_app.config.app import FetchConfig, TextClassificationEntry, WhisperEntry
+from serve_app.config.app import FetchConfig
+from serve_app.config.models import TextClassificationEntry, WhisperEntry
 from serve_app.tasks.transcription import formats as transcripts
 from serve_app.tasks.transcription.parse import Output, parse_form
 

@@ -9,7 +9,8 @@ from ray.serve.schema import DeploymentSchema, ServeDeploySchema
 
 from deployments.model_store import find_local, parse_source
 from deployments.model_store.source import HubSource, LocalSource
-from serve_app.config.app import RESERVED_IDS, AppConfig
+from serve_app.config.app import AppConfig
+from serve_app.config.models import RESERVED_IDS
 from serve_app.config.serve_yaml.document import ConfigProblems, Document, Place, Problem
 from serve_app.config.serve_yaml.strict import hidden_models, strip_unknown, validate
 

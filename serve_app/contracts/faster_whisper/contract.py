@@ -10,7 +10,8 @@ from deployments.whisper.config import WhisperConfig
 from deployments.whisper.types import Finished, Segment, Transcript, TranscriptionEvent, TranscriptionRequest
 from deployments.whisper.types import Progress as AudioProgress
 from serve_app.concurrency import run_off_loop
-from serve_app.config.app import ModelEntry, ModelTask
+from serve_app.config.models import ModelEntry
+from serve_app.config.tasks import ModelTask
 from serve_app.contracts.audio import JobAudio
 from serve_app.contracts.contract import Item, JobContext, JobInput, JobProgress, JobResult, Notice
 from serve_app.contracts.faster_whisper.input import read_input

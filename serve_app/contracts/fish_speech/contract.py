@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from deployments.errors import AntiphonError
 from deployments.fish_speech.types import Started
 from media.encode import CONTENT_TYPES
-from serve_app.config.app import ModelTask
+from serve_app.config.tasks import ModelTask
 from serve_app.contracts.contract import Attachment, Chunk, Item, JobContext, JobInput, JobResult, Notice
 from serve_app.contracts.fish_speech.chunks import file_parts
 from serve_app.contracts.fish_speech.input import read_input

@@ -16,7 +16,7 @@ from deployments.errors import (
 )
 from deployments.whisper.types import LONGEST_AUDIO_S, Segment, TranscriptionRequest
 from deployments.whisper.types import Progress as AudioProgress
-from serve_app.config.app import ModelTask
+from serve_app.config.tasks import ModelTask
 from serve_app.contracts.contract import Chunk, Item, JobContext, JobInput, JobProgress, JobResult, Notice
 from serve_app.contracts.ivrit.input import IvritJob, is_older, is_streaming, read_input
 from serve_app.contracts.ivrit.interleave import interleaved

@@ -18,7 +18,7 @@ from deployments.errors import (
     Overloaded,
 )
 from serve_app.concurrency import LARGE_BYTES, run_off_loop
-from serve_app.config.app import ModelTask
+from serve_app.config.tasks import ModelTask
 from serve_app.contracts.contract import Attachment, Chunk, Item, JobContext, JobInput, JobResult, Notice
 from serve_app.contracts.openai.in_process import InProcessAnswer, answer_to
 from serve_app.contracts.openai.request import request_of, wants_stream

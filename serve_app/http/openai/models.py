@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +12,8 @@ from starlette.routing import Route
 from deployments.errors import ModelNotFound
 from deployments.model_state import ModelState
 from deployments.model_store.source import HubSource, LocalSource, parse_source
-from serve_app.config.app import ModelEntry, ModelTask
+from serve_app.config.models import ModelEntry
+from serve_app.config.tasks import TASKS
 from serve_app.gateway.gateway import Gateway
 from serve_app.http.errors import Json
 from serve_app.http.health import state_object
@@ -46,7 +47,7 @@ def _find(gateway: Gateway, name: str) -> ModelEntry:
     for entry in index.entries:
         if name == entry.id or name in index.aliases(entry):
             return entry
-    for task in get_args(ModelTask):
+    for task in TASKS:
         with contextlib.suppress(ModelNotFound):
             return index.resolve(task, name).entry
     known = ", ".join(sorted(entry.id for entry in index.entries))

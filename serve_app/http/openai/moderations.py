@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from deployments.text_classification.types import TextScores
 from serve_app.concurrency import run_off_loop
-from serve_app.config.app import TextClassificationEntry
+from serve_app.config.models import TextClassificationEntry
 from serve_app.gateway.gateway import Gateway
 from serve_app.gateway.models import Resolved
 from serve_app.http.bodies.json_body import read_json

@@ -2,8 +2,8 @@
 
 from deployments.model_state import Phase
 from deployments.whisper.types import Task
-from serve_app.config.app import MODERATION_CATEGORIES, ModelTask
-from serve_app.http.health import QUEUE_UNITS
+from serve_app.config.models import MODERATION_CATEGORIES
+from serve_app.config.tasks import TASKS, ModelTask
 from serve_app.http.openapi_parts import (
     BOOLEAN,
     INTEGER,
@@ -28,6 +28,9 @@ def _by_category(schema: Document) -> Document:
     return {**object_of(**dict.fromkeys(MODERATION_CATEGORIES, schema)), "additionalProperties": schema}
 
 
+QUEUES = {
+    f"queued_{row.queue_unit}_": SECONDS if row.queue_unit.endswith("_s") else AMOUNT for row in TASKS.values()
+}
 CLASSIFIED_SEGMENTS = list_of({**object_of(start=SECONDS, end=SECONDS), "additionalProperties": PROBABILITY})
 
 AUDIO_SCHEMAS: dict[str, Document] = {
@@ -144,7 +147,7 @@ MODEL_SCHEMAS: dict[str, Document] = {
         phase=enum_of(Phase),
         progress=nullable(PROBABILITY),
         detail_=STRING,
-        **{f"queued_{unit}_": SECONDS if unit.endswith("_s") else AMOUNT for unit in QUEUE_UNITS.values()},
+        **QUEUES,
         active_requests_=INTEGER,
     ),
     "Model": object_of(

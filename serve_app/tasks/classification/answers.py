@@ -8,7 +8,7 @@ from typing import Any
 
 from deployments.errors import InternalError, InvalidRequest
 from deployments.text_classification.types import TextScores
-from serve_app.config.app import MODERATION_CATEGORIES, ModerationConfig
+from serve_app.config.models import MODERATION_CATEGORIES, ModerationConfig
 
 # Labels of the hate-speech model whose categories have other names.
 SYNONYMS = {"abusing": "harassment"}

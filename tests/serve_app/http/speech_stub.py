@@ -21,7 +21,7 @@ from deployments.fish_speech.types import (
     Voice,
     VoiceChange,
 )
-from serve_app.config.app import FishSpeechEntry
+from serve_app.config.models import FishSpeechEntry
 from serve_app.fields.audio import Upload
 
 SPEECH_MODEL = FishSpeechEntry(

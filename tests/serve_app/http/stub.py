@@ -21,7 +21,8 @@ from deployments.whisper.types import (
     TranscriptionRequest,
     Word,
 )
-from serve_app.config.app import HttpConfig, ModerationConfig, TextClassificationEntry, WhisperEntry
+from serve_app.config.app import HttpConfig
+from serve_app.config.models import ModerationConfig, TextClassificationEntry, WhisperEntry
 from serve_app.fields.audio import Upload
 from serve_app.gateway.models import ModelIndex
 from serve_app.http.app import create_app

@@ -12,7 +12,7 @@ import yaml
 from deployments.text_classification.types import ClassificationRequest, TextScores
 from serve_app.cli.classification.local import NO_LIMIT, LocalClassifier, choose
 from serve_app.cli.progress import Bar
-from serve_app.config.app import TextClassificationEntry
+from serve_app.config.models import TextClassificationEntry
 from serve_app.gateway.models import ModelIndex
 from tests.deployments.text_classification.support import LABELS, SENTENCES, random_checkpoint
 from tests.serve_app.cli.classification.stub import classify, printed, start

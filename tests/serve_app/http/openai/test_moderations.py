@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deployments.text_classification.types import TextScores
-from serve_app.config.app import MODERATION_CATEGORIES
+from serve_app.config.models import MODERATION_CATEGORIES
 from tests.serve_app.http.stub import MODERATIONS, StubBackend, ask, message
 
 

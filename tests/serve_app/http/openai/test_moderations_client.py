@@ -8,7 +8,7 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 
 from deployments import errors
-from serve_app.config.app import MODERATION_CATEGORIES
+from serve_app.config.models import MODERATION_CATEGORIES
 from tests.serve_app.http.conftest import KEY, Server
 from tests.serve_app.http.stub import scores_of
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.errors import InternalError, InvalidRequest
-from serve_app.config.app import MODERATION_CATEGORIES, ModerationConfig
+from serve_app.config.models import MODERATION_CATEGORIES, ModerationConfig
 from serve_app.tasks.classification.answers import Moderator, by_name
 
 HATE_SPEECH = ("hate", "abusing", "neutral", "spam")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deployments.errors import ModelUnavailable, Overloaded
-from serve_app.config.app import FishSpeechEntry
+from serve_app.config.models import FishSpeechEntry
 from serve_app.gateway.models import ModelIndex
 from tests.serve_app.http.asgi_call import AsgiCall
 from tests.serve_app.http.fish.live.support import PATH, SPOKEN, Live, limited, size_of
