@@ -1,4 +1,4 @@
-"""Decoding options as JSON, read by the parser of HTTP's form: every entrance takes and refuses the same."""
+"""Decoding options as JSON, read by the parser of the form: every entrance takes and refuses the same."""
 
 import json
 from collections.abc import Mapping

@@ -28,7 +28,7 @@ ONLY_HTTP = frozenset({"include", "response_format", "stream", "timestamp_granul
 def read_request(
     message: protocol.TranscribeRequest, request_id: str
 ) -> tuple[ParsedTranscription, Upload | None]:
-    """What a request asks for, read by the parser of HTTP's form, and its audio, None if it names a URL.
+    """What a request asks for, read by the parser of the form, and its audio, None if it names a URL.
 
     Raises InvalidRequest.
     """

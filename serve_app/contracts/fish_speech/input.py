@@ -1,4 +1,4 @@
-"""A job's input as the body of ``POST /v1/tts`` that it is, read by HTTP's own parser."""
+"""A job's input as the body of ``POST /v1/tts`` that it is, read by the same parser."""
 
 import hashlib
 from dataclasses import replace

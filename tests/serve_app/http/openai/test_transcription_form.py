@@ -5,14 +5,14 @@ import io
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import FormData, Headers, UploadFile
 
 from deployments.errors import ClientError, InvalidRequest
 from serve_app.http.openai.transcription_form import read_transcription_form
 from serve_app.tasks.transcription.parse import ParsedTranscription
-from tests.serve_app.tasks.transcription.test_refusals import TEXTS, WIRE_NAMES
+from tests.serve_app.tasks.transcription.forms import TEXTS, WIRE_NAMES
 
 
 def upload(name: str = "a.wav", data: bytes = b"RIFF", kind: str = "audio/wav") -> UploadFile:
@@ -84,7 +84,6 @@ def test_file_names_are_harmless(sent: str, kept: str | None) -> None:
     assert (request.file_name, request.content_type) == (kept, "audio/l16; rate=8000")
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(WIRE_NAMES, TEXTS), max_size=6), st.booleans())
 def test_any_form_is_read_or_refused(pairs: list[tuple[str, str]], file: bool) -> None:
     with contextlib.suppress(ClientError):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from deployments.errors import ClientError
 from serve_app.fields.schema_words import expectation
 from serve_app.tasks.transcription.fields import FIELDS
-from tests.serve_app.tasks.transcription.forms import parse, refusal
+from tests.serve_app.tasks.transcription.forms import TEXTS, WIRE_NAMES, parse, refusal
 
 
 @pytest.mark.parametrize(
@@ -126,25 +126,6 @@ def test_every_field_says_what_it_has_to_be() -> None:
         if field.schema.get("type") != "object":
             assert expectation(field.schema)
         assert field.description.endswith(".")
-
-
-NAMES = sorted({name for f in FIELDS for name in (*f.names, f.name)})
-TEXTS = st.one_of(
-    st.text(max_size=20),
-    st.sampled_from(["", "0", "1", "-1", "0.5", "true", "none", "auto", "json", "srt", "word", "en", "[]", "{}"]),
-    st.integers().map(str),
-    st.floats().map(str),
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-        max_leaves=6,
-    ).map(json.dumps),
-)
-WIRE_NAMES = st.one_of(
-    st.sampled_from(NAMES),
-    st.builds("{}[{}]".format, st.sampled_from(NAMES), st.sampled_from(["", "type", "threshold", "0"])),
-    st.text(max_size=8),
-)
 
 
 @example([("clip_timestamps", "10000001")], False)
