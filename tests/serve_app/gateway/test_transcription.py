@@ -1,0 +1,43 @@
+"""Streams of a transcription: uploads, another replica that goes on, the end of a caller."""
+
+import numpy as np
+import pytest
+
+from deployments.whisper.types import (
+    Started,
+    TranscriptionRequest,
+)
+from serve_app.fields.audio import Upload
+from tests.serve_app.gateway.replicas import ALL, FakeHandle, dies_after, gateway, numbers, run, windows
+
+
+async def test_uploads_go_through_the_object_store() -> None:
+    handle = FakeHandle(numbers)
+    gate = gateway(handle, put=lambda value: ("stored", value))
+    data = np.arange(4, dtype=np.uint8)
+    _ = [event async for event in gate.transcribe(TranscriptionRequest(), Upload(data))]
+    assert handle.calls[0][1] == ("stored", data)
+
+
+@pytest.mark.parametrize("deaths", [[0], [3], [0, 4], [5, 2], [6]])
+async def test_a_dead_replica_is_not_noticed(deaths: list[int]) -> None:
+    handle = FakeHandle(*(dies_after(count) for count in deaths), numbers)
+    assert await run(gateway(handle)) == ALL
+    assert len(handle.calls) == len(deaths) + 1
+    assert [call.cancelled for _, _, call in handle.calls] == [True] * len(deaths) + [False]
+
+
+async def test_windows_that_fall_differently_lose_and_repeat_nothing() -> None:
+    """Attempt one ends at 20 s; attempt two has its windows elsewhere."""
+    handle = FakeHandle(dies_after(3, windows(0, 4, 10, 20, 28)), windows(0, 10, 20, 24, 28))
+    assert await run(gateway(handle)) == ["0-4", "4-10", "10-20", "20-24", "24-28"]
+    handle = FakeHandle(dies_after(1, windows(0, 10, 20)), windows(0, 4, 10, 15, 20))
+    assert await run(gateway(handle)) == ["0-10", "10-15", "15-20"]
+
+
+async def test_closing_the_iterator_cancels_the_replica() -> None:
+    handle = FakeHandle(numbers)
+    events = gateway(handle).transcribe(TranscriptionRequest())
+    assert isinstance(await anext(events), Started)
+    await events.aclose()  # type: ignore[attr-defined]
+    assert handle.calls[0][2].cancelled
