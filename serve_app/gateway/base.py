@@ -1,4 +1,4 @@
-"""What is the same for every task: its model found, its deadline set, uploads placed where replicas read them."""
+"""What is the same for every task: finding the model, setting the deadline, placing uploads for the replicas."""
 
 import asyncio
 import time

@@ -7,11 +7,10 @@ from ray.serve import Application
 
 from deployments.states import States
 from serve_app.config.app import AppConfig
+from serve_app.config.serve_yaml.load import Options
 from serve_app.graph.families import classifiers_first, family_of
 from serve_app.graph.ingress import Ingress
 from serve_app.graph.runner import JobRunner
-
-Options = Mapping[str, Any]
 
 
 def build(config: AppConfig) -> Application:

@@ -11,8 +11,8 @@ from serve_app.config.models import AnyEntry, FishSpeechEntry, TextClassificatio
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
-    """Makes of one entry: a deployment of Serve, or the same replica as a plain object.
+class FamilyCase:
+    """What one entry becomes: a deployment of Serve, or the same replica as a plain object.
 
     Both take the model's id, its settings, ``states`` (a handle of the board of states) and ``arguments``. If
     there is a ``classifier``, which is a model's id, a deployment also takes its handle and ``retries``, a replica
@@ -25,23 +25,23 @@ class Family:
     classifier: str | None = None
 
 
-def family_of(entry: AnyEntry, config: AppConfig) -> Family:
+def family_of(entry: AnyEntry, config: AppConfig) -> FamilyCase:
     """The family of a model of ``config``. Only its own code is imported."""
     match entry:
         case TextClassificationEntry():
             from deployments.text_classification.deployment import TextClassification, TextClassificationReplica
 
             labels = tuple(entry.moderation.categories or ())
-            return Family(TextClassification, TextClassificationReplica, {"required_labels": labels})
+            return FamilyCase(TextClassification, TextClassificationReplica, {"required_labels": labels})
         case WhisperEntry():
             from deployments.whisper.deployment import Whisper, WhisperReplica
 
             fetching = FetchPolicy(**config.fetch.model_dump())
-            return Family(Whisper, WhisperReplica, {"fetching": fetching}, entry.classifier)
+            return FamilyCase(Whisper, WhisperReplica, {"fetching": fetching}, entry.classifier)
         case FishSpeechEntry():
             from deployments.fish_speech.deployment import FishSpeech, FishSpeechReplica
 
-            return Family(FishSpeech, FishSpeechReplica, {"refuse": entry.refuse}, entry.classifier)
+            return FamilyCase(FishSpeech, FishSpeechReplica, {"refuse": entry.refuse}, entry.classifier)
 
 
 def classifiers_first(models: Iterable[AnyEntry]) -> list[AnyEntry]:

@@ -47,16 +47,16 @@ class ReadinessWatch:
 
     def _poll(self) -> bool:
         status = serve.status()
-        self._tell_failures(status)
+        self._check_failures(status)
         running = all(app.status == "RUNNING" for app in status.applications.values())
         if self._url is None:
             for app in status.applications.values():
-                healthy = [name for name, found in app.deployments.items() if found.status == "HEALTHY"]
-                self._tell({name: {"phase": "ready"} for name in healthy if name in self._about})
+                healthy = [name for name, state in app.deployments.items() if state.status == "HEALTHY"]
+                self._report({name: {"phase": "ready"} for name in healthy if name in self._about})
             return running
         answers = [self._ask(app.route_prefix) for app in self._config.applications if app.route_prefix]
         for answer in answers:
-            self._tell(answer.get("models") or {})
+            self._report(answer.get("models") or {})
         self._watch_failed(answers)
         return running and all(answer.get("status") == "ready" for answer in answers)
 
@@ -68,7 +68,7 @@ class ReadinessWatch:
             return {}
         return answer if isinstance(answer, dict) else {}
 
-    def _tell(self, models: Mapping[str, Mapping[str, Any]]) -> None:
+    def _report(self, models: Mapping[str, Mapping[str, Any]]) -> None:
         for name, state in models.items():
             phase, progress = str(state.get("phase")), float(state.get("progress") or 0.0)
             before, reached = self._said.get(name, ("", 0.0))
@@ -83,17 +83,17 @@ class ReadinessWatch:
                 rest = str(state.get("detail") or "")
             self._say(f"{name:<{self._width}}   {phase}   {rest}".rstrip())
 
-    def _tell_failures(self, status: ServeStatus) -> None:
+    def _check_failures(self, status: ServeStatus) -> None:
         """Raise StartFailed if Serve has given up; say what it tries again."""
         for app in status.applications.values():
-            for name, found in app.deployments.items():
+            for name, state in app.deployments.items():
                 if (
-                    found.message
-                    and found.status not in FAILED
-                    and self._said.get(f"/{name}") != (found.message, 0.0)
+                    state.message
+                    and state.status not in FAILED
+                    and self._said.get(f"/{name}") != (state.message, 0.0)
                 ):
-                    self._said[f"/{name}"] = (found.message, 0.0)
-                    self._say(f"{name:<{self._width}}   {_in_short(found.message)}")
+                    self._said[f"/{name}"] = (state.message, 0.0)
+                    self._say(f"{name:<{self._width}}   {_in_short(state.message)}")
         if any(app.status in FAILED for app in status.applications.values()):
             raise StartFailed(failure(status))
 
@@ -117,9 +117,9 @@ def failure(status: ServeStatus) -> str:
     """One block: what failed, and the last exception of each."""
     blocks: list[str] = []
     for name, app in status.applications.items():
-        failed = {each: found for each, found in app.deployments.items() if found.status in FAILED}
+        failed = {each: state for each, state in app.deployments.items() if state.status in FAILED}
         blocks.extend(
-            f"The deployment {each} failed:\n{_indented(found.message)}" for each, found in failed.items()
+            f"The deployment {each} failed:\n{_indented(state.message)}" for each, state in failed.items()
         )
         if app.status in FAILED and not failed:
             blocks.append(f"The application {name} failed:\n{_indented(app.message)}")
@@ -130,8 +130,8 @@ def last_exception(message: str) -> str:
     """The last exception of a traceback without the traceback; any other text as it is."""
     lines = re.sub(r"\x1b\[\d+m", "", message).strip().splitlines()
     traced = [index for index, line in enumerate(lines) if re.match(r'  File "|    \S|\s+[\^~]+$', line)]
-    found = lines[traced[-1] + 1 :] if traced else lines
-    return re.sub(r"^(?:\w+\.)+(\w+:)", r"\1", "\n".join(found))
+    last = lines[traced[-1] + 1 :] if traced else lines
+    return re.sub(r"^(?:\w+\.)+(\w+:)", r"\1", "\n".join(last))
 
 
 def _in_short(message: str) -> str:

@@ -42,7 +42,7 @@ class ServerOptions:
 
 
 class Stopped(BaseException):
-    """A signal asked for the end. No Exception, so that nothing on the way handles it."""
+    """A signal asked for the end. A BaseException, so that no `except Exception` on the way handles it."""
 
 
 def _say(line: str) -> None:

@@ -44,7 +44,8 @@ def main() -> int:
         "RUNPOD_SKIP_GPU_CHECK", "true"
     )  # it would load the GPU beside the models, which are a check
 
-    from serve_app.config.serve_yaml.load import ConfigProblems, load
+    from serve_app.config.serve_yaml.document import ConfigProblems
+    from serve_app.config.serve_yaml.load import load
     from serve_app.failures import StartFailed
 
     try:

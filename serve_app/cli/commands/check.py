@@ -10,8 +10,8 @@ import click
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 def check(files: tuple[Path, ...]) -> None:
     """Check configuration files. Prints `ok`, or every problem with its place; exits with 1 if there is one."""
-    from serve_app.config.serve_yaml.document import located
-    from serve_app.config.serve_yaml.load import ConfigProblems, load
+    from serve_app.config.serve_yaml.document import ConfigProblems, located
+    from serve_app.config.serve_yaml.load import load
 
     failed = False
     for file in files:

@@ -34,8 +34,8 @@ def serve(
     Exits with 2 if the file is wrong, with 1 and the reason if it cannot be served.
     """
     environment.prepare(new_cluster=address is None)
-    from serve_app.config.serve_yaml.document import located
-    from serve_app.config.serve_yaml.load import ConfigProblems, load
+    from serve_app.config.serve_yaml.document import ConfigProblems, located
+    from serve_app.config.serve_yaml.load import load
 
     try:
         config = load(file)

@@ -122,7 +122,8 @@ def _open(config: Path | None, url: str | None) -> "Database":
 
 
 def _jobs(file: Path) -> Any:
-    from serve_app.config.serve_yaml.load import ConfigProblems, load
+    from serve_app.config.serve_yaml.document import ConfigProblems
+    from serve_app.config.serve_yaml.load import load
 
     try:
         applications = load(file).applications

@@ -107,15 +107,15 @@ class _Checker:
         for field, model, many in hidden_models(DeploymentSchema):
             value = rest.get(field)
             if isinstance(value, dict) and not many:
-                found = [validate(model, value, (*place, field), self._report, self._warn)]
+                validated = [validate(model, value, (*place, field), self._report, self._warn)]
             elif isinstance(value, list) and many:
                 places = ((*place, field, i) for i in range(len(value)))
-                found = [
+                validated = [
                     validate(model, v, w, self._report, self._warn) for v, w in zip(value, places, strict=True)
                 ]
             else:
                 continue
-            if None in found:
+            if None in validated:
                 del rest[field]
         validate(DeploymentSchema, rest, place, self._report)
 
@@ -191,7 +191,7 @@ def _raw_ids(args: Any) -> list[str]:
 def _import_error(path: str) -> str:
     module, _, name = path.partition(":") if ":" in path else path.rpartition(".")
     try:
-        found = getattr(importlib.import_module(module), name)
+        imported = getattr(importlib.import_module(module), name)
     except Exception as error:  # the module's own code runs
         return f"; {path} cannot be imported: {type(error).__name__}: {error}"
-    return "" if callable(found) else f"; {path} is no function"
+    return "" if callable(imported) else f"; {path} is no function"

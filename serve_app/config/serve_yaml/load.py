@@ -12,17 +12,7 @@ from ray.serve.schema import DeploymentSchema, ServeApplicationSchema
 
 from serve_app.config.app import AppConfig
 from serve_app.config.serve_yaml.check import check, own_deployments
-from serve_app.config.serve_yaml.document import ConfigProblems, Problem, read
-
-__all__ = [
-    "ConfigProblems",
-    "Options",
-    "Problem",
-    "ServeConfig",
-    "ServedApplication",
-    "deployment_options",
-    "load",
-]
+from serve_app.config.serve_yaml.document import Problem, read
 
 BUILDER = "serve_app:build"
 Options = dict[str, Any]
@@ -110,7 +100,7 @@ def deployment_options(entry: Mapping[str, Any], runtime_env: Mapping[str, Any] 
     ``rolling_update_percentage`` has no counterpart and only matters to Serve's own in-place updates.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the check has told them
+        warnings.simplefilter("ignore")  # `check` has reported them
         options = DeploymentSchema.model_validate(dict(entry)).model_dump(exclude_unset=True)
     if runtime_env and "ray_actor_options" in options:
         own = options["ray_actor_options"].get("runtime_env", {})

@@ -88,9 +88,9 @@ def hidden_models(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]
         for option in _options(annotation):
             inner = [option, *typing.get_args(option)] if typing.get_origin(option) is list else [annotation]
             choices = [choice for part in inner for choice in _options(part)]
-            found = [c for c in choices if isinstance(c, type) and issubclass(c, BaseModel)]
-            if found and any(choice is dict or typing.get_origin(choice) is dict for choice in choices):
-                yield name, found[0], typing.get_origin(option) is list
+            models = [c for c in choices if isinstance(c, type) and issubclass(c, BaseModel)]
+            if models and any(choice is dict or typing.get_origin(choice) is dict for choice in choices):
+                yield name, models[0], typing.get_origin(option) is list
                 break
 
 
@@ -135,13 +135,13 @@ def _meant(key: str, known: list[str]) -> str:
 
 def _by_place(error: ValidationError, data: Any) -> dict[Place, list[str]]:
     """Sentences by place. The alternatives of a union are one place."""
-    found: dict[Place, list[str]] = {}
+    sentences: dict[Place, list[str]] = {}
     for item in error.errors(include_url=False):
         where = _place(item["loc"], data, missing=item["type"] == "missing")
         said = _sentence(item)
-        if said not in found.setdefault(where, []):
-            found[where].append(said)
-    return found
+        if said not in sentences.setdefault(where, []):
+            sentences[where].append(said)
+    return sentences
 
 
 def _sentence(item: ErrorDetails) -> str:

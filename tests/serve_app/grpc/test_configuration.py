@@ -10,7 +10,8 @@ import yaml
 from pydantic import ValidationError
 
 from serve_app.config.app import GrpcConfig
-from serve_app.config.serve_yaml.load import ConfigProblems, ServeConfig, load
+from serve_app.config.serve_yaml.document import ConfigProblems
+from serve_app.config.serve_yaml.load import ServeConfig, load
 from serve_app.launch import server
 from serve_app.launch.server import ServerOptions, run
 

@@ -1,72 +1,12 @@
-"""The strict loader: everything that is wrong is found at once, and overrides mean what Serve means."""
+"""Everything that is wrong is found at once, and said with its line."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from ray import serve
-from ray.serve._private.application_state import override_deployment_info
-from ray.serve._private.deployment_info import DeploymentInfo
-from ray.serve.schema import ServeApplicationSchema
 
-from serve_app.config.serve_yaml.load import ConfigProblems, deployment_options, load
-
-CONFIGS = Path(__file__).parents[3] / "configs"
-GOOD = """
-http_options: {host: 127.0.0.1, port: 8000}
-applications:
-  - name: antiphon
-    import_path: serve_app:build
-    args:
-      models:
-        - id: sample-asr
-          aliases: [other]
-          config: {source: samples/asr/model}
-    deployments:
-      - name: sample-asr
-        max_ongoing_requests: 300
-        ray_actor_options: {num_cpus: 0}
-"""
-
-
-@pytest.fixture
-def problems(tmp_path: Path) -> Any:
-    """What is reported for a text."""
-
-    def found(text: str) -> list[str]:
-        path = tmp_path / "serve.yaml"
-        path.write_text(text)
-        with pytest.raises(ConfigProblems) as caught:
-            load(path)
-        assert caught.value.problems
-        return [f"{problem.line}: {problem}" for problem in caught.value.problems]
-
-    return found
-
-
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
-def test_the_shipped_files_are_right_and_raise_no_doubt(path: Path) -> None:
-    config = load(path)
-    assert not config.warnings
-    assert config.http_options["host"]
-    for app in config.applications:
-        assert set(app.overrides) == set(app.deployments), "each deployment's options are spelt out"
-
-
-def test_a_file_is_read_into_types(tmp_path: Path) -> None:
-    path = tmp_path / "serve.yaml"
-    path.write_text(GOOD)
-    config = load(path)
-    (app,) = config.applications
-    assert (app.name, app.route_prefix) == ("antiphon", "/")
-    assert app.config.models[0].config.source == "samples/asr/model"
-    assert app.overrides == {"sample-asr": {"max_ongoing_requests": 300, "ray_actor_options": {"num_cpus": 0}}}
-    assert app.deployments == ("ingress", "states", "sample-asr")
-    assert config.proxy_location == "EveryNode"
-    assert config.http_options["port"] == 8000
-    assert config.grpc_options["port"] == 9000
-    assert config.raw["applications"][0]["name"] == "antiphon"
+from serve_app.config.serve_yaml.load import load
+from tests.serve_app.config.serve_yaml.files import GOOD
 
 
 def test_everything_is_reported_at_once_with_its_place_and_line(problems: Any) -> None:
@@ -155,30 +95,6 @@ def test_one_mistake_is_one_sentence(problems: Any, change: tuple[str, str], sen
     assert any(sentence in problem for problem in found), found
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("a: [1\nb: 2", "2: is no YAML: while parsing a flow sequence, expected ',' or ']'"),
-        ("a: !!python/object:os.system {}", "1: is no YAML: could not determine a constructor"),
-        ("a: 1\n---\nb: 2", "2: is no YAML: expected a single document"),
-        ("", "None: must be a mapping"),
-        ("- a", "None: must be a mapping"),
-        ("a: &a {b: *a}", "None: is no YAML: a.b contains itself"),
-        ("applications: []\nhttp_options: {host: h}", "1: applications: must name at least one application"),
-        ("http_options: {host: h}", "None: applications: is missing"),
-        ("proxy_location: Disabled", "None: applications: is missing"),
-    ],
-)
-def test_what_is_no_configuration_is_said(problems: Any, text: str, sentence: str) -> None:
-    found = problems(text)
-    assert found[0].startswith(sentence), found
-
-
-def test_a_missing_file_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ConfigProblems, match=r"none\.yaml: cannot be read: No such file"):
-        load(tmp_path / "none.yaml")
-
-
 def test_doubts_are_warnings(tmp_path: Path) -> None:
     path = tmp_path / "serve.yaml"
     path.write_text(
@@ -196,51 +112,6 @@ def test_doubts_are_warnings(tmp_path: Path) -> None:
     path.write_text(GOOD.replace("samples/asr/model", "no/such/folder"))
     (warning,) = load(path).warnings
     assert warning.message == "there is no folder 'no/such/folder' on this machine"
-
-
-@serve.deployment(
-    max_ongoing_requests=7, max_surge_percent=100, ray_actor_options={"num_cpus": 0, "num_gpus": 0.5}
-)
-class Example:
-    """A deployment with options in its code."""
-
-
-@pytest.mark.parametrize(
-    "entry",
-    [
-        "{max_ongoing_requests: 9, max_queued_requests: 3, backpressure_config: {status_code: 429}}",
-        "{num_replicas: 3, graceful_shutdown_timeout_s: 5, health_check_period_s: 2, health_check_timeout_s: 4}",
-        "{num_replicas: auto, max_surge_percent: 50}",
-        "{num_replicas: auto, autoscaling_config: {max_replicas: 5, target_ongoing_requests: 3}}",
-        "{autoscaling_config: {min_replicas: 0, max_replicas: 2, downscale_to_zero_delay_s: 9}}",
-        "{ray_actor_options: {num_gpus: 1, runtime_env: {env_vars: {B: '3'}}}, user_config: {a: [1]}}",
-        "{ray_actor_options: {resources: {x: 1}, label_selector: {gpu: h200}}, max_replicas_per_node: 1}",
-        "{logging_config: {encoding: JSON}, request_router_config: {request_routing_stats_period_s: 5}}",
-        "{placement_group_bundles: [{CPU: 2, GPU: 1}], placement_group_strategy: PACK}",
-    ],
-)
-def test_overrides_mean_what_serve_makes_of_them(entry: str) -> None:
-    runtime_env = {"env_vars": {"A": "1", "B": "2"}}
-    override = {"name": "Example", **yaml.safe_load(entry)}
-    app = {"import_path": "a:b", "runtime_env": runtime_env, "deployments": [override]}
-    info = DeploymentInfo(Example._deployment_config, Example._replica_config, 0, "job")
-    expected = override_deployment_info({"Example": info}, ServeApplicationSchema.model_validate(app))["Example"]
-    made = Example.options(**deployment_options(override, runtime_env))
-    unlike = {"user_configured_option_names"}
-    if override.get("num_replicas") == "auto":
-        unlike.add("num_replicas")  # Serve clears it, `options` leaves it; beside autoscaling it has no meaning
-    ours, theirs = (c.model_dump(exclude=unlike) for c in (made._deployment_config, expected.deployment_config))
-    assert ours == theirs
-    if "ray_actor_options" in override:
-        assert made.ray_actor_options == expected.replica_config.ray_actor_options
-    for name in ("placement_group_bundles", "placement_group_strategy", "max_replicas_per_node"):
-        assert getattr(made._replica_config, name) == getattr(expected.replica_config, name)
-
-
-def test_what_options_do_not_know_is_left_to_serve() -> None:
-    assert deployment_options({"name": "x", "rolling_update_percentage": 0.5, "num_replicas": 2}) == {
-        "num_replicas": 2
-    }
 
 
 def test_a_models_family_decides_which_keys_it_may_have(problems: Any) -> None:
