@@ -47,7 +47,7 @@ from tests.serving import ROOT
 FIELD_TABLE = re.compile(r"^\| Field \|.*?(?=\n\n)", re.MULTILINE | re.DOTALL)
 DOCUMENTS = sorted({*ROOT.glob("*.md"), *PAGES})
 RUN = {"console", "python", "yaml", "sh", "ini"}
-DRAWN = {"mermaid", "tree"}
+DRAWN = {"mermaid", "tree", "py"}  # py: parts of a program; tests/test_architecture.py uses them
 SOURCES = [
     path.read_text() for name in ("media", "deployments", "serve_app") for path in (ROOT / name).rglob("*.py")
 ]

@@ -29,10 +29,11 @@ CONSOLE = [
     if block.language == "console"
     for number, (command, output) in enumerate(commands(block), 1)
 ]
-# Runs one program per line, each in a process of its own that has the clients of APIs imported already.
+# Runs one program per line, each in a process of its own that has clients of APIs imported already, but not
+# runpod, which sets up logging for a whole program.
 INTERPRETER = """
 import json, os, sys, traceback
-import fishaudio, grpc, ivrit, openai, runpod
+import fishaudio, grpc, openai
 for line in sys.stdin:
     program, output = json.loads(line)
     if not (child := os.fork()):
