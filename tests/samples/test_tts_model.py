@@ -40,7 +40,7 @@ def voice() -> Iterator[SampleVoice]:
 def spoken(voice: SampleVoice) -> Sounds:
     """With the default sampling. A segment that does not end by itself raises."""
     seeds = {text: seed for texts in TEXTS.values() for seed, text in enumerate(texts)}
-    return {text: voice.speak(text, seed) for text, seed in seeds.items()}
+    return voice.speak_all(seeds)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The sample voice spoken by the engine that serves it, without a server around it."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -44,24 +45,34 @@ class SampleVoice:
 
         Raises RuntimeError if a segment did not end by itself.
         """
+        references = self._references() if reference else ()
+        utterance = self._utterance(text, seed, temperature, chunk_length, references)
+        return self._loop.run_until_complete(self._spoken(utterance))
+
+    def speak_all(self, seeds: Mapping[str, int]) -> dict[str, NDArray[np.float32]]:
+        """What ``speak`` makes of each text with its seed; spoken at the same time, which takes less of it."""
+
+        async def together() -> list[NDArray[np.float32]]:
+            said = (self._utterance(text, seed, 0.7, 200, ()) for text, seed in seeds.items())
+            return await asyncio.gather(*map(self._spoken, said))
+
+        return dict(zip(seeds, self._loop.run_until_complete(together()), strict=True))
+
+    def through_codec(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A recording (samples,) encoded and decoded."""
+        codes = self._engine.codec.encode(torch.from_numpy(sound))
+        return self._engine.codec.decode(codes[None])[0].cpu().numpy()
+
+    def _utterance(
+        self, text: str, seed: int, temperature: float, chunk_length: int, references: tuple[Reference, ...]
+    ) -> Utterance:
         sampling = SamplingOptions(
             temperature=temperature,
             repetition_penalty=1.2 if temperature else 1.0,
             max_new_tokens=512,
             chunk_length=chunk_length,
         )
-        utterance = Utterance(
-            self._engine.pieces(text, chunk_length),
-            self._references() if reference else (),
-            sampling,
-            seed,
-        )
-        return self._loop.run_until_complete(self._spoken(utterance))
-
-    def through_codec(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A recording (samples,) encoded and decoded."""
-        codes = self._engine.codec.encode(torch.from_numpy(sound))
-        return self._engine.codec.decode(codes[None])[0].cpu().numpy()
+        return Utterance(self._engine.pieces(text, chunk_length), references, sampling, seed)
 
     async def _start(self) -> Synthesizer:
         return Synthesizer(self._engine, self._config.engine)  # takes the loop that runs
