@@ -59,6 +59,25 @@ async def test_garbage_does_no_harm(front: StartupProxy) -> None:
         assert (await client.get(f"http://127.0.0.1:{front.ports[0]}/ping")).status_code == 204
 
 
+async def test_a_request_of_before_is_answered_as_before(front: StartupProxy) -> None:
+    """One whose head comes when there is something already. It was told of too many connections once."""
+    heads = (b"GET /ping HTTP/1.1\r\n\r\n", b"GET /v1/models HTTP/1.1\r\n\r\n")
+    connections = [await asyncio.open_connection("127.0.0.1", front.ports[0]) for _ in heads]
+    async with upstream() as port, asyncio.timeout(10):
+        while len(front._connections) < len(heads):
+            await asyncio.sleep(0.001)
+        front.open(port)
+        answers = []
+        for head, (reader, writer) in zip(heads, connections, strict=True):
+            writer.write(head)
+            answers.append(await reader.read())
+            writer.close()
+    probe, request = answers
+    assert probe.startswith(b"HTTP/1.1 204 ")
+    assert request.startswith(b"HTTP/1.1 503 ")
+    assert b"The worker is starting." in request
+
+
 async def test_whatever_a_connection_carries_is_passed_through(front: StartupProxy) -> None:
     async with upstream() as port:
         front.open(port)
