@@ -1,4 +1,4 @@
-"""Bounds the work that a replica has accepted, by cost and by count, and tells honestly when there is room."""
+"""Bounds the work that a replica has accepted, by cost and by count, and estimates when there will be room."""
 
 import contextlib
 import time
@@ -9,7 +9,7 @@ from deployments.errors import Overloaded
 
 RATE_WINDOW_S = 60.0
 LONGEST_WAIT_S = 600.0
-USUAL_S = 5.0  # seconds of work until which the present rate is told from what was usual
+USUAL_S = 5.0  # seconds of work until which the usual rate counts for the present one
 
 
 class Ticket:

@@ -94,10 +94,10 @@ class Calls:
     async def _again_or_raise(self, error: BaseException, attempt: int) -> None:
         """Return if the call may be tried again."""
         if not isinstance(error, REPLICA_DIED):
-            told = _told(error, self.model)
-            if told is error:
+            translated = _translated(error, self.model)
+            if translated is error:
                 raise error
-            raise told from error
+            raise translated from error
         if attempt == self.retries:
             raise ModelUnavailable(
                 f"The model {self.model!r} lost its replica {attempt + 1} times during this request. Try again."
@@ -112,8 +112,8 @@ def _leaving() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _told(error: BaseException, model: str) -> BaseException:
-    """What the caller is told about an error that came out of a replica or of Serve itself."""
+def _translated(error: BaseException, model: str) -> BaseException:
+    """What the caller gets for an error that came out of a replica or of Serve itself."""
     match error:
         case RayTaskError() if isinstance(error.cause, AntiphonError):
             return error.cause

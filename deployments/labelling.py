@@ -27,8 +27,8 @@ class TextLabels:
         """
         while True:
             try:
-                found: list[dict[str, float]] = await self._calls.one("label_texts", deadline, texts, deadline)
-                return found
+                scores: list[dict[str, float]] = await self._calls.one("label_texts", deadline, texts, deadline)
+                return scores
             except Overloaded as error:
                 wait = min(error.retry_after_s, LONGEST_WAIT_S)
                 if deadline is not None and time.time() + wait >= deadline:

@@ -1,4 +1,4 @@
-"""A replica's models: fetched, loaded, warmed up, kept or unloaded, and the board of states told all along."""
+"""A replica's models: fetched, loaded, warmed up, kept or unloaded, and reported to the board of states."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ class Engine(Protocol):
     """What the host needs of a family's engine, whose constructor loads a folder. Both verbs block."""
 
     def warm_up(self, on_progress: Callable[[float], None]) -> None:
-        """Run every operation once. One that takes long tells how far it is, 0 to 1."""
+        """Run every operation once. One that takes long reports how far it is, 0 to 1."""
 
     def close(self) -> None:
         """Free the weights."""
@@ -57,7 +57,7 @@ class LoadedModel(Generic[EngineT, SchedulerT]):
 
 @dataclass(frozen=True, slots=True)
 class Family(Generic[EngineT, SchedulerT]):
-    """How models of one family are loaded: the files they need, engine, scheduler, and what probes are told."""
+    """How models of one family are loaded: the files they need, engine, scheduler, and what probes are to see."""
 
     files: Sequence[str]
     load: Callable[[Path], EngineT]
@@ -109,7 +109,7 @@ class ModelHost(Generic[EngineT, SchedulerT]):
 
     @property
     def state(self) -> ModelState:
-        """What the board was told last."""
+        """What was reported last."""
         return self._reporter.state
 
     def check(self) -> None:

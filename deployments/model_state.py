@@ -1,4 +1,4 @@
-"""What a model is doing, as clients and probes are told."""
+"""What a model is doing, as clients and probes see it."""
 
 from dataclasses import dataclass
 from typing import Literal

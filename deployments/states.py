@@ -34,10 +34,10 @@ class StateBoard:
         """States of all replicas heard of lately, by model id."""
         now = self._clock()
         self._states = {key: entry for key, entry in self._states.items() if now - entry[0] < STALE_AFTER_S}
-        found: dict[str, list[ModelState]] = {}
+        by_model: dict[str, list[ModelState]] = {}
         for (model, _), (_, state) in sorted(self._states.items(), key=lambda item: item[0]):
-            found.setdefault(model, []).append(state)
-        return found
+            by_model.setdefault(model, []).append(state)
+        return by_model
 
 
 class StateReporter:

@@ -73,8 +73,8 @@ def _embedded_v4(address: IPv6Address) -> IPv4Address | None:
 
 async def resolve_with_system(host: str, port: int) -> Sequence[str]:
     """The host's addresses from the system's resolver, asked on a thread of the event loop's pool."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(sockaddr[0]) for *_, sockaddr in found]
+    addresses = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(sockaddr[0]) for *_, sockaddr in addresses]
 
 
 class PinnedBackend(httpcore.AsyncNetworkBackend):

@@ -115,8 +115,8 @@ def retry_after(text: str, now: float) -> float | None:
     if text.isascii() and text.isdecimal():
         return float(text[:18])
     with suppress(ValueError, OverflowError, TypeError):
-        found = email.utils.parsedate_to_datetime(text).timestamp()
-        return max(0.0, found - now) if math.isfinite(found) else None
+        when = email.utils.parsedate_to_datetime(text).timestamp()
+        return max(0.0, when - now) if math.isfinite(when) else None
     return None
 
 

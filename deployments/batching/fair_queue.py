@@ -49,7 +49,7 @@ class FairQueue(Generic[Item]):
     def push(self, owner: Hashable, key: object, item: Item) -> None:
         """Add an item to its owner's lane. Items with equal keys may share a batch."""
         lane = self._lanes[owner]
-        if not lane.waiting:  # time without wishes is no claim to more than the others later
+        if not lane.waiting:  # time in which nothing waited is no claim to more than the others later
             lane.served = max([lane.served, *sorted(o.served for o in self._lanes.values() if o.waiting)[:1]])
         lane.waiting.append((key, item))
         self._size += 1
@@ -88,7 +88,7 @@ class FairQueue(Generic[Item]):
 
 
 def _prefix(lane: _Lane[Item], key: object) -> Iterator[Item]:
-    for found, item in lane.waiting:
-        if found != key:
+    for other, item in lane.waiting:
+        if other != key:
             return
         yield item

@@ -15,6 +15,7 @@ from deployments.calls import Calls
 from deployments.deadline import until, within
 from deployments.errors import ContentRefused, InternalError, InvalidRequest
 from deployments.fish_speech.config import FishSpeechConfig
+from deployments.fish_speech.progress import SpeechProgress
 from deployments.fish_speech.request import check_spoken_text, paired, sampling_of, voice_of
 from deployments.fish_speech.types import (
     Audio,
@@ -43,7 +44,6 @@ Result = TypeVar("Result")
 
 MODEL_FILES = ("*.json", "*.pth", "*.ckpt", "*.tiktoken")
 CHARS_PER_S = 14.0  # of speech: what a second of encoding or decoding counts for
-CHARS_PER_FRAME = 0.6
 THREADS = 4
 
 
@@ -81,9 +81,9 @@ class FishSpeechReplica(Replica["FishSpeechEngine", "Synthesizer"]):
         check_spoken_text(request.text, self._config.max_text_chars)
         with self._admission.admit(len(request.text)) as ticket:
             events = self._events(request, references, ticket)
-            async with contextlib.aclosing(until(request.deadline, events)) as parcels:
-                async for parcel in parcels:
-                    yield parcel
+            async with contextlib.aclosing(until(request.deadline, events)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
     async def encode(self, on_demand: str | None, *audios: NDArray[np.uint8]) -> list[NDArray[np.int32]]:
         """Codes (codebooks, frames) of audio files, without a last frame that is not full."""
@@ -92,7 +92,7 @@ class FishSpeechReplica(Replica["FishSpeechEngine", "Synthesizer"]):
                 samples = [await self._help(model.engine.recordings.decoded, audio.tobytes()) for audio in audios]
                 codes = [await model.scheduler.encode(one) for one in samples]
                 full = model.engine.codec.full_frames
-                return [found[:, : full(len(one))] for found, one in zip(codes, samples, strict=True)]
+                return [row[:, : full(len(one))] for row, one in zip(codes, samples, strict=True)]
 
     async def decode(self, on_demand: str | None, *codes: NDArray[np.int32]) -> list[Decoded]:
         """The sound of codes (codebooks, frames)."""
@@ -143,15 +143,10 @@ class FishSpeechReplica(Replica["FishSpeechEngine", "Synthesizer"]):
                 first: list[SpeechEvent] = [
                     Started(effects.output_rate, utterance.seed, len(pieces), tokens, classification)
                 ]
-                sent = frames = said = chars = 0
-                cut = False
+                progress, sent = SpeechProgress(ticket, pieces, len(request.text)), 0
                 async with contextlib.aclosing(model.scheduler.speak(utterance)) as sounds:
                     async for sound in sounds:
-                        frames, said, cut = frames + sound.frames, said + sound.frames, cut or sound.end == "cut"
-                        if sound.end:
-                            chars, said = chars + len(pieces[sound.segment]), 0
-                        piece = len(pieces[min(sound.segment, len(pieces) - 1)])
-                        ticket.advance(min(chars + min(said * CHARS_PER_FRAME, piece), len(request.text)))
+                        progress.add(sound)
                         samples = await self._help(effects.push, sound.samples)
                         if len(samples):
                             yield [*first, Audio(samples, sent)]
@@ -160,7 +155,7 @@ class FishSpeechReplica(Replica["FishSpeechEngine", "Synthesizer"]):
                 if not sent and not len(samples):
                     raise InternalError("The model made no sound of this text. Try another seed or wording.")
                 last: list[SpeechEvent] = [Audio(samples, sent)] if len(samples) else []
-                yield [*first, *last, Finished(sent + len(samples), frames, cut)]
+                yield [*first, *last, Finished(sent + len(samples), progress.frames, progress.cut)]
 
     async def _utterance(
         self, model: Model, request: SpeechRequest, files: Sequence[NDArray[np.uint8]]

@@ -1,4 +1,4 @@
-"""A folder of fish-speech -> everything that speaks: which version it is, is told by its files."""
+"""A folder of fish-speech -> everything that speaks. Its files show which version it is."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,9 +110,9 @@ def _matching(model: SpeechModel) -> SpeechModel:
 
 
 def _one(folder: Path, pattern: str) -> Path:
-    found = sorted(folder.glob(pattern))
-    if len(found) != 1:
+    files = sorted(folder.glob(pattern))
+    if len(files) != 1:
         raise ModelUnavailable(
-            f"The model needs one file {pattern}, and has {', '.join(path.name for path in found) or 'none'}."
+            f"The model needs one file {pattern}, and has {', '.join(path.name for path in files) or 'none'}."
         )
-    return found[0]
+    return files[0]

@@ -1,4 +1,4 @@
-"""Convolutions over time that keep its length, in the two ways of fish-speech's codecs.
+"""Convolutions over time that keep its length, padded as the two versions of fish-speech's codecs do.
 
 ``causal`` (1.5) pads the past only, so that no output depends on a later input; its parameters have one more level
 in their names, ``.conv``. ``centred`` (1.1) pads both sides alike.

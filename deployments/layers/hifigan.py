@@ -81,7 +81,7 @@ def causal_reach(size: HiFiGanSize, sample: int) -> Reach:
     return Reach(position + 1 - size.pre_conv_kernel_size, tuple(reversed(stages)), last)
 
 
-class _Stretch:
+class _Window:
     """A signal (batch, channels, time) that starts at a position of the whole one."""
 
     def __init__(self, signal: Tensor) -> None:
@@ -124,7 +124,7 @@ class HiFiGanGenerator(nn.Module):
         """
         first = context * self._size.hop_length
         reach = causal_reach(self._size, first if self._causal else 0)
-        x = _Stretch(features)
+        x = _Window(features)
         x.drop_before(reach.features)
         x.replace(self.conv_pre(x.signal))
         for upsample, blocks, rate, (source, upsampled) in zip(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-WINDOW = 4  # how far relative positions are told apart
+WINDOW = 4  # distances beyond it count as equal
 EPSILON = 1e-5
 
 

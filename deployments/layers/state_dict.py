@@ -32,7 +32,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ModelUnavailable(f"The model lacks the file {path.name}.")
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except UnpicklingError as error:
         logger.warning("%s is not read: %s", path, error)
         raise ModelUnavailable(
@@ -42,11 +42,11 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # of any kind: the reader trusts what the file says of itself
         logger.warning("%s cannot be read: %s", path, error)
         raise ModelUnavailable(f"{path.name} is damaged, or no file of weights. The log says more.") from error
-    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
-        found = found["state_dict"]
-    if not isinstance(found, Mapping):
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping):
         raise ModelUnavailable(f"{path.name} holds no state dict.")
-    state = {str(name): tensor for name, tensor in found.items() if isinstance(tensor, Tensor)}
+    state = {str(name): tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
     return beneath(state, "generator.") or state
 
 

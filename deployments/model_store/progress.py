@@ -1,4 +1,4 @@
-"""How far a download is, told at a readable pace from whichever thread moves the bytes."""
+"""How far a download is, reported at a readable pace from whichever thread moves the bytes."""
 
 import threading
 import time

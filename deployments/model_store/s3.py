@@ -71,7 +71,7 @@ def fetch(source: S3Source, patterns: Sequence[str] | None, on_progress: OnProgr
         with alone(home):
             return _whole(client, source.bucket, objects, home, label, on_progress)
     except ClientError as error:
-        raise _told(error, label) from error
+        raise _translated(error, label) from error
     except NoCredentialsError as error:
         raise ModelUnavailable(
             f"There are no credentials for {label}. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
@@ -169,7 +169,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _told(error: ClientError, label: str) -> ModelUnavailable:
+def _translated(error: ClientError, label: str) -> ModelUnavailable:
     code = error.response.get("Error", {}).get("Code", "")
     if code in ("NoSuchBucket", "NoSuchKey", "404"):
         return ModelUnavailable(f"{label} does not exist.")

@@ -54,10 +54,10 @@ class CheckpointConfig(BaseModel):
 def is_checkpoint(folder: Path) -> bool:
     """Whether a folder is one of ours; anything else is left to the transformers library."""
     try:
-        found = json.loads((folder / CONFIG).read_bytes())
+        settings = json.loads((folder / CONFIG).read_bytes())
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and found.get("model_type") == MODEL_TYPE
+    return isinstance(settings, dict) and settings.get("model_type") == MODEL_TYPE
 
 
 def write_checkpoint(

@@ -58,8 +58,8 @@ class TextClassificationReplica(Replica["ClassifierEngine", Scheduler]):
 
     async def label_texts(self, texts: Sequence[str], deadline: float | None = None) -> list[dict[str, float]]:
         """Scores by label for replicas of other families, in plain types. Limits for clients do not count here."""
-        found = await self._classified(ClassificationRequest(tuple(texts), None, deadline))
-        return [dict(each.scores) for each in found]
+        classified = await self._classified(ClassificationRequest(tuple(texts), None, deadline))
+        return [dict(each.scores) for each in classified]
 
     async def _classified(self, request: ClassificationRequest) -> tuple[TextScores, ...]:
         most = self._config.max_tokens or USUAL_MAX_TOKENS
@@ -81,10 +81,10 @@ class TextClassificationReplica(Replica["ClassifierEngine", Scheduler]):
         keeps no thread.
         """
         loop = asyncio.get_running_loop()
-        found: list[EncodedText] = []
+        encoded: list[EncodedText] = []
         for portion in portions(texts):
-            found += await loop.run_in_executor(self._threads, engine.encode, portion)
-        return found
+            encoded += await loop.run_in_executor(self._threads, engine.encode, portion)
+        return encoded
 
     async def _run(self, scheduler: Scheduler, encoded: "Sequence[EncodedText]") -> list[tuple[float, ...]]:
         """Probabilities of every text. They are queued by length, so that neighbours may share a batch."""
@@ -92,8 +92,8 @@ class TextClassificationReplica(Replica["ClassifierEngine", Scheduler]):
         owner = object()
         with scheduler.request(owner):
             rows = await scheduler.run_all(owner, [encoded[index] for index in order])
-        found = dict(zip(order, rows, strict=True))
-        return [found[index] for index in range(len(encoded))]
+        by_index = dict(zip(order, rows, strict=True))
+        return [by_index[index] for index in range(len(encoded))]
 
     def _engine(self, folder: Path) -> "ClassifierEngine":
         from deployments.text_classification.engine import ClassifierEngine  # the graph is built without PyTorch

@@ -101,12 +101,13 @@ class ClassifierEngine:
 def length_class(tokens: int, padding: Padding) -> int:
     """The length in tokens up to which texts may share a batch with one of this length.
 
-    Where padding is cheap these are powers of two from 64; where it is dear at most a quarter more, or 7 tokens.
+    Where padding is cheap these are powers of two from 64; where it is expensive at most a quarter more, or 7
+    tokens.
     """
     match padding:
         case "cheap":
             return max(64, 1 << (tokens - 1).bit_length())
-        case "dear":
+        case "expensive":
             step = max(8, 1 << max(0, tokens.bit_length() - 3))
             return -(-tokens // step) * step
         case "unknown":

@@ -33,7 +33,7 @@ MASKED = frozenset({
     "modernbert", "mpnet", "rembert", "roberta", "roberta-prelayernorm", "roformer", "xlm-roberta",
     "xlm-roberta-xl",
 })  # fmt: skip
-Padding = Literal["cheap", "dear", "unknown"]
+Padding = Literal["cheap", "expensive", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def load_transformers(folder: Path) -> Classifier:
             "save_pretrained of a recent transformers library."
         )
     try:
-        model, found = AutoModelForSequenceClassification.from_pretrained(
+        model, report = AutoModelForSequenceClassification.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, output_loading_info=True
         )
     except Exception as error:  # of any kind, since the files say which code of the library reads them
@@ -98,7 +98,7 @@ def load_transformers(folder: Path) -> Classifier:
         raise ModelUnavailable(
             "The files are damaged, or not those of a model for sequence classification. The log says more."
         ) from error
-    if invented := sorted(map(str, (*found["missing_keys"], *found.get("mismatched_keys", ())))):
+    if invented := sorted(map(str, (*report["missing_keys"], *report.get("mismatched_keys", ())))):
         raise ModelUnavailable(
             f"The weights are not those of a classifier; they lack {', '.join(invented)[:200]}."
         )
@@ -115,7 +115,7 @@ def load_transformers(folder: Path) -> Classifier:
         tuple(str(config.id2label[index]) for index in range(config.num_labels)),
         _longest(folder, config),
         config.pad_token_id if padded else 0,
-        "dear" if padded and config.model_type in MASKED else "unknown",
+        "expensive" if padded and config.model_type in MASKED else "unknown",
         activation="sigmoid" if independent else "softmax",
     )
 
@@ -160,7 +160,7 @@ def _tokenizer(folder: Path) -> Tokenizer:
 
 def _json(path: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads(path.read_bytes())
+        settings = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return settings if isinstance(settings, dict) else {}

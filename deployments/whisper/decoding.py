@@ -168,14 +168,14 @@ def _segment(
 ) -> Segment:
     """A piece in times of the original audio."""
     words = []
-    for word in piece.words:  # both ends of a word belong to one stretch of speech
+    for word in piece.words:  # both ends of a word belong to one part of the audio
         start, end = float(word["start"]), float(word["end"])
-        stretch = timeline.piece((start + end) / 2)
+        part = timeline.piece((start + end) / 2)
         words.append(
             Word(
                 word["word"],
-                timeline.original(start, stretch),
-                timeline.original(end, stretch),
+                timeline.original(start, part),
+                timeline.original(end, part),
                 float(word["probability"]),
             )
         )

@@ -54,16 +54,16 @@ class WhisperReplica(Replica[WhisperEngine, Scheduler]):
         ``audio`` holds the file's bytes unless the request names a URL. Raises Overloaded at once if the queue
         is full, and any error of the tree later on.
         """
-        parcel: list[TranscriptionEvent] = []
+        window: list[TranscriptionEvent] = []
         with self._admission.admit(UNKNOWN_DURATION_S) as ticket, blaming(request):
             async with contextlib.aclosing(
                 until(request.deadline, self._events(request, audio, ticket))
             ) as events:
                 async for event in events:
-                    parcel.append(event)
+                    window.append(event)
                     if isinstance(event, Progress | Finished):
-                        yield await self._annotated(parcel, request)
-                        parcel = []
+                        yield await self._annotated(window, request)
+                        window = []
 
     async def _events(
         self, request: TranscriptionRequest, audio: NDArray[np.uint8] | None, ticket: Ticket
@@ -84,9 +84,9 @@ class WhisperReplica(Replica[WhisperEngine, Scheduler]):
                     yield event
 
     async def _annotated(
-        self, parcel: list[TranscriptionEvent], request: TranscriptionRequest
+        self, events: list[TranscriptionEvent], request: TranscriptionRequest
     ) -> list[TranscriptionEvent]:
-        return parcel if self._classifier is None else await self._classifier.annotate(parcel, request.deadline)
+        return events if self._classifier is None else await self._classifier.annotate(events, request.deadline)
 
     def _with_defaults(self, request: TranscriptionRequest) -> TranscriptionRequest:
         """Decoding options that the client did not set come from the model's own defaults."""

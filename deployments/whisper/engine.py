@@ -146,8 +146,8 @@ class WhisperEngine:
         return ctranslate2.StorageView.from_array(np.stack([e for e in encodings if e is not None]))
 
     def _detect(self, jobs: Sequence[EngineJob]) -> list[dict[str, float]]:
-        found = self._model.detect_language(self._encode([job.window for job in jobs]))
-        return [{token[2:-2]: float(probability) for token, probability in row} for row in found]
+        detected = self._model.detect_language(self._encode([job.window for job in jobs]))
+        return [{token[2:-2]: float(probability) for token, probability in row} for row in detected]
 
     def _generate(self, jobs: Sequence[EngineJob]) -> list[Generated]:
         batch = [job for job in jobs if isinstance(job, Generate)]

@@ -1,7 +1,7 @@
 """One request's way through a loaded model: audio blocks in, transcription events out.
 
 Spans of speech are decoded side by side with those of all other requests; their segments leave in order.
-Reading, speech detection and mel spectrograms run on feeder threads, a bounded number of windows ahead.
+Reading, speech detection and mel spectrograms run on reader threads, a bounded number of windows ahead.
 """
 
 import asyncio
@@ -43,9 +43,9 @@ class Transcriber:
     """Transcribes one request at a time per call of ``transcribe``; calls may overlap."""
 
     def __init__(
-        self, engine: WhisperEngine, scheduler: Scheduler, feeders: Executor, *, windows_ahead: int = 8
+        self, engine: WhisperEngine, scheduler: Scheduler, readers: Executor, *, windows_ahead: int = 8
     ) -> None:
-        self._engine, self._scheduler, self._feeders = engine, scheduler, feeders
+        self._engine, self._scheduler, self._readers = engine, scheduler, readers
         self._windows_ahead = windows_ahead
 
     async def transcribe(
@@ -61,7 +61,7 @@ class Transcriber:
         async def run(job: EngineJob) -> Any:
             return await self._scheduler.run(owner, job)
 
-        buffer, offload = AudioBuffer(audio), Offload(self._feeders)
+        buffer, offload = AudioBuffer(audio), Offload(self._readers)
         source = _Prefetch(spans(buffer, self._engine.window_samples, request.vad, request.clips), offload)
         packed = request.vad is not None or bool(request.clips)
         async with contextlib.AsyncExitStack() as stack:
@@ -116,11 +116,11 @@ class Transcriber:
             window = await source.peek_window(index, self._engine)
             if window is None:
                 break
-            found: dict[str, float] = await run(Detect(window))
-            code = max(candidates, key=lambda c: found.get(c, 0.0))
-            if found.get(code, 0.0) > request.decoding.language_detection_threshold:
-                return LanguageChoice(code, found[code])
-            votes.setdefault(code, []).append(found.get(code, 0.0))
+            probabilities: dict[str, float] = await run(Detect(window))
+            code = max(candidates, key=lambda c: probabilities.get(c, 0.0))
+            if probabilities.get(code, 0.0) > request.decoding.language_detection_threshold:
+                return LanguageChoice(code, probabilities[code])
+            votes.setdefault(code, []).append(probabilities.get(code, 0.0))
         if not votes:
             return LanguageChoice("en" if "en" in candidates else candidates[0], 0.0)
         code = max(votes, key=lambda c: len(votes[c]))

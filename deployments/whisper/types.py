@@ -118,7 +118,7 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of text. Times in seconds of the original audio; ``seek`` in mel frames of 10 ms.
+    """A part of the text. Times in seconds of the original audio; ``seek`` in mel frames of 10 ms.
 
     ``words`` and ``token_logprobs`` are empty unless they were asked for. ``classification`` has probabilities by
     label if the model is configured with a classifier.

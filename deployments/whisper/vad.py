@@ -24,7 +24,7 @@ Samples = NDArray[np.float32]
 
 
 class Region(NamedTuple):
-    """A stretch of speech, in samples from the start of the audio; ``end`` is exclusive."""
+    """A part with speech, in samples from the start of the audio; ``end`` is exclusive."""
 
     start: int
     end: int
@@ -94,12 +94,12 @@ class RegionRules:
             speech.pause = None
             if speech.split is not None and speech.resume is None:
                 speech.resume = now
-        found = None
+        ended = None
         if now - speech.start > self._longest:
-            found, speech = self._split(speech, now)
+            ended, speech = self._split(speech, now)
             self.speech = speech
             if speech is None:
-                return found
+                return ended
         if probability < self._silent:
             if speech.pause is None:
                 speech.pause = now
@@ -109,7 +109,7 @@ class RegionRules:
                 self.speech = None
                 if speech.pause - speech.start > self._shortest:
                     return Region(speech.start, speech.pause)
-        return found
+        return ended
 
     def _split(self, speech: _Speech, now: int) -> tuple[Region, _Speech | None]:
         """Cut over-long speech at its latest pause, or right here if it has none."""

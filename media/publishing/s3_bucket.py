@@ -153,5 +153,5 @@ def _is_address(host: str) -> bool:
 
 
 def _region_of(host: str) -> str:
-    found = _REGION_IN_HOST.search(host)
-    return found[1] if found else "us-east-1"
+    match = _REGION_IN_HOST.search(host)
+    return match[1] if match else "us-east-1"

@@ -98,10 +98,10 @@ class Entry:
         end: End = "spoken" if ended else "cut" if self.drawn >= self.segment.most_frames else ""
         if not end and (not self.chunk or len(self.frames) < self.chunk):
             return None
-        found = Frames(np.stack(self.frames, axis=1), end)
+        delivered = Frames(np.stack(self.frames, axis=1), end)
         self.frames = []
         self.chunk = min(2 * self.chunk, self.segment.chunk)
-        return found
+        return delivered
 
 
 Delivery = tuple[Entry, Frames | Exception]
@@ -138,10 +138,10 @@ class Batcher:
         What goes wrong with one prompt fails its segment, what goes wrong with a step fails all live ones.
         """
         self._forget_left()
-        found: list[Delivery] = []
-        found += self._prefill()
-        found += self._step()
-        return found
+        deliveries: list[Delivery] = []
+        deliveries += self._prefill()
+        deliveries += self._step()
+        return deliveries
 
     def _forget_left(self) -> None:
         self._waiting = deque(entry for entry in self._waiting if not entry.left)

@@ -23,7 +23,7 @@ class StepGraphs:
         self._graphs: dict[tuple[int, int], torch.cuda.CUDAGraph] = {}
 
     def record(self, on_progress: Callable[[float], None]) -> None:
-        """Record all of them. Blocks, for about a second each; ``on_progress`` is told how far it is, 0 to 1."""
+        """Record all of them. Blocks, for about a second each; ``on_progress`` gets the share that is done."""
         pool = torch.cuda.graph_pool_handle()
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())

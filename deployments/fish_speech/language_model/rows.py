@@ -130,8 +130,8 @@ class FrameRows:
         self._run(batch, next(length for length in self._lengths if length >= needed))
         for row in range(rows):
             self._filled[row] += 1
-        found = _on_host(torch.cat((self._columns[:rows], self._ended[:rows, None]), 1))
-        return found[:, :-1], found[:, -1].astype(bool).tolist()
+        drawn = _on_host(torch.cat((self._columns[:rows], self._ended[:rows, None]), 1))
+        return drawn[:, :-1], drawn[:, -1].astype(bool).tolist()
 
     @torch.inference_mode()
     def move(self, source: int, target: int) -> None:
@@ -158,12 +158,12 @@ class FrameRows:
 
 def doubled(first: int, last: int) -> list[int]:
     """``first`` doubled until it reaches ``last``, which ends the list."""
-    found = [min(first, last)]
-    while found[-1] < last:
-        found.append(min(2 * found[-1], last))
-    return found
+    numbers = [min(first, last)]
+    while numbers[-1] < last:
+        numbers.append(min(2 * numbers[-1], last))
+    return numbers
 
 
 def _on_host(tensor: Tensor) -> Columns:
-    found: Columns = tensor.to("cpu", torch.int32).numpy()
-    return found
+    array: Columns = tensor.to("cpu", torch.int32).numpy()
+    return array

@@ -15,9 +15,9 @@ def penalised(logits: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
     """Logits with those of the ids ``seen``, int64 (B, n), made smaller: divided by the penalty, or, if they are
     negative, multiplied by it. An id that is there twice is penalised once.
     """
-    found = logits.gather(1, seen)
+    values = logits.gather(1, seen)
     factor = penalty[:, None]
-    return logits.scatter(1, seen, torch.where(found < 0, found * factor, found / factor))
+    return logits.scatter(1, seen, torch.where(values < 0, values * factor, values / factor))
 
 
 def probabilities(logits: Tensor, temperature: Tensor, top_p: Tensor) -> Tensor:

@@ -68,7 +68,7 @@ class FrameScheduler:
             raise RuntimeError(f"the last {self._batcher.failures} steps failed")
 
     async def close(self) -> None:
-        """Stop after the running step; whoever still waits is told so."""
+        """Stop after the running step; whoever still waits gets an error."""
         with self._wake:
             self._closing = True
             self._wake.notify()
@@ -87,14 +87,14 @@ class FrameScheduler:
                     self._batcher.add(entry)
                 self._arrived = []
             self._turning_since = time.monotonic()
-            found = self._batcher.turn()
+            deliveries = self._batcher.turn()
             self._turning_since = None
-            for error in {id(one): one for _, one in found if isinstance(one, Exception)}.values():
+            for error in {id(one): one for _, one in deliveries if isinstance(one, Exception)}.values():
                 logger.error("the speech model failed", exc_info=error)
-            if found:
-                self._loop.call_soon_threadsafe(self._deliver, found)
+            if deliveries:
+                self._loop.call_soon_threadsafe(self._deliver, deliveries)
 
-    def _deliver(self, found: list[Delivery]) -> None:
-        for entry, frames in found:
+    def _deliver(self, deliveries: list[Delivery]) -> None:
+        for entry, frames in deliveries:
             if (queue := self._queues.get(entry)) is not None:
                 queue.put_nowait(frames)

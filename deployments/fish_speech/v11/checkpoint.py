@@ -51,8 +51,8 @@ def weights_file(path: Path) -> Path:
     if path.is_file():
         return path
     for pattern in FILES:
-        if found := sorted(path.glob(pattern)):
-            return found[0]
+        if files := sorted(path.glob(pattern)):
+            return files[0]
     raise ModelUnavailable(f"The model lacks the file {FILES[0]}.")
 
 

@@ -65,10 +65,10 @@ class FileTokenizer:
         self._tokenizer.encode_special_tokens = True  # as text, that is
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        found = {name: self._tokenizer.token_to_id(name) for name in _CONTROL}
-        if missing := [name for name, number in found.items() if number is None]:
+        ids = {name: self._tokenizer.token_to_id(name) for name in _CONTROL}
+        if missing := [name for name, number in ids.items() if number is None]:
             raise ModelUnavailable(f"{path.name} lacks {missing[0]}.")
-        self._control = {name: number for name, number in found.items() if number is not None}
+        self._control = {name: number for name, number in ids.items() if number is not None}
         self.semantic, self.im_end, self.end = (self._control[name] for name in (SEMANTIC, IM_END, END))
 
     def encode(self, text: str) -> list[int]:

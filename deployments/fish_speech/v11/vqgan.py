@@ -24,7 +24,7 @@ from deployments.layers.sizes import HiFiGanSize
 from deployments.layers.state_dict import build, read_size, read_state_dict
 
 SIZES = "vqgan.json"
-QUALITY = 2.0  # what the decoder is told of the recording that it is to sound like
+QUALITY = 2.0  # of the recording that the sound is to be like
 
 
 class VQGANSize(EncoderSize):

@@ -19,16 +19,16 @@ CONFIG, WEIGHTS = "config.json", "model.pth"
 def read_config(folder: Path) -> DualARConfig:
     """The sizes in ``config.json``. Raises ModelUnavailable if it is missing, or another kind of model's."""
     try:
-        found = json.loads((folder / CONFIG).read_bytes())
+        settings = json.loads((folder / CONFIG).read_bytes())
     except OSError as error:
         raise ModelUnavailable(f"The model lacks the file {CONFIG}.") from error
     except ValueError as error:
         raise ModelUnavailable(f"{CONFIG} is not JSON.") from error
-    if not isinstance(found, dict) or found.get("model_type") != "dual_ar":
-        kind = found.get("model_type") if isinstance(found, dict) else None
+    if not isinstance(settings, dict) or settings.get("model_type") != "dual_ar":
+        kind = settings.get("model_type") if isinstance(settings, dict) else None
         raise ModelUnavailable(f"{CONFIG} has the model_type {kind!r}; only 'dual_ar' is supported.")
     try:
-        return DualARConfig.model_validate(found)
+        return DualARConfig.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "all of it"

@@ -78,11 +78,11 @@ def _ranks(path: Path) -> dict[bytes, int]:
 
 def _special_tokens(path: Path) -> dict[str, int]:
     try:
-        found = json.loads(path.read_bytes())
+        ids = json.loads(path.read_bytes())
     except OSError as error:
         raise ModelUnavailable(f"The model lacks the file {path.name}.") from error
     except ValueError as error:
         raise ModelUnavailable(f"{path.name} is not JSON.") from error
-    if not isinstance(found, dict) or not all(type(number) is int and number >= 0 for number in found.values()):
+    if not isinstance(ids, dict) or not all(type(number) is int and number >= 0 for number in ids.values()):
         raise ModelUnavailable(f"{path.name} does not say the ids of tokens by their names.")
-    return found
+    return ids

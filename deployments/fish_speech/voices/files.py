@@ -82,15 +82,15 @@ def voices_in(tree: Mapping[str, Sequence[StoredFile]]) -> list[VoiceFiles]:
     A folder with recordings is a voice. One that only has folders with recordings is a speaker, with one voice per
     folder: ``speaker/emotion``.
     """
-    found = []
+    voices = []
     for folder, files in tree.items():
         voice = VoiceFiles.of(folder, files)
         inner = {"/".join(audio.path.split("/")[:2]) for audio in voice.audios if audio.path.count("/") > 1}
         if len(inner) == 0 or any(audio.path.count("/") == 1 for audio in voice.audios):
-            found.append(voice)
+            voices.append(voice)
         else:
-            found += [VoiceFiles.of(voice_id, files) for voice_id in inner]
-    return sorted((voice for voice in found if voice.recordings), key=lambda voice: natural(voice.id))
+            voices += [VoiceFiles.of(voice_id, files) for voice_id in inner]
+    return sorted((voice for voice in voices if voice.recordings), key=lambda voice: natural(voice.id))
 
 
 def transcript(content: bytes) -> str:

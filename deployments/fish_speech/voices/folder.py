@@ -37,23 +37,23 @@ class FolderStore:
 
     def tree(self) -> Mapping[str, Sequence[StoredFile]]:
         """All files by the first part of their path. Raises ModelUnavailable."""
-        with self._told("read"):
+        with self._translated("read"):
             return {name: self._tree.files(self._root / name) for name in self._tree.folders(self._root)}
 
     def files(self, folder: str) -> Sequence[StoredFile]:
         """All files in a folder and below it. Raises ModelUnavailable."""
-        with self._told("read"):
+        with self._translated("read"):
             place = self._tree.find(folder)
             return [] if place is None else self._tree.files(place)
 
     def read(self, files: Sequence[StoredFile]) -> list[bytes | None]:
         """Contents in order; None for a file that is no longer what was listed. Raises ModelUnavailable."""
-        with self._told("read"):
+        with self._translated("read"):
             return [self._tree.content(file) for file in files]
 
     def create(self, folder: str, contents: Mapping[str, bytes], most: int) -> None:
         """Keep a new voice. Raises VoiceConflict, ModelUnavailable, Overloaded."""
-        with self._told("written"), self._alone():
+        with self._translated("written"), self._alone():
             if len(self._tree.folders(self._root)) >= most:
                 raise VoiceConflict(f"There are {most} voices already, and no more are kept; delete one first.")
             unfinished = self._root / f"{_UNFINISHED}{uuid.uuid4().hex}"
@@ -69,7 +69,7 @@ class FolderStore:
 
     def write(self, folder: str, name: str, content: bytes) -> bool:
         """Put one file into a voice's folder, or replace it. Raises ModelUnavailable, Overloaded."""
-        with self._told("written"), self._alone():
+        with self._translated("written"), self._alone():
             place = self._tree.find(folder)
             if place is not None:
                 self._replace(place / name, content)
@@ -77,7 +77,7 @@ class FolderStore:
 
     def rename(self, folder: str, new: str, metadata: bytes) -> bool:
         """Give a voice another folder and new metadata. Raises VoiceConflict, ModelUnavailable, Overloaded."""
-        with self._told("written"), self._alone():
+        with self._translated("written"), self._alone():
             place = self._tree.find(folder)
             if place is None:
                 return False
@@ -97,7 +97,7 @@ class FolderStore:
 
     def delete(self, folder: str) -> bool:
         """Remove a folder. Raises ModelUnavailable, Overloaded."""
-        with self._told("written"), self._alone():
+        with self._translated("written"), self._alone():
             place = self._tree.find(folder)
             if place is None:
                 return False
@@ -125,7 +125,8 @@ class FolderStore:
             yield
 
     @contextlib.contextmanager
-    def _told(self, done: str) -> Iterator[None]:
+    def _translated(self, done: str) -> Iterator[None]:
+        """Errors of the file system become those of our tree."""
         try:
             yield
         except OSError as error:

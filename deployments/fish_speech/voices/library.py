@@ -15,7 +15,7 @@ from deployments.fish_speech.voices.names import check_new_id, is_id, natural, n
 from deployments.fish_speech.voices.new_voice import AudioFile, files_of
 from deployments.fish_speech.voices.s3 import S3Store
 from deployments.fish_speech.voices.store import VoiceStore
-from deployments.fish_speech.voices.stored_voices import Recording, Shelf
+from deployments.fish_speech.voices.stored_voices import Recording, StoredVoices
 from deployments.model_store.local import find_local
 from deployments.model_store.source import LocalSource, S3Source, parse_source
 
@@ -33,23 +33,23 @@ class VoiceLibrary:
     def __init__(self, config: VoicesConfig) -> None:
         """Raises ModelUnavailable for a place that cannot be one, and for a shipped folder that is not there."""
         self._most = config.max_voices
-        self._own = None if config.library is None else Shelf(_opened(config.library, shipped=False))
-        shipped = [Shelf(_opened(place, shipped=True), shipped=True) for place in config.shipped]
-        self._shelves = shipped if self._own is None else [self._own, *shipped]
+        self._own = None if config.library is None else StoredVoices(_opened(config.library, shipped=False))
+        shipped = [StoredVoices(_opened(place, shipped=True), shipped=True) for place in config.shipped]
+        self._stored = shipped if self._own is None else [self._own, *shipped]
 
     def list(self) -> builtins.list[Voice]:
         """All voices, in natural order of their ids."""
-        found: dict[str, Voice] = {}
-        for shelf in self._shelves:
-            for voice in shelf.voices():
-                found.setdefault(voice.id, voice)
-        return sorted(found.values(), key=lambda voice: natural(voice.id))
+        voices: dict[str, Voice] = {}
+        for stored in self._stored:
+            for voice in stored.voices():
+                voices.setdefault(voice.id, voice)
+        return sorted(voices.values(), key=lambda voice: natural(voice.id))
 
     def get(self, voice_id: str) -> Voice:
         """One voice. Raises VoiceNotFound."""
         if is_id(voice_id):
-            for shelf in self._shelves:
-                if voice := shelf.voice(voice_id):
+            for stored in self._stored:
+                if voice := stored.voice(voice_id):
                     return voice
         raise self._not_found(voice_id)
 
@@ -59,8 +59,8 @@ class VoiceLibrary:
         Raises VoiceNotFound; InvalidRequest and PayloadTooLarge for a voice that has too many to be spoken with.
         """
         if is_id(voice_id):
-            for shelf in self._shelves:
-                if recordings := shelf.recordings(voice_id):
+            for stored in self._stored:
+                if recordings := stored.recordings(voice_id):
                     return recordings
         raise self._not_found(voice_id)
 
@@ -109,7 +109,7 @@ class VoiceLibrary:
         if not own.store.delete(voice_id):
             raise self._not_found(voice_id)
 
-    def _changeable(self, voice_id: str) -> tuple[Shelf, Voice]:
+    def _changeable(self, voice_id: str) -> tuple[StoredVoices, Voice]:
         voice = self.get(voice_id)
         if self._own is None or voice.shipped:
             raise VoiceConflict(
@@ -124,15 +124,15 @@ class VoiceLibrary:
         return self._own, voice
 
     def _check_free(self, voice_id: str) -> None:
-        for shelf in self._shelves:
-            if shelf.store.files(voice_id):
+        for stored in self._stored:
+            if stored.store.files(voice_id):
                 raise VoiceConflict(
                     f"There is a voice {shown(voice_id)} already; choose another id, or delete it first.",
                     param="id",
                 )
 
     def _not_found(self, voice_id: str) -> VoiceNotFound:
-        known = {known for shelf in self._shelves for known in shelf.ids()}
+        known = {known for stored in self._stored for known in stored.ids()}
         return not_found(voice_id, sorted(known, key=natural))
 
 

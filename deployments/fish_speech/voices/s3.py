@@ -49,10 +49,10 @@ class S3Store:
 
     def tree(self) -> Mapping[str, Sequence[StoredFile]]:
         """All files by the first part of their path. Raises ModelUnavailable."""
-        found: dict[str, list[StoredFile]] = defaultdict(list)
+        folders: dict[str, list[StoredFile]] = defaultdict(list)
         for file in self._listing(""):
-            found[file.path.split("/")[0]].append(file)
-        return found
+            folders[file.path.split("/")[0]].append(file)
+        return folders
 
     def files(self, folder: str) -> Sequence[StoredFile]:
         """All files in a folder and below it. Raises ModelUnavailable."""
@@ -119,8 +119,7 @@ class S3Store:
         if _is_taken(self._objects.list(f"{folder}/")):
             raise _taken(folder)
         self._mark(folder)
-        found = self._objects.list(f"{folder}/")
-        if _is_taken(found):
+        if _is_taken(self._objects.list(f"{folder}/")):
             self._objects.delete(f"{folder}/{_MARK}")
             raise _taken(folder)
         try:
@@ -176,13 +175,13 @@ class S3Store:
         if monotonic() - since < _FRESH_S:
             return known
         asked = monotonic()
-        found = _visible(self._objects.list(below))
+        files = _visible(self._objects.list(below))
         with self._lock:
-            if found and changes == self._changes:
+            if files and changes == self._changes:
                 if len(self._listings) >= _MOST_LISTINGS:
                     self._listings.clear()
-                self._listings[below] = asked, found
-        return found
+                self._listings[below] = asked, files
+        return files
 
     def _forget(self) -> None:
         """Believe no listing that was asked for before now."""

@@ -60,7 +60,7 @@ class S3Objects:
 
     def list(self, below: str = "") -> Iterator[S3Object]:
         """All objects whose path begins with ``below``."""
-        with self._told():
+        with self._translated():
             pages = self._client.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._below + below):
                 for item in page.get("Contents", ()):
@@ -72,9 +72,9 @@ class S3Objects:
         condition = {} if etag is None else {"IfMatch": etag}
 
         def read(tries: int = _READS) -> bytes:
-            found = self._client.get_object(Bucket=self._bucket, Key=self._below + path, **condition)
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._below + path, **condition)
             try:
-                return bytes(found["Body"].read())
+                return bytes(answer["Body"].read())
             except (HTTPClientError, IncompleteReadError):  # boto3 itself tries again only before the body
                 if tries == 1:
                     raise
@@ -84,7 +84,7 @@ class S3Objects:
 
     def put(self, path: str, content: bytes) -> None:
         """Write an object, or replace it."""
-        with self._told():
+        with self._translated():
             self._client.put_object(Bucket=self._bucket, Key=self._below + path, Body=content)
 
     def put_if(self, path: str, content: bytes, etag: str | None) -> bool:
@@ -113,11 +113,11 @@ class S3Objects:
 
     def delete(self, path: str) -> None:
         """Remove an object if it is there."""
-        with self._told():
+        with self._translated():
             self._client.delete_object(Bucket=self._bucket, Key=self._below + path)
 
     def _unless_changed(self, request: Callable[[], Result]) -> Result | None:
-        with self._told():
+        with self._translated():
             try:
                 return request()
             except ClientError as error:
@@ -126,7 +126,8 @@ class S3Objects:
                 raise
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translated(self) -> Iterator[None]:
+        """Errors of boto3 become those of our tree."""
         try:
             yield
         except ClientError as error:

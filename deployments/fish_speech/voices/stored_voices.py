@@ -1,4 +1,4 @@
-"""The voices of one store, as its files tell of them."""
+"""The voices of one store, as its files describe them."""
 
 import hashlib
 import logging
@@ -27,8 +27,8 @@ class Recording:
     sha256: str
 
 
-class Shelf:
-    """Voices in one store, to be read. ``shipped`` is what they tell of themselves.
+class StoredVoices:
+    """Voices in one store, to be read. ``shipped`` is what their descriptions say.
 
     Ids that come here have been checked by ``is_id``. All methods raise ModelUnavailable if the store cannot be
     read, and Overloaded if a voice changes every time it is looked at.
@@ -50,13 +50,13 @@ class Shelf:
         """All voices in natural order."""
         listed = voices_in(self.store.tree())
         contents = iter(self.store.read([file for voice in listed for file in _small(voice)]))
-        found = []
+        voices = []
         for voice in listed:
             read = _whole(next(contents) for _ in _small(voice))
             described = self.voice(voice.id) if read is None else self._described(voice, read)
             if described is not None:
-                found.append(described)
-        return found
+                voices.append(described)
+        return voices
 
     def voice(self, voice_id: str) -> Voice | None:
         """One voice, or None: there is no such folder, or no recording with a transcript in it."""
@@ -120,7 +120,7 @@ class Shelf:
 
 
 def _small(voice: VoiceFiles) -> list[StoredFile]:
-    """The files that tell of a voice, without its sound."""
+    """The files that describe a voice, without its sound."""
     return voice.transcripts if voice.metadata is None else [*voice.transcripts, voice.metadata]
 
 

@@ -50,9 +50,9 @@ def convert(model: Path, out: Path, tokenizer: str, *, sha256: str | None = None
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConversionRefused(f"{out} is there already; name a folder that is new or empty.")
     with _opened(model) as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-        if sha256 is not None and found != sha256.lower():
-            raise ConversionRefused(f"The SHA-256 of {model} is {found}, not {sha256}; nothing was read.")
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if sha256 is not None and digest != sha256.lower():
+            raise ConversionRefused(f"The SHA-256 of {model} is {digest}, not {sha256}; nothing was read.")
         container = Container(file)
         unpickler = InertUnpickler(container.pickle)
         with naming(unpickler.names):
@@ -64,7 +64,7 @@ def convert(model: Path, out: Path, tokenizer: str, *, sha256: str | None = None
         tensors = read_tensors(container, views)
     return Conversion(
         config=_write(out, config, tensors, content),
-        sha256=found,
+        sha256=digest,
         names=tuple(unpickler.names),
         left_out=tuple(left_out),
         assumed=hate_speech.assumed(config, settings),

@@ -103,16 +103,16 @@ def _only_gelu(settings: Mapping[str, Any]) -> None:
         "add_cross_attention": False,
     }
     for name, expected in known.items():
-        found = settings.get(name, expected)
-        if type(found) is not type(expected) or found != expected:
+        value = settings.get(name, expected)
+        if type(value) is not type(expected) or value != expected:
             raise ConversionRefused(f"The encoder's {name} is not {expected!r}, which is all that is known here.")
 
 
 def _whole(settings: Mapping[str, Any], name: str, default: int) -> int:
-    found = settings.get(name, default)
-    if type(found) is not int or not 0 <= found <= MOST_SIZE:
+    value = settings.get(name, default)
+    if type(value) is not int or not 0 <= value <= MOST_SIZE:
         raise ConversionRefused(f"The encoder's {name} is no number that makes sense.")
-    return found
+    return value
 
 
 def _sizes(views: Mapping[str, View]) -> dict[str, int]:
@@ -153,6 +153,6 @@ def _compare(views: Mapping[str, View], config: CheckpointConfig) -> None:
 
 
 def _none(names: Iterable[str], problem: str) -> None:
-    found = sorted(names)
-    if found:
-        raise ConversionRefused(f"{problem}: {shown(found)}.")
+    listed = sorted(names)
+    if listed:
+        raise ConversionRefused(f"{problem}: {shown(listed)}.")

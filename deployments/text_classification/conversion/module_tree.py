@@ -20,15 +20,15 @@ def tensors_of(saved: object) -> dict[str, View]:
     """Parameters and buffers by their dotted names. Raises ConversionRefused if ``saved`` is neither a module nor
     a state dict, or a module that is more than its parameters, buffers and parts.
     """
-    found: Iterable[tuple[Any, Any]]
+    named: Iterable[tuple[Any, Any]]
     if isinstance(saved, dict):
-        found = saved.items()
+        named = saved.items()
     elif isinstance(saved, Record) and is_module(saved):
-        found = _walk(saved)
+        named = _walk(saved)
     else:
         raise ConversionRefused("The file holds neither a module nor a state dict.")
     views = {}
-    for name, value in islice(found, MOST_TENSORS + 1):
+    for name, value in islice(named, MOST_TENSORS + 1):
         if not isinstance(name, str) or not isinstance(value, View):
             raise ConversionRefused(f"The part {shown([str(name)])} is no tensor.")
         views[name] = value
@@ -44,14 +44,14 @@ def is_module(record: Record) -> bool:
 
 def parts_of(module: Record) -> dict[str, Record]:
     """The modules directly below a module, by their names."""
-    found = {}
+    parts = {}
     for name, part in _table(module, "_modules"):
         if part is None:
             continue
         if not isinstance(part, Record) or not is_module(part):
             raise ConversionRefused(f"The part {shown([name])} of a {shown([str(module.kind)])} is no module.")
-        found[name] = part
-    return found
+        parts[name] = part
+    return parts
 
 
 def _walk(root: Record) -> Iterator[tuple[str, object]]:

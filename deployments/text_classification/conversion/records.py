@@ -29,7 +29,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """A stretch of memory: the member ``data/<key>`` of the file, ``numel`` elements of one type."""
+    """A block of memory: the member ``data/<key>`` of the file, ``numel`` elements of one type."""
 
     key: str
     dtype: torch.dtype

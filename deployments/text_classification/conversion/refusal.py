@@ -27,10 +27,10 @@ def shown(names: Iterable[str]) -> str:
 
 @contextlib.contextmanager
 def naming(names: Collection[str]) -> Iterator[None]:
-    """Add the names found so far, a collection that grows while the file is read, to any refusal."""
+    """Add the names read so far, a collection that grows while the file is read, to any refusal."""
     try:
         yield
     except ConversionRefused as error:
-        found = tuple(names)
-        told = f"The file names {shown(found)}; none of it was run." if found else "The file names no globals."
-        raise ConversionRefused(f"{error.message} {told}", found) from error
+        read = tuple(names)
+        sentence = f"The file names {shown(read)}; none of it was run." if read else "The file names no globals."
+        raise ConversionRefused(f"{error.message} {sentence}", read) from error

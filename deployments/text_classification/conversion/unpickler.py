@@ -24,7 +24,7 @@ _MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
 class InertUnpickler:
-    """Reads one pickle. ``names`` are the globals found so far, in the order of the file."""
+    """Reads one pickle. ``names`` are the globals read so far, in the order of the file."""
 
     def __init__(self, pickle: bytes) -> None:
         self.names: dict[str, None] = {}
@@ -73,19 +73,19 @@ class InertUnpickler:
         self._stack = []
 
     def _to_mark(self) -> list[Any]:
-        found, self._stack = self._stack, self._marked.pop()
-        return found
+        items, self._stack = self._stack, self._marked.pop()
+        return items
 
     def _pop(self, _: object) -> None:
         self._stack.pop()
 
     def _tuple(self, _: object) -> None:
-        found = self._to_mark()
-        self._stack.append(tuple(found))
+        items = self._to_mark()
+        self._stack.append(tuple(items))
 
     def _tuple_of(self, count: int) -> None:
-        found = [self._stack.pop() for _ in range(count)]
-        self._stack.append(tuple(reversed(found)))
+        items = [self._stack.pop() for _ in range(count)]
+        self._stack.append(tuple(reversed(items)))
 
     def _append(self, _: object) -> None:
         item = self._stack.pop()
@@ -142,9 +142,9 @@ class InertUnpickler:
             raise TypeError
         if len(module) + len(name) > LONGEST_NAME:
             raise ConversionRefused(f"data.pkl holds a name of more than {LONGEST_NAME} characters.")
-        found = Name("builtins" if module == "__builtin__" else module, name)
-        self.names[str(found)] = None
-        return found
+        imported = Name("builtins" if module == "__builtin__" else module, name)
+        self.names[str(imported)] = None
+        return imported
 
     def _persistent(self, _: object) -> None:
         self._stack.append(rebuilding.storage(self._stack.pop()))

@@ -150,10 +150,10 @@ def test_a_gpu_that_is_not_there_is_said(folder: Path) -> None:
 @given(st.integers(1, 131_072))
 def test_length_classes_waste_little(tokens: int) -> None:
     assert length_class(tokens, "unknown") == tokens
-    cheap, dear = length_class(tokens, "cheap"), length_class(tokens, "dear")
-    assert tokens <= dear <= max(tokens + 7, tokens * 1.25)
+    cheap, expensive = length_class(tokens, "cheap"), length_class(tokens, "expensive")
+    assert tokens <= expensive <= max(tokens + 7, tokens * 1.25)
     assert tokens <= cheap <= max(64, 2 * tokens)
-    assert (length_class(cheap, "cheap"), length_class(dear, "dear")) == (cheap, dear)
+    assert (length_class(cheap, "cheap"), length_class(expensive, "expensive")) == (cheap, expensive)
 
 
 def test_batches_share_the_cores() -> None:
