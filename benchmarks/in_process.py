@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from deployments.batching.scheduler import Scheduler
-from deployments.whisper.config import EngineConfig
+from deployments.whisper.config import WhisperEngineConfig
 from deployments.whisper.engine import WhisperEngine
 from deployments.whisper.transcriber import Transcriber
 from deployments.whisper.types import DecodingOptions, TranscriptionRequest, collect
@@ -21,7 +21,7 @@ class Engine:
     """Call it with a file's bytes; it returns when they are transcribed."""
 
     def __init__(self, model: Path, compute_type: str) -> None:
-        config = EngineConfig.model_validate(
+        config = WhisperEngineConfig.model_validate(
             {"device": "cpu", "compute_type": compute_type, "workers": 2, "threads": 1}
         )
         self._engine = WhisperEngine(model, config)

@@ -14,7 +14,7 @@ from deployments.errors import AntiphonError, InvalidRequest, ModelUnavailable
 from deployments.model_config import ModelConfig
 from deployments.model_pool import ModelPool
 from deployments.model_state import ModelState, Phase
-from deployments.model_store import Progress, fetch_model, hub_source
+from deployments.model_store import DownloadProgress, fetch_model, hub_source
 from deployments.process import lower_priority
 from deployments.states import StateReporter
 
@@ -23,7 +23,7 @@ logger = logging.getLogger("ray.serve")
 LAST_REPORT_S = 0.1
 
 
-class Engine(Protocol):
+class ModelEngine(Protocol):
     """What the host needs of a family's engine, whose constructor loads a folder. Both verbs block."""
 
     def warm_up(self, on_progress: Callable[[float], None]) -> None:
@@ -33,7 +33,7 @@ class Engine(Protocol):
         """Free the weights."""
 
 
-class Scheduler(Protocol):
+class ModelScheduler(Protocol):
     """What the host needs of a family's scheduler."""
 
     def check(self) -> None:
@@ -43,8 +43,8 @@ class Scheduler(Protocol):
         """Stop after the running batches."""
 
 
-EngineT = TypeVar("EngineT", bound=Engine)
-SchedulerT = TypeVar("SchedulerT", bound=Scheduler)
+EngineT = TypeVar("EngineT", bound=ModelEngine)
+SchedulerT = TypeVar("SchedulerT", bound=ModelScheduler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class LoadedModel(Generic[EngineT, SchedulerT]):
 
 
 @dataclass(frozen=True, slots=True)
-class Family(Generic[EngineT, SchedulerT]):
+class ModelFamily(Generic[EngineT, SchedulerT]):
     """How models of one family are loaded: the files they need, engine, scheduler, and what probes are to see."""
 
     files: Sequence[str]
@@ -72,7 +72,7 @@ class ModelHost(Generic[EngineT, SchedulerT]):
         self,
         name: str,
         config: ModelConfig,
-        family: Family[EngineT, SchedulerT],
+        family: ModelFamily[EngineT, SchedulerT],
         states: Any,
         load_of: Callable[[ModelState], ModelState],
     ) -> None:
@@ -172,7 +172,7 @@ class ModelHost(Generic[EngineT, SchedulerT]):
         if self._serving:
             self._reporter.update(phase="ready" if self._pool.loaded else "idle", detail="", progress=None)
 
-    def _downloaded(self, progress: Progress) -> None:
+    def _downloaded(self, progress: DownloadProgress) -> None:
         """Called from the downloading thread."""
         self._loop.call_soon_threadsafe(self._say, "downloading", progress.fraction)
 

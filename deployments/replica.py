@@ -6,7 +6,7 @@ from typing import Any, Generic
 
 from deployments.admission import Admission
 from deployments.model_config import ModelConfig
-from deployments.model_host import EngineT, Family, ModelHost, SchedulerT
+from deployments.model_host import EngineT, ModelFamily, ModelHost, SchedulerT
 from deployments.model_state import ModelState
 from deployments.process import lower_priority
 from deployments.replica_log import quiet_client_errors
@@ -22,7 +22,7 @@ class Replica(Generic[EngineT, SchedulerT]):
         self,
         name: str,
         config: ModelConfig,
-        family: Family[EngineT, SchedulerT],
+        family: ModelFamily[EngineT, SchedulerT],
         states: Any,
         admission: Admission,
         threads: int,

@@ -21,7 +21,7 @@ _FRAME_SAMPLES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class Codec:
+class OutputCodec:
     """How libav makes a format."""
 
     muxer: str
@@ -33,13 +33,13 @@ class Codec:
     """For the muxer."""
 
 
-CODECS: Mapping[str, Codec] = {
-    "flac": Codec("flac", "flac", "s16"),
-    "mp3": Codec("mp3", "libmp3lame", "flt", (128_000, 8_000, 320_000), {"id3v2_version": "0"}),
-    "opus": Codec(
+CODECS: Mapping[str, OutputCodec] = {
+    "flac": OutputCodec("flac", "flac", "s16"),
+    "mp3": OutputCodec("mp3", "libmp3lame", "flt", (128_000, 8_000, 320_000), {"id3v2_version": "0"}),
+    "opus": OutputCodec(
         "ogg", "libopus", "flt", (64_000, 6_000, 256_000), {"page_duration": "100000", "fflags": "+bitexact"}
     ),
-    "aac": Codec("adts", "aac", "flt", (96_000, 8_000, 256_000)),
+    "aac": OutputCodec("adts", "aac", "flt", (96_000, 8_000, 256_000)),
 }
 
 
@@ -50,7 +50,7 @@ class CodecWriter:
     Raises :class:`ClientError` for a bit rate that the codec cannot have.
     """
 
-    def __init__(self, codec: Codec, sample_rate: int, bit_rate: int | None, streamed: bool) -> None:
+    def __init__(self, codec: OutputCodec, sample_rate: int, bit_rate: int | None, streamed: bool) -> None:
         self._codec, self._rate = codec, sample_rate
         self._written = 0
         rate = _codec_rate(codec, sample_rate)
@@ -103,13 +103,13 @@ class _Stream:
         return data
 
 
-def _codec_rate(codec: Codec, sample_rate: int) -> int:
+def _codec_rate(codec: OutputCodec, sample_rate: int) -> int:
     """The lowest rate of the codec that loses nothing, else its highest."""
     known = sorted(av.Codec(codec.encoder, "w").audio_rates or [sample_rate])
     return next((rate for rate in known if rate >= sample_rate), known[-1])
 
 
-def _codec_bit_rate(codec: Codec, wanted: int | None, rate: int) -> int | None:
+def _codec_bit_rate(codec: OutputCodec, wanted: int | None, rate: int) -> int | None:
     if codec.bit_rates is None:
         return None
     default, least, most = codec.bit_rates

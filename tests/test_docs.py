@@ -16,13 +16,10 @@ import yaml
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from deployments.fish_speech.config import EngineConfig as SpeechEngine
-from deployments.fish_speech.config import FishSpeechConfig, VoicesConfig
+from deployments.fish_speech.config import FishSpeechConfig, SpeechEngineConfig, VoicesConfig
 from deployments.model_config import ModelConfig
-from deployments.text_classification.config import EngineConfig as ClassifierEngine
-from deployments.text_classification.config import TextClassificationConfig
-from deployments.whisper.config import EngineConfig as WhisperEngine
-from deployments.whisper.config import WhisperConfig
+from deployments.text_classification.config import ClassifierEngineConfig, TextClassificationConfig
+from deployments.whisper.config import WhisperConfig, WhisperEngineConfig
 from serve_app.cli import main
 from serve_app.config.app import AppConfig, FetchConfig, GrpcConfig, HttpConfig
 from serve_app.config.jobs import EndpointConfig, JobsConfig, PublishConfig, WebhooksConfig
@@ -91,9 +88,9 @@ def _keys(section: str) -> Iterator[tuple[str, str]]:
     [
         ("The application", AppConfig),
         ("A model's `config`", ModelConfig),
-        ("The `engine` of a transcription model", WhisperEngine),
-        ("The `engine` of a text-classification model", ClassifierEngine),
-        ("The `engine` of a speech model", SpeechEngine),
+        ("The `engine` of a transcription model", WhisperEngineConfig),
+        ("The `engine` of a text-classification model", ClassifierEngineConfig),
+        ("The `engine` of a speech model", SpeechEngineConfig),
         ("`voices`", VoicesConfig),
         ("`moderation`", ModerationConfig),
         ("`http`", HttpConfig),

@@ -8,7 +8,7 @@ from deployments.fish_speech.types import SamplingOptions
 from deployments.model_config import ModelConfig
 
 
-class EngineConfig(BaseModel):
+class SpeechEngineConfig(BaseModel):
     """How the model is computed.
 
     ``auto`` takes ``cuda`` if there is one, and bfloat16 there, float32 on a CPU, where ``threads`` cores compute.
@@ -61,7 +61,7 @@ class FishSpeechConfig(ModelConfig):
     ``default_voice`` speaks when a request names none; None leaves it to the model, which then draws one.
     """
 
-    engine: EngineConfig = EngineConfig()
+    engine: SpeechEngineConfig = SpeechEngineConfig()
     sampling: SamplingOptions = Field(SamplingOptions(), description="for what a request does not set")
     decoder: Literal["auto", "vits", "vqgan"] = "auto"
     voices: VoicesConfig = VoicesConfig()

@@ -31,7 +31,7 @@ from deployments.fish_speech.types import (
 from deployments.fish_speech.voices.library import VoiceLibrary
 from deployments.handle import Handle
 from deployments.labelling import TextLabels
-from deployments.model_host import Family, LoadedModel
+from deployments.model_host import LoadedModel, ModelFamily
 from deployments.replica import Replica
 from media.effects import AudioEffects
 
@@ -66,7 +66,7 @@ class FishSpeechReplica(Replica["FishSpeechEngine", "Synthesizer"]):
         self._labels = None if classifier is None else TextLabels(classifier)
         self._refuse = dict(refuse or {})
         self._library = VoiceLibrary(config.voices)
-        family = Family(MODEL_FILES, self._engine, self._synthesizer, lambda _: {})
+        family = ModelFamily(MODEL_FILES, self._engine, self._synthesizer, lambda _: {})
         admission = Admission(config.queue_chars, config.queue_requests, usual_rate=CHARS_PER_S)
         super().__init__(name, config, family, states, admission, THREADS)
 

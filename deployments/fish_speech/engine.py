@@ -12,7 +12,7 @@ from torch import Tensor
 from deployments.errors import InvalidRequest, ModelUnavailable
 from deployments.fish_speech.codec.codec import Codec, Condition
 from deployments.fish_speech.config import FishSpeechConfig
-from deployments.fish_speech.language_model.batcher import Frames, Segment
+from deployments.fish_speech.language_model.batcher import Frames, SpeechSegment
 from deployments.fish_speech.language_model.rows import FrameRows
 from deployments.fish_speech.loading import SpeechModel, load_model
 from deployments.fish_speech.v11.vits import VITSCodec
@@ -26,7 +26,7 @@ WARM_UP_FRAMES = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reference:
+class EncodedReference:
     """A recording as a model hears it: its transcript and its codes, int32 of shape (codebooks, frames)."""
 
     text: str
@@ -106,14 +106,15 @@ class FishSpeechEngine:
         """The segments that a text is spoken in; none if there is nothing to be said."""
         return tuple(self._model.pieces(text, chunk_length))
 
-    def references(self, recordings: Sequence[tuple[str, AudioFile]]) -> tuple[Reference, ...]:
+    def references(self, recordings: Sequence[tuple[str, AudioFile]]) -> tuple[EncodedReference, ...]:
         """Transcripts with what the model hears in their audio files. Raises errors of the recordings."""
         heard = self.recordings.codes(recordings)
         return tuple(
-            Reference(text, codes, audio) for (text, codes), (_, audio) in zip(heard, recordings, strict=True)
+            EncodedReference(text, codes, audio)
+            for (text, codes), (_, audio) in zip(heard, recordings, strict=True)
         )
 
-    def condition(self, seed: int, text: str, references: Sequence[Reference]) -> Condition:
+    def condition(self, seed: int, text: str, references: Sequence[EncodedReference]) -> Condition:
         """What a segment's codes are decoded with."""
         if not isinstance(self.codec, VITSCodec):
             return Condition(seed)
@@ -160,7 +161,7 @@ class FishSpeechEngine:
         if self._records:
             self.frames.record(on_progress)
         opening, word = self.prompts.opening([]), self.prompts.segment("Hello world.", None)
-        self.frames.stage(Segment(opening, word, seed=0, first_frame=0, most_frames=WARM_UP_FRAMES))
+        self.frames.stage(SpeechSegment(opening, word, seed=0, first_frame=0, most_frames=WARM_UP_FRAMES))
         while not self.frames.prefill():
             pass
         columns = [self.frames.place(0)[0]]

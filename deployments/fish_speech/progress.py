@@ -12,7 +12,7 @@ CHARS_PER_FRAME = 0.6
 
 
 class SpeechProgress:
-    """Counts ``frames``, and whether a segment was ``cut``; advances the request's ticket by characters of its text.
+    """Counts ``frames``, and whether a segment was ``cut``; advances the request's ticket by characters of text.
 
     A segment's characters are spoken when it ends; until then they are estimated from its frames.
     """

@@ -6,7 +6,7 @@ import numpy as np
 
 from deployments.errors import InvalidRequest
 from deployments.fish_speech.history import kept_items
-from deployments.fish_speech.language_model.batcher import Columns, Segment
+from deployments.fish_speech.language_model.batcher import Columns, SpeechSegment
 from deployments.fish_speech.types import SamplingOptions
 
 FRAMES_OF_A_SEGMENT = 1 << 16  # numbers of frames set aside for the random draws of one segment
@@ -21,10 +21,10 @@ def next_segment(
     sampling: SamplingOptions,
     first_chunk: int = 0,
     chunk: int = 0,
-) -> Segment:
+) -> SpeechSegment:
     """What the engine is asked for after ``past``: [segment, speech, segment, speech, ..., the segment to come].
 
-    ``context`` is how many columns the model looks back on; the rest is as in ``Segment``.
+    ``context`` is how many columns the model looks back on; the rest is as in ``SpeechSegment``.
 
     Raises InvalidRequest if that leaves no room for speech.
     """
@@ -36,7 +36,7 @@ def next_segment(
             f"{context}, speech included; send shorter references or a smaller chunk_length.",
             param="text",
         )
-    return Segment(
+    return SpeechSegment(
         opening,
         rest,
         seed=seed,

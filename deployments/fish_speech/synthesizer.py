@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.batching.scheduler import Scheduler
-from deployments.fish_speech.config import EngineConfig
-from deployments.fish_speech.engine import DecodeJob, EncodeJob, FishSpeechEngine, Reference
-from deployments.fish_speech.language_model.batcher import Columns, End, Segment
+from deployments.fish_speech.config import SpeechEngineConfig
+from deployments.fish_speech.engine import DecodeJob, EncodedReference, EncodeJob, FishSpeechEngine
+from deployments.fish_speech.language_model.batcher import Columns, End, SpeechSegment
 from deployments.fish_speech.language_model.scheduler import FrameScheduler
 from deployments.fish_speech.segments import next_segment
 from deployments.fish_speech.types import SamplingOptions
@@ -37,7 +37,7 @@ class Utterance:
     """What is to be said: ``pieces`` of cleaned text, in the voice of ``references``, by a ``speaker`` of 1.1."""
 
     pieces: tuple[str, ...]
-    references: tuple[Reference, ...]
+    references: tuple[EncodedReference, ...]
     sampling: SamplingOptions
     seed: int
     speaker: str | None = None
@@ -46,7 +46,7 @@ class Utterance:
 class Synthesizer:
     """Speaks utterances on one engine, many at a time. ``close`` before the event loop ends."""
 
-    def __init__(self, engine: FishSpeechEngine, settings: EngineConfig) -> None:
+    def __init__(self, engine: FishSpeechEngine, settings: SpeechEngineConfig) -> None:
         self._engine, self._settings = engine, settings
         self._frames = FrameScheduler(engine.frames)
         workers, batch = (1, GPU_CHUNKS) if engine.on_gpu else (settings.codec_workers, 1)
@@ -100,7 +100,7 @@ class Synthesizer:
         await self._frames.close()
         await self._codec.close()
 
-    def _segment(self, utterance: Utterance, opening: Columns, past: Sequence[Columns]) -> Segment:
+    def _segment(self, utterance: Utterance, opening: Columns, past: Sequence[Columns]) -> SpeechSegment:
         first, chunk = self._settings.first_chunk_frames, self._settings.chunk_frames
         if self._engine.codec.left_context is None:
             first = chunk = 0
@@ -117,7 +117,7 @@ class Synthesizer:
         )
 
     async def _sound(
-        self, utterance: Utterance, piece: str, segment: Segment, number: int, said: list[Columns]
+        self, utterance: Utterance, piece: str, segment: SpeechSegment, number: int, said: list[Columns]
     ) -> AsyncGenerator[Sound]:
         """The sound of one segment; what the model has said is left in ``said``."""
         engine, owner = self._engine, object()

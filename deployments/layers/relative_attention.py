@@ -10,7 +10,7 @@ WINDOW = 4  # distances beyond it count as equal
 EPSILON = 1e-5
 
 
-class ChannelNorm(nn.Module):
+class VITSNorm(nn.Module):
     """Layer normalisation over channels, with VITS's names."""
 
     def __init__(self, channels: int) -> None:
@@ -24,7 +24,7 @@ class ChannelNorm(nn.Module):
         return normed.transpose(1, 2)
 
 
-class Attention(nn.Module):
+class RelativeAttention(nn.Module):
     """Multi-head attention; with ``window``, keys and values know how far they are from the query, up to it."""
 
     def __init__(self, channels: int, heads: int, window: int | None = None) -> None:
@@ -76,7 +76,7 @@ class Attention(nn.Module):
         return near
 
 
-class FeedForward(nn.Module):
+class ConvFeedForward(nn.Module):
     """Two convolutions with a ReLU between."""
 
     def __init__(self, channels: int, wide: int, kernel: int) -> None:
@@ -95,10 +95,10 @@ class AttentionEncoder(nn.Module):
 
     def __init__(self, channels: int, wide: int, heads: int, layers: int, kernel: int) -> None:
         super().__init__()
-        self.attn_layers = nn.ModuleList(Attention(channels, heads, WINDOW) for _ in range(layers))
-        self.norm_layers_1 = nn.ModuleList(ChannelNorm(channels) for _ in range(layers))
-        self.ffn_layers = nn.ModuleList(FeedForward(channels, wide, kernel) for _ in range(layers))
-        self.norm_layers_2 = nn.ModuleList(ChannelNorm(channels) for _ in range(layers))
+        self.attn_layers = nn.ModuleList(RelativeAttention(channels, heads, WINDOW) for _ in range(layers))
+        self.norm_layers_1 = nn.ModuleList(VITSNorm(channels) for _ in range(layers))
+        self.ffn_layers = nn.ModuleList(ConvFeedForward(channels, wide, kernel) for _ in range(layers))
+        self.norm_layers_2 = nn.ModuleList(VITSNorm(channels) for _ in range(layers))
 
     def forward(self, x: Tensor, seen: Tensor) -> Tensor:
         """(batch, channels, time) to the same. ``seen`` (batch, 1, time) is false where there is padding."""

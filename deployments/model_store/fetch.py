@@ -5,11 +5,11 @@ from pathlib import Path
 
 from deployments.errors import ModelUnavailable
 from deployments.model_store.local import local_folder
-from deployments.model_store.progress import OnProgress, Progress
+from deployments.model_store.progress import DownloadProgress, OnProgress
 from deployments.model_store.source import HubSource, LocalSource, S3Source, parse_source
 
 
-def _ignore(_: Progress) -> None:
+def _ignore(_: DownloadProgress) -> None:
     pass
 
 

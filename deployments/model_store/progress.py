@@ -9,7 +9,7 @@ INTERVAL_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class DownloadProgress:
     """Bytes that are here, of how many."""
 
     done: int
@@ -21,7 +21,7 @@ class Progress:
         return 1.0 if self.total <= 0 else min(1.0, self.done / self.total)
 
 
-OnProgress = Callable[[Progress], None]
+OnProgress = Callable[[DownloadProgress], None]
 
 
 class Meter:
@@ -57,4 +57,4 @@ class Meter:
         now = self._clock()
         if now_or_never or now - self._reported_at >= INTERVAL_S:
             self._reported_at = now
-            self._on_progress(Progress(min(max(self._done, 0), self._total), self._total))
+            self._on_progress(DownloadProgress(min(max(self._done, 0), self._total), self._total))

@@ -10,7 +10,7 @@ Normalizer = Literal["tweet", "none"]
 Activation = Literal["softmax", "sigmoid"]
 
 
-class EngineConfig(BaseModel):
+class ClassifierEngineConfig(BaseModel):
     """How the model is computed.
 
     ``auto`` takes ``cuda`` if there is one, and bfloat16 there, float32 on a CPU. ``workers`` batches are computed
@@ -35,7 +35,7 @@ class TextClassificationConfig(ModelConfig):
     each other, else softmax), its longest input. ``max_tokens``: longer texts are cut, and the answer says so.
     """
 
-    engine: EngineConfig = EngineConfig()
+    engine: ClassifierEngineConfig = ClassifierEngineConfig()
     normalizer: Normalizer | None = None
     activation: Activation | None = None
     max_tokens: int | None = Field(None, ge=8, le=131_072)

@@ -11,7 +11,7 @@ from deployments.admission import Admission
 from deployments.batching.scheduler import Scheduler
 from deployments.deadline import within
 from deployments.errors import ModelUnavailable
-from deployments.model_host import Family
+from deployments.model_host import ModelFamily
 from deployments.replica import Replica
 from deployments.text_classification.config import TextClassificationConfig
 from deployments.text_classification.types import ClassificationRequest, TextScores
@@ -43,7 +43,7 @@ class TextClassificationReplica(Replica["ClassifierEngine", Scheduler]):
     ) -> None:
         self._config = config
         self._required_labels = required_labels
-        family = Family(MODEL_FILES, self._engine, self._scheduler, lambda engine: {"labels": engine.labels})
+        family = ModelFamily(MODEL_FILES, self._engine, self._scheduler, lambda engine: {"labels": engine.labels})
         admission = Admission(config.queue_tokens, config.queue_requests, usual_rate=USUAL_TOKENS_PER_S)
         super().__init__(name, config, family, states, admission, config.encoders)
 

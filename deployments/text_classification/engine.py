@@ -12,7 +12,7 @@ from deployments.process import reuse_freed_memory
 from deployments.text_classification.checkpoint import is_checkpoint
 from deployments.text_classification.config import TextClassificationConfig
 from deployments.text_classification.cores import Cores
-from deployments.text_classification.loading import Classifier, Padding, load_own, load_transformers
+from deployments.text_classification.loading import LoadedClassifier, Padding, load_own, load_transformers
 from deployments.text_classification.normalizer import normalize_tweet
 from deployments.torch_device import choose_device, choose_dtype
 
@@ -114,7 +114,7 @@ def length_class(tokens: int, padding: Padding) -> int:
             return tokens
 
 
-def _max_tokens(config: TextClassificationConfig, model: Classifier) -> int:
+def _max_tokens(config: TextClassificationConfig, model: LoadedClassifier) -> int:
     if config.max_tokens is not None and config.max_tokens > model.max_tokens:
         raise ModelUnavailable(
             f"max_tokens is {config.max_tokens}, but the model takes {model.max_tokens} at most."

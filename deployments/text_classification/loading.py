@@ -37,7 +37,7 @@ Padding = Literal["cheap", "expensive", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Classifier:
+class LoadedClassifier:
     """A network of ids (batch, tokens) and mask (batch, tokens), both int64, to logits (batch, labels).
 
     ``padding`` says what it makes of padding: computes little for it, computes it like text, or does not know it,
@@ -54,7 +54,7 @@ class Classifier:
     activation: Activation = "softmax"
 
 
-def load_own(folder: Path) -> Classifier:
+def load_own(folder: Path) -> LoadedClassifier:
     """A folder written by ``checkpoint.write_checkpoint``. Raises ModelUnavailable."""
     config, tensors = read_checkpoint(folder)
     with torch.device("meta"):
@@ -64,7 +64,7 @@ def load_own(folder: Path) -> Classifier:
     except RuntimeError as error:  # it lists missing, unexpected and misshapen tensors
         raise ModelUnavailable(f"The weights do not fit config.json. {error}") from error
     size = config.size
-    return Classifier(
+    return LoadedClassifier(
         network,
         _tokenizer(folder),
         config.labels,
@@ -75,7 +75,7 @@ def load_own(folder: Path) -> Classifier:
     )
 
 
-def load_transformers(folder: Path) -> Classifier:
+def load_transformers(folder: Path) -> LoadedClassifier:
     """A model for sequence classification, safetensors only, without code of its own. Raises ModelUnavailable."""
     from transformers import AutoModelForSequenceClassification
     from transformers.utils import logging as library_logging
@@ -109,7 +109,7 @@ def load_transformers(folder: Path) -> Classifier:
     padded = config.pad_token_id is not None
     if not padded:
         config.pad_token_id = -1  # no id is: every token counts as text
-    return Classifier(
+    return LoadedClassifier(
         _Logits(model),
         _tokenizer(folder),
         tuple(str(config.id2label[index]) for index in range(config.num_labels)),

@@ -8,7 +8,7 @@ from deployments.model_config import ModelConfig
 from deployments.whisper.types import DecodingOptions
 
 
-class EngineConfig(BaseModel):
+class WhisperEngineConfig(BaseModel):
     """How CTranslate2 runs the model.
 
     ``workers`` batches run at once on one device, each on ``threads`` cores (CPU). On a CPU scale by workers,
@@ -33,7 +33,7 @@ class EngineConfig(BaseModel):
 class WhisperConfig(ModelConfig):
     """One Whisper deployment: what it serves, how much it admits, how it runs."""
 
-    engine: EngineConfig = EngineConfig()
+    engine: WhisperEngineConfig = WhisperEngineConfig()
     decoding: DecodingOptions = Field(DecodingOptions(), description="for what a request does not set")
     queue_audio_s: float = Field(4 * 3600.0, gt=0, description="audio seconds admitted and not yet done")
     windows_per_request: int = Field(8, ge=1, le=256, description="windows of one request in flight")

@@ -14,7 +14,7 @@ from deployments.batching.scheduler import Scheduler
 from deployments.calls import Calls
 from deployments.deadline import until
 from deployments.handle import Handle
-from deployments.model_host import Family
+from deployments.model_host import ModelFamily
 from deployments.replica import Replica
 from deployments.whisper.annotation import SegmentClassifier
 from deployments.whisper.audio_source import AudioSources, blaming
@@ -41,7 +41,9 @@ class WhisperReplica(Replica[WhisperEngine, Scheduler]):
     ) -> None:
         self._config = config
         self._classifier = None if classifier is None else SegmentClassifier(classifier)
-        family = Family(MODEL_FILES, self._engine, self._scheduler, lambda engine: {"languages": engine.languages})
+        family = ModelFamily(
+            MODEL_FILES, self._engine, self._scheduler, lambda engine: {"languages": engine.languages}
+        )
         admission = Admission(config.queue_audio_s, config.queue_requests)
         super().__init__(name, config, family, states, admission, config.feeders)
         self._sources = AudioSources(fetching, config.downloads, self._threads, config.max_audio_s)

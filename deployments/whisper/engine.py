@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from deployments.errors import ModelUnavailable
 from deployments.process import reuse_freed_memory
-from deployments.whisper.config import EngineConfig
+from deployments.whisper.config import WhisperEngineConfig
 from deployments.whisper.cuda import preload_cublas
 from deployments.whisper.jobs import AlignWords, Detect, EngineJob, Generate, Generated, Sampling, Score, Window
 from deployments.whisper.types import Task
@@ -32,7 +32,7 @@ MOST_ALIGNED = MAX_TOKENS - 6  # text tokens; the rest is for the start sequence
 class WhisperEngine:
     """Load, warm up, run batches, close. ``run`` may be called from as many threads as there are workers."""
 
-    def __init__(self, folder: Path, config: EngineConfig) -> None:
+    def __init__(self, folder: Path, config: WhisperEngineConfig) -> None:
         """Load a CTranslate2 Whisper folder. Raises ModelUnavailable if it is not one."""
         missing = [f for f in ("model.bin", "config.json", "tokenizer.json") if not (folder / f).is_file()]
         if missing:

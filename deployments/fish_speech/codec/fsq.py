@@ -58,7 +58,7 @@ class Levels(nn.Module):
         return (digits - middle).to(dtype) / middle.to(dtype)
 
 
-class _Projections(nn.Module):
+class _FsqProjections(nn.Module):
     def __init__(self, channels: int, digits: int) -> None:
         super().__init__()
         self.project_in = nn.Linear(channels, digits)
@@ -70,7 +70,7 @@ class GroupedFSQ(nn.Module):
 
     def __init__(self, channels: int, groups: int, levels: Sequence[int]) -> None:
         super().__init__()
-        self.rvqs = nn.ModuleList(_Projections(channels // groups, len(levels)) for _ in range(groups))
+        self.rvqs = nn.ModuleList(_FsqProjections(channels // groups, len(levels)) for _ in range(groups))
         self.levels = Levels(levels)
 
     def encode(self, latents: Tensor) -> Tensor:
@@ -92,5 +92,5 @@ class GroupedFSQ(nn.Module):
         for group in self._groups():
             group.project_out.to(dtype)
 
-    def _groups(self) -> Iterable[_Projections]:
-        return cast(Iterable[_Projections], self.rvqs)
+    def _groups(self) -> Iterable[_FsqProjections]:
+        return cast(Iterable[_FsqProjections], self.rvqs)

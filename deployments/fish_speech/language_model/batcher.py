@@ -19,7 +19,7 @@ End = Literal["", "spoken", "cut"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Segment:
+class SpeechSegment:
     """What is to be spoken in one go.
 
     ``opening`` and ``rest`` are the prompt, int32 of shape (1 + codebooks, any); what the engine computed for an
@@ -62,7 +62,7 @@ class FrameEngine(Protocol):
 
     slots: int
 
-    def stage(self, segment: Segment) -> None:
+    def stage(self, segment: SpeechSegment) -> None:
         """Begin with a segment's prompt, apart from the rows."""
 
     def prefill(self) -> bool:
@@ -82,7 +82,7 @@ class FrameEngine(Protocol):
 class Entry:
     """A segment on its way. ``left`` is set, from any thread, when nobody wants it any more."""
 
-    segment: Segment
+    segment: SpeechSegment
     left: bool = False
     frames: list[Columns] = field(default_factory=list)
     drawn: int = 0

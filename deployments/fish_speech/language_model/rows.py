@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deployments.fish_speech.language_model.batcher import Columns, Segment
+from deployments.fish_speech.language_model.batcher import Columns, SpeechSegment
 from deployments.fish_speech.language_model.cuda_graphs import StepGraphs
 from deployments.fish_speech.language_model.dual_ar import DualAR
 from deployments.fish_speech.language_model.frame_rules import FrameRules
@@ -75,7 +75,7 @@ class FrameRows:
         self._run.record(on_progress)
 
     @torch.inference_mode()
-    def stage(self, segment: Segment) -> None:
+    def stage(self, segment: SpeechSegment) -> None:
         """See ``FrameEngine``. An opening that was seen before is not computed again."""
         torch.set_num_threads(self._threads)  # of the calling thread only, since OpenMP counts so
         self._segment, self._offset = segment, 0

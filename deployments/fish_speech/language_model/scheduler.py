@@ -7,7 +7,14 @@ import time
 from collections.abc import AsyncGenerator
 
 from deployments.errors import InternalError
-from deployments.fish_speech.language_model.batcher import Batcher, Delivery, Entry, FrameEngine, Frames, Segment
+from deployments.fish_speech.language_model.batcher import (
+    Batcher,
+    Delivery,
+    Entry,
+    FrameEngine,
+    Frames,
+    SpeechSegment,
+)
 from deployments.process import lower_priority
 
 logger = logging.getLogger("ray.serve")
@@ -30,7 +37,7 @@ class FrameScheduler:
         self._thread = threading.Thread(target=self._work, name="frames", daemon=True)
         self._thread.start()
 
-    async def run(self, segment: Segment) -> AsyncGenerator[Frames]:
+    async def run(self, segment: SpeechSegment) -> AsyncGenerator[Frames]:
         """The frames of a segment as they come; the last ones have an ``end``.
 
         Closing it frees the segment's row before the next frame but one. Raises InternalError if the model fails.

@@ -11,7 +11,7 @@ KERNEL = 7
 SLOPE, LAST_SLOPE = 0.1, 0.01
 
 
-class ResidualBlock(nn.Module):
+class LeakyResidualBlock(nn.Module):
     """Pairs of convolutions, the first of them dilated, each pair added to what went in."""
 
     def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
@@ -45,7 +45,7 @@ class Generator(nn.Module):
             )
         )
         self.resblocks = nn.ModuleList(
-            ResidualBlock(channels, kernel, dilations)
+            LeakyResidualBlock(channels, kernel, dilations)
             for channels in widths[1:]
             for kernel, dilations in zip(size.resblock_kernel_sizes, size.resblock_dilation_sizes, strict=True)
         )

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from deployments.fish_speech.v11.vits_size import SynthesizerSize
-from deployments.layers.relative_attention import Attention, AttentionEncoder
+from deployments.layers.relative_attention import AttentionEncoder, RelativeAttention
 
 
 class MultiReferenceTimbreEncoder(nn.Module):
@@ -14,7 +14,7 @@ class MultiReferenceTimbreEncoder(nn.Module):
         super().__init__()
         self.c_pre = nn.Conv1d(content, hidden, 1)
         self.text_pre = nn.Conv1d(content, hidden, 1)
-        self.cross_attention = Attention(hidden, heads)
+        self.cross_attention = RelativeAttention(hidden, heads)
         self.c_post = nn.Conv1d(hidden, content, 1)
 
     def forward(self, frames: Tensor, text: Tensor, seen: Tensor, speaker: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ _BROKEN = (
 )
 
 
-class Container:
+class CheckpointContainer:
     """The members of a file that ``torch.save`` has written. Raises ConversionRefused for any other one.
 
     ``size`` is the file's in bytes; the members together never have more.

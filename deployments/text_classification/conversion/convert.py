@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 
 from deployments.text_classification.checkpoint import CheckpointConfig, write_checkpoint
 from deployments.text_classification.conversion import hate_speech
-from deployments.text_classification.conversion.container import Container
+from deployments.text_classification.conversion.container import CheckpointContainer
 from deployments.text_classification.conversion.module_tree import tensors_of
 from deployments.text_classification.conversion.records import Record
 from deployments.text_classification.conversion.refusal import ConversionRefused, naming
@@ -53,7 +53,7 @@ def convert(model: Path, out: Path, tokenizer: str, *, sha256: str | None = None
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         if sha256 is not None and digest != sha256.lower():
             raise ConversionRefused(f"The SHA-256 of {model} is {digest}, not {sha256}; nothing was read.")
-        container = Container(file)
+        container = CheckpointContainer(file)
         unpickler = InertUnpickler(container.pickle)
         with naming(unpickler.names):
             saved = unpickler.read()

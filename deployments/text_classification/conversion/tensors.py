@@ -5,14 +5,14 @@ from collections.abc import Mapping
 
 import torch
 
-from deployments.text_classification.conversion.container import Container
+from deployments.text_classification.conversion.container import CheckpointContainer
 from deployments.text_classification.conversion.records import View
 from deployments.text_classification.conversion.refusal import ConversionRefused, shown
 
 MOST_SHARING = 2  # bytes of all tensors per byte of the file
 
 
-def read_tensors(container: Container, views: Mapping[str, View]) -> dict[str, torch.Tensor]:
+def read_tensors(container: CheckpointContainer, views: Mapping[str, View]) -> dict[str, torch.Tensor]:
     """Tensors of their own memory, contiguous, of the type that the file has.
 
     Raises ConversionRefused for storages that are missing, damaged or of another length, for tensors that share

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from deployments.fish_speech.config import FishSpeechConfig
-from deployments.fish_speech.engine import FishSpeechEngine, Reference
+from deployments.fish_speech.engine import EncodedReference, FishSpeechEngine
 from deployments.fish_speech.synthesizer import Synthesizer, Utterance
 from deployments.fish_speech.types import SamplingOptions
 
@@ -77,7 +77,7 @@ class SampleVoice:
     async def _start(self) -> Synthesizer:
         return Synthesizer(self._engine, self._config.engine)  # takes the loop that runs
 
-    def _references(self) -> tuple[Reference, ...]:
+    def _references(self) -> tuple[EncodedReference, ...]:
         recordings = [
             (path.with_suffix(".lab").read_text().strip(), path.read_bytes()) for path in VOICE.glob("*.wav")
         ]

@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from deployments.errors import InvalidRequest, ModelUnavailable
-from deployments.model_store import ModelSource, Progress, fetch_model, hub_source, parse_source
+from deployments.model_store import DownloadProgress, ModelSource, fetch_model, hub_source, parse_source
 from deployments.model_store.progress import Meter
 from deployments.model_store.source import HubSource, LocalSource, S3Source
 
@@ -86,7 +86,7 @@ def test_a_missing_folder_is_named_and_the_scheme_suggested() -> None:
 
 
 def test_progress_is_told_at_a_readable_pace_and_at_the_end() -> None:
-    told: list[Progress] = []
+    told: list[DownloadProgress] = []
     now = [0.0]
     meter = Meter(told.append, 100, clock=lambda: now[0])
     for now[0] in (1.0, 1.125, 1.25, 1.5):
@@ -96,5 +96,5 @@ def test_progress_is_told_at_a_readable_pace_and_at_the_end() -> None:
     meter.finish()
     assert [progress.done for progress in told] == [20, 60, 80, 100]
     assert told[-1].fraction == 1.0
-    assert Progress(1, 4).fraction == 0.25
-    assert Progress(0, 0).fraction == 1.0
+    assert DownloadProgress(1, 4).fraction == 0.25
+    assert DownloadProgress(0, 0).fraction == 1.0

@@ -8,7 +8,7 @@ import huggingface_hub.constants
 import pytest
 
 from deployments.errors import ModelUnavailable
-from deployments.model_store import Progress, fetch_model
+from deployments.model_store import DownloadProgress, fetch_model
 from tests.deployments.model_store.hub_site import COMMIT, LATER_COMMIT, HubSite
 
 FILES = {"config.json": b'{"a": 1}', "model.bin": os.urandom(2_000_000), "README.md": b"# not wanted"}
@@ -37,11 +37,11 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_pinned_revision_is_downloaded_once(hub: HubSite) -> None:
-    told: list[Progress] = []
+    told: list[DownloadProgress] = []
     folder = fetch_model(PINNED, patterns=PATTERNS, on_progress=told.append)
     assert contents(folder) == {name: FILES[name] for name in ("config.json", "model.bin")}
     total = len(FILES["config.json"]) + len(FILES["model.bin"])
-    assert told[-1] == Progress(total, total)
+    assert told[-1] == DownloadProgress(total, total)
     hub.requests.clear()
     told.clear()
     assert fetch_model(PINNED, patterns=PATTERNS, on_progress=told.append) == folder
@@ -60,7 +60,7 @@ def test_a_branch_follows_the_repository(hub: HubSite) -> None:
 
 def test_a_cut_connection_is_continued(hub: HubSite) -> None:
     hub.broken_after = 1_000_000
-    told: list[Progress] = []
+    told: list[DownloadProgress] = []
     folder = fetch_model(PINNED, patterns=PATTERNS, on_progress=told.append)
     assert hub.broken == {"model.bin"}
     assert (folder / "model.bin").read_bytes() == FILES["model.bin"]

@@ -14,7 +14,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from deployments.errors import ModelUnavailable
-from deployments.model_store import Progress, fetch_model
+from deployments.model_store import DownloadProgress, fetch_model
 
 FILES = {"config.json": b"{}", "model.bin": os.urandom(3_000_000), "sub/vocabulary.json": b"[]"}
 PATTERNS = ("*.json", "model.bin")
@@ -62,11 +62,11 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_prefix_becomes_a_folder_and_stays_one(bucket: Any) -> None:
-    told: list[Progress] = []
+    told: list[DownloadProgress] = []
     folder = fetch_model(f"s3://{bucket.name}/whisper/tiny", patterns=PATTERNS, on_progress=told.append)
     assert contents(folder) == FILES
     total = sum(map(len, FILES.values()))
-    assert told[-1] == Progress(total, total)
+    assert told[-1] == DownloadProgress(total, total)
     assert [progress.done for progress in told] == sorted(progress.done for progress in told)
     told.clear()
     assert fetch_model(f"s3://{bucket.name}/whisper/tiny", patterns=PATTERNS, on_progress=told.append) == folder
@@ -111,7 +111,7 @@ def test_a_killed_download_is_not_taken_for_whole_and_is_continued(
     with pytest.raises(ModelUnavailable, match="not in the cache, and ANTIPHON_OFFLINE"):
         fetch_model(source, patterns=patterns)
     monkeypatch.delenv("ANTIPHON_OFFLINE")
-    told: list[Progress] = []
+    told: list[DownloadProgress] = []
     folder = fetch_model(source, patterns=patterns, on_progress=told.append)
     assert contents(folder) == {name: FILES[name] for name in patterns}
     assert told[0].done == len(FILES["config.json"]), "the whole file of the first attempt counts as done"
@@ -178,7 +178,7 @@ def test_several_callers_share_one_download(bucket: Any) -> None:
     source = f"s3://{bucket.name}/whisper/tiny"
     moved = threading.Event()
     with ThreadPoolExecutor(4) as pool:
-        told: list[Progress] = []
+        told: list[DownloadProgress] = []
         found = pool.map(
             lambda _: fetch_model(source, patterns=PATTERNS, on_progress=lambda p: (told.append(p), moved.set())),
             range(4),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deployments.whisper.config import EngineConfig
+from deployments.whisper.config import WhisperEngineConfig
 from deployments.whisper.engine import WhisperEngine
 from tests.deployments.whisper.support import SAMPLES
 
@@ -20,7 +20,7 @@ def transcripts() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def engine() -> Iterator[WhisperEngine]:
     """The sample model, with room for batches and two workers."""
-    config = EngineConfig(device="cpu", compute_type="int8", workers=2, threads=1, max_batch_windows=8)
+    config = WhisperEngineConfig(device="cpu", compute_type="int8", workers=2, threads=1, max_batch_windows=8)
     engine = WhisperEngine(SAMPLES / "model", config)
     engine.warm_up()
     yield engine

@@ -9,7 +9,7 @@ from torch import Tensor
 from deployments.fish_speech.codec.codec import Codec, Condition
 from deployments.fish_speech.v11.vits import NOISE_SCALE, VITSCodec, VITSNetwork
 from deployments.fish_speech.v11.vits_size import SynthesizerSize, VITSSize
-from deployments.layers.relative_attention import WINDOW, Attention
+from deployments.layers.relative_attention import WINDOW, RelativeAttention
 from deployments.layers.state_dict import build, read_state_dict, shapes_only
 from tests.deployments.fish_speech.codec.support import VITS, VQGAN, difference, golden, small_vits
 
@@ -64,7 +64,7 @@ def test_padding_of_a_text_changes_nothing(synthesizer: VITSNetwork) -> None:
 @torch.inference_mode()
 def test_relative_positions_are_those_of_the_plain_sum(time: int) -> None:
     torch.manual_seed(time)
-    attention = Attention(8, 2, WINDOW)
+    attention = RelativeAttention(8, 2, WINDOW)
     for parameter in attention.parameters():
         parameter.normal_()
     x = torch.randn(1, 8, time)

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deployments.fish_speech.language_model.batcher import Columns, Segment
+from deployments.fish_speech.language_model.batcher import Columns, SpeechSegment
 
 CODEBOOKS = 2
 PIECE = 4
 
 
-def segment(seed: int, *, prompt: int = 3, frames: int = 5, most: int = 1_000, **chunks: int) -> Segment:
+def segment(seed: int, *, prompt: int = 3, frames: int = 5, most: int = 1_000, **chunks: int) -> SpeechSegment:
     """A segment that ends by itself after ``frames``, the one that says so counted."""
     columns = np.full((1 + CODEBOOKS, prompt), seed, np.int32)
-    return Segment(columns[:, :0], columns, seed, frames, most, **chunks)
+    return SpeechSegment(columns[:, :0], columns, seed, frames, most, **chunks)
 
 
 class CountingEngine:
@@ -24,12 +24,12 @@ class CountingEngine:
 
     def __init__(self, slots: int = 4, bad_prompts: Sequence[int] = (), bad_steps: Sequence[int] = ()) -> None:
         self.slots = slots
-        self.rows: dict[int, tuple[Segment, int]] = {}
+        self.rows: dict[int, tuple[SpeechSegment, int]] = {}
         self.steps = 0
         self.widest = 0
         self._bad_prompts, self._bad_steps = set(bad_prompts), set(bad_steps)
 
-    def stage(self, segment: Segment) -> None:
+    def stage(self, segment: SpeechSegment) -> None:
         self._staged, self._left = segment, segment.length
 
     def prefill(self) -> bool:
