@@ -64,7 +64,7 @@ class SampleVoice:
         return self._engine.codec.decode(codes[None])[0].cpu().numpy()
 
     def _utterance(
-        self, text: str, seed: int, temperature: float, chunk_length: int, references: tuple[Reference, ...]
+        self, text: str, seed: int, temperature: float, chunk_length: int, references: tuple[EncodedReference, ...]
     ) -> Utterance:
         sampling = SamplingOptions(
             temperature=temperature,
