@@ -1,119 +1,130 @@
-"""Models that run in the process of a command, through the same replica as on a server."""
+"""Models that run in the process of a command, behind the same gateway as on a server."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace, TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from types import TracebackType
+from typing import Any, Self
 
 from deployments.errors import InvalidRequest, ModelNotFound
-from deployments.model_config import ModelConfig
 from deployments.model_state import ModelState
 from deployments.model_store import find_local, parse_source
+from deployments.states import StateBoard
 from serve_app.cli.progress import Bar
+from serve_app.cli.servers import ModelOptions
 from serve_app.config.app import AppConfig
+from serve_app.config.models import AnyEntry
 from serve_app.config.serve_yaml.load import load
-from serve_app.config.tasks import ModelTask
 from serve_app.gateway.models import ModelIndex
+from serve_app.graph.in_process import InProcess
 
 DEFAULT_CONFIG = "configs/local.yaml"
 PROJECT = Path(__file__).resolve().parents[2]
 
-ConfigT = TypeVar("ConfigT", bound=ModelConfig)
 
+@dataclass(frozen=True, slots=True)
+class ModelKind:
+    """What a command runs: models of a family, and the settings of theirs that are replaced, because they protect
+    servers from strangers.
+    """
 
-class Replica(Protocol):
-    """What every family's replica has."""
-
-    async def start(self) -> None:
-        """Load the model. Raises ModelUnavailable."""
-
-    async def close(self) -> None:
-        """Unload it."""
-
-
-ReplicaT = TypeVar("ReplicaT", bound=Replica)
+    entry: type[AnyEntry]
+    family: str
+    without_limits: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice(Generic[ConfigT]):
-    """A model with the settings to run it, the configuration that it stands in, if any, and the name to load if it
-    loads on demand.
-    """
+class LocalModel:
+    """A model's id, a configuration of it and of its classifier, if it has one, and the name to ask for it by."""
 
+    id: str
+    config: AppConfig
     name: str
-    config: ConfigT
-    app: AppConfig | None = None
-    on_demand: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Kind(Generic[ConfigT]):
-    """What a command runs: the task and the settings of its models, and those that replace what the configuration
-    says, because they protect servers from strangers.
+def find_model(kind: ModelKind, model: str | None, file: Path | None) -> LocalModel:
+    """The model for ``--model``: an id or alias of the configuration ``file``, else a folder, ``hf://`` or
+    ``s3://``. Raises ModelNotFound, InvalidRequest, ConfigProblems.
     """
+    apps = _applications(file)
+    try:
+        return _configured(kind, model, apps)
+    except ModelNotFound:
+        if model is None or not ("://" in model or find_local(model)):
+            raise
+    return _from_source(kind, model, apps[0] if apps else None, with_settings=file is not None)
 
-    task: ModelTask
-    config: type[ConfigT]
-    replaced: Mapping[str, Any]
+
+def _applications(file: Path | None) -> Sequence[AppConfig]:
+    """Those of a configuration, or of the default one if it is there."""
+    defaults = (path for path in (Path(DEFAULT_CONFIG), PROJECT / DEFAULT_CONFIG) if path.is_file())
+    path = file or next(defaults, None)
+    return [] if path is None else [app.config for app in load(path).applications]
 
 
-def choose(kind: Kind[ConfigT], model: str | None, config: Path | None) -> Choice[ConfigT]:
-    """The model for ``--model``: an id or alias of the configuration, else a folder, ``hf://`` or ``s3://``.
-
-    A model that is not in the configuration runs with the engine's defaults, unless ``config`` was named: then
-    it runs with the settings of its default model. Raises ModelNotFound, InvalidRequest, ConfigProblems.
-    """
-    path = config or next((p for p in (Path(DEFAULT_CONFIG), PROJECT / DEFAULT_CONFIG) if p.is_file()), None)
-    apps = [] if path is None else [app.config for app in load(path).applications]
+def _configured(kind: ModelKind, name: str | None, apps: Sequence[AppConfig]) -> LocalModel:
+    """The model that the first of the applications has by this name; its task's default for None."""
     refusal = ModelNotFound(f"There is no {DEFAULT_CONFIG} here; name a --config, or a folder as --model.")
     for app in apps:
         try:
-            found = ModelIndex.of(app).resolve(kind.task, model)
+            resolved = ModelIndex.of(app).resolve(kind.entry.task, name)
         except ModelNotFound as error:
             refusal = error
         else:
-            settings = found.entry.config
-            assert isinstance(settings, kind.config)
-            return Choice(found.entry.id, settings.model_copy(update=dict(kind.replaced)), app, found.on_demand)
-    if model is None or not ("://" in model or find_local(model)):
-        raise refusal
+            entry = resolved.entry
+            assert isinstance(entry, kind.entry)
+            settings = entry.config.model_copy(update=dict(kind.without_limits))
+            entry = entry.model_copy(update={"config": settings})
+            return LocalModel(entry.id, app.only(entry), resolved.on_demand or entry.id)
+    raise refusal
+
+
+def _from_source(kind: ModelKind, source: str, app: AppConfig | None, *, with_settings: bool) -> LocalModel:
+    """The model in a folder or store, with the settings of the default model, or those of its family."""
     try:
-        parse_source(model)
+        parse_source(source)
     except ValueError as error:
-        raise InvalidRequest(f"The model {model!r} cannot be used: {error}.") from error
-    base = ModelIndex.of(apps[0]).default(kind.task) if config and apps else None
-    settings = kind.config.model_validate(
-        {**(base.config.model_dump() if base else {}), **kind.replaced, "source": model, "load": "startup"}
-    )
-    return Choice(model, settings, apps[0] if apps else None)
+        raise InvalidRequest(f"The model {source!r} cannot be used: {error}.") from error
+    default = ModelIndex.of(app).default(kind.entry.task) if app and with_settings else None
+    settings = {
+        **(default.config.model_dump() if default else {}),
+        **kind.without_limits,
+        "source": source,
+        "load": "startup",
+    }
+    entry = kind.entry.model_validate({"id": "local", "family": kind.family, "config": settings})
+    entry = entry.model_copy(update={"id": source})  # no id for a file, but the name that errors are to tell
+    return LocalModel(source, app.only(entry) if app else AppConfig(models=(entry,)), source)
 
 
-class LocalModel(Generic[ReplicaT]):
-    """A replica with its model, loaded on entering and unloaded on leaving."""
+class LocalClient:
+    """A model and its classifier, loaded on entering and unloaded on leaving; asked through the gateway."""
 
-    def __init__(self, replica: ReplicaT) -> None:
-        self._replica = replica
+    def __init__(self, kind: ModelKind, options: ModelOptions, bar: Bar) -> None:
+        """Raises ModelNotFound, InvalidRequest, ConfigProblems."""
+        local = find_model(kind, options.model, options.config)
+        self.model = local.name
+        self._graph = InProcess(local.config, BarBoard(bar, local.id), timed=False)
 
     async def __aenter__(self) -> Self:
-        try:
-            await self._replica.start()
-        except BaseException:
-            await self._replica.close()
-            raise
+        self.gateway = await self._graph.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._replica.close()
+        await self._graph.__aexit__(kind, error, trace)
 
 
-def board(bar: Bar) -> Any:
+class BarBoard(StateBoard):
     """Takes the place of a server's board of states: the bar says what the model is doing."""
 
-    async def report(_model: str, _replica: str, state: ModelState) -> None:
-        progress = "" if state.progress is None else f" {state.progress:.0%}"
-        bar.say("" if state.ready else f"{state.phase.replace('_', ' ')}{progress}")
+    def __init__(self, bar: Bar, model: str) -> None:
+        super().__init__()
+        self._bar, self._model = bar, model
 
-    return SimpleNamespace(report=SimpleNamespace(remote=report))
+    async def report(self, model: str, replica: str, state: ModelState) -> None:
+        """Show the state, unless it is that of the classifier."""
+        if model == self._model:
+            progress = "" if state.progress is None else f" {state.progress:.0%}"
+            self._bar.say("" if state.ready else f"{state.phase.replace('_', ' ')}{progress}")

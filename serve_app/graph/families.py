@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deployments.replica import Replica
-from media.fetch import FetchPolicy
 from serve_app.config.app import AppConfig
 from serve_app.config.models import AnyEntry, FishSpeechEntry, TextClassificationEntry, WhisperEntry
 
@@ -35,6 +34,7 @@ def family_of(entry: AnyEntry, config: AppConfig) -> FamilyCase:
             return FamilyCase(TextClassification, TextClassificationReplica, {"required_labels": labels})
         case WhisperEntry():
             from deployments.whisper.deployment import Whisper, WhisperReplica
+            from media.fetch import FetchPolicy
 
             fetching = FetchPolicy(**config.fetch.model_dump())
             return FamilyCase(Whisper, WhisperReplica, {"fetching": fetching}, entry.classifier)

@@ -39,9 +39,9 @@ def choose_classifier(options: ModelOptions) -> OpenClassifier:
     """A server, or this process where there is none. Raises UsageError."""
 
     def local(options: ModelOptions, bar: Bar) -> AbstractAsyncContextManager[Classifier]:
-        from serve_app.cli.classification.local import LocalClassifier, choose  # imports Ray and PyTorch
+        from serve_app.cli.classification.local import LocalClassifier  # imports Ray and PyTorch
 
-        return LocalClassifier(choose(options.model, options.config), bar)
+        return LocalClassifier(options, bar)
 
     return choose_client(options, RemoteClassifier, local)
 

@@ -35,9 +35,9 @@ def choose_speaker(options: ModelOptions) -> OpenSpeaker:
     """A server, or this process where there is none. Raises UsageError."""
 
     def local(options: ModelOptions, bar: Bar) -> AbstractAsyncContextManager[Speaker]:
-        from serve_app.cli.speech.local import LocalSpeaker, choose  # imports Ray and PyTorch
+        from serve_app.cli.speech.local import LocalSpeaker  # imports Ray and PyTorch
 
-        return LocalSpeaker(choose(options.model, options.config), bar)
+        return LocalSpeaker(options, bar)
 
     return choose_client(options, RemoteSpeaker, local)
 

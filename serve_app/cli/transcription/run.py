@@ -42,9 +42,9 @@ def choose_transcriber(options: ModelOptions) -> OpenTranscriber:
     """A server, or this process where there is none. Raises UsageError."""
 
     def local(options: ModelOptions, bar: ProgressBar) -> AbstractAsyncContextManager[Transcriber]:
-        from serve_app.cli.transcription.local import LocalTranscriber, choose  # imports Ray
+        from serve_app.cli.transcription.local import LocalTranscriber  # imports Ray
 
-        return LocalTranscriber(choose(options.model, options.config), bar)
+        return LocalTranscriber(options, bar)
 
     return choose_client(options, RemoteTranscriber, local)
 

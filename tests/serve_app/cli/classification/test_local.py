@@ -4,14 +4,17 @@ import asyncio
 import contextlib
 import json
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from deployments.text_classification.types import ClassificationRequest, TextScores
-from serve_app.cli.classification.local import NO_LIMIT, LocalClassifier, choose
+from serve_app.cli.classification.local import CLASSIFIER, NO_LIMIT, LocalClassifier
+from serve_app.cli.local import find_model
 from serve_app.cli.progress import Bar
+from serve_app.cli.servers import ModelOptions
 from serve_app.config.models import TextClassificationEntry
 from serve_app.gateway.models import ModelIndex
 from tests.deployments.text_classification.support import LABELS, SENTENCES, random_checkpoint
@@ -62,8 +65,9 @@ def test_a_folder_is_a_model(model: Path, tmp_path: Path) -> None:
 
 
 def test_queues_do_not_limit_a_process_of_ones_own(config: Path) -> None:
-    choice = choose("tweets", config)
-    assert (choice.name, choice.config.queue_requests) == ("tweets", NO_LIMIT["queue_requests"])
+    local = find_model(CLASSIFIER, "tweets", config)
+    (entry,) = local.config.models
+    assert (local.name, entry.config.queue_requests) == ("tweets", NO_LIMIT["queue_requests"])
     result = classify("--config", config, "-", input="\n".join(SENTENCES * 100))
     assert [answer["text"] for answer in printed(result.stdout)] == list(SENTENCES * 100)
     assert (result.exit_code, result.stderr) == (0, "")
@@ -104,7 +108,7 @@ class RealBackend(StubBackend):
         super().__init__()
         entry = {"id": "tweets", "family": "text_classification", "config": {"source": str(model)}}
         self.models = ModelIndex([TextClassificationEntry.model_validate(entry)])
-        self._choice = choose(str(model), None)
+        self._options = ModelOptions(server=None, local=True, model=str(model), config=None)
         self._classifier: LocalClassifier | None = None
         self._started = asyncio.Lock()
 
@@ -112,8 +116,8 @@ class RealBackend(StubBackend):
         async with self._started:
             if self._classifier is None:
                 bar = Bar("texts", shown=False)
-                self._classifier = await LocalClassifier(self._choice, bar).__aenter__()
-        return await self._classifier._replica.classify(request)
+                self._classifier = await LocalClassifier(self._options, bar).__aenter__()
+        return await self._classifier.gateway.classify(replace(request, model=None))
 
 
 def test_a_server_and_the_process_itself_print_the_same(model: Path) -> None:

@@ -11,7 +11,8 @@ import yaml
 from deployments.fish_speech.types import SpeechEvent, SpeechRequest
 from media.decode import probe
 from serve_app.cli.progress import Bar
-from serve_app.cli.speech.local import LocalSpeaker, choose
+from serve_app.cli.servers import ModelOptions
+from serve_app.cli.speech.local import LocalSpeaker
 from serve_app.fields.audio import Upload
 from tests.media.sound import decoded
 from tests.serve_app.cli.terminal import ROOT, antiphon
@@ -43,11 +44,11 @@ class RealBackend(SpeakingBackend):
     ) -> AsyncGenerator[SpeechEvent]:
         async with self._started:
             if self._speaker is None:
-                self._speaker = await LocalSpeaker(choose(str(MODEL), None), Bar("", shown=False)).__aenter__()
+                options = ModelOptions(server=None, local=True, model=str(MODEL), config=None)
+                self._speaker = await LocalSpeaker(options, Bar("", shown=False)).__aenter__()
         request = request.model_copy(update={"model": None})
-        async for parcel in self._speaker._replica.speak(request, *[upload.data for upload in references]):
-            for event in parcel:
-                yield event
+        async for event in self._speaker.gateway.speak(request, references):
+            yield event
 
 
 def test_a_server_and_the_process_itself_say_the_same(tmp_path: Path) -> None:

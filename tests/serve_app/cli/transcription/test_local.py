@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
+from serve_app.cli.local import find_model
+from serve_app.cli.servers import ModelOptions
 from serve_app.cli.transcription import progress
-from serve_app.cli.transcription.local import NO_LIMIT, LocalTranscriber, choose
+from serve_app.cli.transcription.local import NO_LIMIT, WHISPER, LocalTranscriber
 from serve_app.fields.audio import Upload
 from tests.serve_app.cli.terminal import LONG, ROOT, UTT01, UTT09, cli
 from tests.serve_app.http.server import serving
@@ -51,8 +53,9 @@ def test_what_cannot_be_done_here_is_a_sentence_and_1(options: list[str], senten
 
 
 def test_queues_do_not_limit_a_process_of_ones_own() -> None:
-    choice = choose("whisper-1", None)
-    assert (choice.name, choice.config.queue_requests) == ("sample-asr", NO_LIMIT["queue_requests"])
+    model = find_model(WHISPER, "whisper-1", None)
+    (entry,) = model.config.models
+    assert (model.name, entry.config.queue_requests) == ("sample-asr", NO_LIMIT["queue_requests"])
 
 
 class RealBackend(StubBackend):
@@ -68,12 +71,12 @@ class RealBackend(StubBackend):
     ) -> AsyncGenerator[TranscriptionEvent, None]:
         async with self._started:
             if self._transcriber is None:
+                options = ModelOptions(server=None, local=True, model=None, config=None)
                 bar = progress.ProgressBar(1, shown=False)
-                self._transcriber = await LocalTranscriber(choose(None, None), bar).__aenter__()
+                self._transcriber = await LocalTranscriber(options, bar).__aenter__()
         assert upload is not None
-        async for parcel in self._transcriber._replica.transcribe(request, upload.data):
-            for event in parcel:
-                yield event
+        async for event in self._transcriber.gateway.transcribe(request, upload):
+            yield event
 
 
 def test_a_server_and_the_process_itself_print_the_same() -> None:
@@ -106,7 +109,7 @@ def test_ctrl_c_ends_it_wherever_it_is(seconds: float) -> None:
     assert b"Traceback" not in error
 
 
-def test_a_models_classifier_comes_along(tmp_path: Path) -> None:
+def test_a_models_classifier_comes_along_and_a_request_has_any_time(tmp_path: Path) -> None:
     config = tmp_path / "moderated.yaml"
     config.write_text(
         """
@@ -115,6 +118,7 @@ applications:
   - name: antiphon
     import_path: serve_app:build
     args:
+      http: {request_timeout_s: 0.001}
       models:
         - id: moderated
           classifier: words
