@@ -3,6 +3,7 @@
 import pytest
 
 from serve_app.cli import servers
+from serve_app.cli.commands import voices  # noqa: F401 - its options keep the default of the time of its import
 
 
 @pytest.fixture(autouse=True)
