@@ -7,7 +7,7 @@ from deployments.echo.engine import EchoEngine
 from ray import serve
 
 from deployments.admission import Admission
-from deployments.model_host import Family
+from deployments.model_host import ModelFamily
 from deployments.replica import Replica
 
 
@@ -25,7 +25,7 @@ class EchoReplica(Replica[EchoEngine, NoScheduler]):
     """Says the words of its model."""
 
     def __init__(self, name: str, config: EchoConfig, states: Any = None) -> None:
-        family = Family(("words.txt",), EchoEngine, lambda engine: NoScheduler(), lambda engine: {})
+        family = ModelFamily(("words.txt",), EchoEngine, lambda engine: NoScheduler(), lambda engine: {})
         admission = Admission(config.queue_words, config.queue_requests)
         super().__init__(name, config, family, states, admission, threads=1)
 
