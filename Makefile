@@ -11,6 +11,9 @@ NONE := $(if $(ARGS),|| test $$? -eq 5)  # what ARGS select may lie in one of th
 serve: .venv/.has-runtime
 	$(BIN)/antiphon serve $(CONFIG) $(ARGS)
 
+# Tests start some hundred processes, none of which shall compile what another one has.
+test quick: export PYTHONDONTWRITEBYTECODE :=
+
 # Everything, or what is named: make test ARGS=tests/media. Deeper: make test ARGS=--hypothesis-profile=deep
 ifeq ($(filter tests%,$(ARGS)),)
 test: quick

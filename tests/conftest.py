@@ -17,6 +17,8 @@ from deployments.process import reuse_freed_memory
 
 # Threads of PyTorch that wait for each other would spin, at the expense of whatever else runs. Read by its import.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:  # a process for each core, a thread for each process
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 reuse_freed_memory()
 
 settings.register_profile("default", max_examples=30, deadline=None)
