@@ -14,7 +14,7 @@ import click
 
 from deployments.errors import AntiphonError, InvalidRequest, PayloadTooLarge
 from serve_app.cli.classification.remote import RemoteClassifier
-from serve_app.cli.classification.texts import STDIN, Item, Refusal, Text, batches
+from serve_app.cli.classification.texts import STDIN, InputText, Item, Refusal, batches
 from serve_app.cli.progress import Bar
 from serve_app.cli.running import in_daemon_thread
 from serve_app.cli.servers import ModelOptions, choose_client
@@ -24,7 +24,7 @@ AT_ONCE = 4
 Outcome = dict[str, Any] | Refusal
 
 
-class Classifier(Protocol):
+class ClassificationClient(Protocol):
     """Scores batches of texts."""
 
     async def classify(self, texts: Sequence[str]) -> list[dict[str, Any]]:
@@ -32,13 +32,13 @@ class Classifier(Protocol):
         ...
 
 
-OpenClassifier = Callable[[Bar], AbstractAsyncContextManager[Classifier]]
+OpenClassificationClient = Callable[[Bar], AbstractAsyncContextManager[ClassificationClient]]
 
 
-def choose_classifier(options: ModelOptions) -> OpenClassifier:
+def choose_classifier(options: ModelOptions) -> OpenClassificationClient:
     """A server, or this process where there is none. Raises UsageError."""
 
-    def local(options: ModelOptions, bar: Bar) -> AbstractAsyncContextManager[Classifier]:
+    def local(options: ModelOptions, bar: Bar) -> AbstractAsyncContextManager[ClassificationClient]:
         from serve_app.cli.classification.local import LocalClassifier  # imports Ray and PyTorch
 
         return LocalClassifier(options, bar)
@@ -47,7 +47,7 @@ def choose_classifier(options: ModelOptions) -> OpenClassifier:
 
 
 @dataclass(frozen=True, slots=True)
-class ClassifyRequest:
+class ClassifyArguments:
     """What the command line asks for; an output of None is standard output."""
 
     names: Sequence[str]
@@ -63,17 +63,17 @@ class BatchFailed(Exception):
         self.error = error
 
 
-async def classify_all(open_classifier: OpenClassifier, request: ClassifyRequest) -> int:
+async def classify_all(open_classifier: OpenClassificationClient, arguments: ClassifyArguments) -> int:
     """Do it all and return the number of texts that failed; each has been reported in a sentence.
 
     Raises what concerns all texts, after what was answered before has been written, and says where to go on.
     """
-    typed = STDIN in request.names and sys.stdin.isatty()
+    typed = STDIN in arguments.names and sys.stdin.isatty()
     failures = delivered = 0
-    with Bar("texts", shown=sys.stderr.isatty() and not typed) as bar, JsonLinesWriter(request.output) as writer:
+    with Bar("texts", shown=sys.stderr.isatty() and not typed) as bar, JsonLinesWriter(arguments.output) as writer:
         async with (
             open_classifier(bar) as classifier,
-            aclosing(_in_order(classifier, batches(request.names))) as results,
+            aclosing(_in_order(classifier, batches(arguments.names))) as results,
         ):
             try:
                 async for outcomes in results:
@@ -83,14 +83,16 @@ async def classify_all(open_classifier: OpenClassifier, request: ClassifyRequest
             except BatchFailed as failed:
                 if not delivered:
                     raise failed.error from failed
-                target = ", with another --output" if request.output else ""
+                target = ", with another --output" if arguments.output else ""
                 hint = f"Resume at {failed.place}{target}; what comes before is answered."
                 raise AntiphonError(f"{failed.error.message} {hint}") from failed
         writer.write(b"")  # also without any text there is a file
     return failures
 
 
-async def _in_order(classifier: Classifier, source: Iterator[list[Item]]) -> AsyncGenerator[list[Outcome]]:
+async def _in_order(
+    classifier: ClassificationClient, source: Iterator[list[Item]]
+) -> AsyncGenerator[list[Outcome]]:
     """The outcomes of batches, of which AT_ONCE are read or classified and not yet delivered.
 
     Raises BatchFailed when it is the turn of a batch that got no answer.
@@ -120,8 +122,8 @@ async def _in_order(classifier: Classifier, source: Iterator[list[Item]]) -> Asy
         await asyncio.gather(*left, return_exceptions=True)
 
 
-async def _outcomes(classifier: Classifier, batch: Sequence[Item]) -> list[Outcome]:
-    texts = [item for item in batch if isinstance(item, Text)]
+async def _outcomes(classifier: ClassificationClient, batch: Sequence[Item]) -> list[Outcome]:
+    texts = [item for item in batch if isinstance(item, InputText)]
     try:
         answers = iter(await _answers(classifier, texts))
     except AntiphonError as error:
@@ -129,7 +131,7 @@ async def _outcomes(classifier: Classifier, batch: Sequence[Item]) -> list[Outco
     return [item if isinstance(item, Refusal) else next(answers) for item in batch]
 
 
-async def _answers(classifier: Classifier, texts: Sequence[Text]) -> list[Outcome]:
+async def _answers(classifier: ClassificationClient, texts: Sequence[InputText]) -> list[Outcome]:
     """A refused batch is halved until it is clear which texts are refused."""
     if not texts:
         return []

@@ -21,7 +21,7 @@ LINE_BYTES = 40_000_000  # the most characters that a model may be set to take, 
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class InputText:
     """A text to classify, and where it comes from."""
 
     place: str
@@ -36,7 +36,7 @@ class Refusal:
     reason: str
 
 
-Item = Text | Refusal
+Item = InputText | Refusal
 
 
 def batches(names: Sequence[str]) -> Iterator[list[Item]]:
@@ -46,7 +46,7 @@ def batches(names: Sequence[str]) -> Iterator[list[Item]]:
     batch: list[Item] = []
     chars = 0
     for item in _items(names):
-        more = len(item.text) if isinstance(item, Text) else 0
+        more = len(item.text) if isinstance(item, InputText) else 0
         if batch and (item is None or len(batch) == BATCH_TEXTS or chars + more > BATCH_CHARS):
             yield batch
             batch, chars = [], 0
@@ -107,7 +107,7 @@ def _item(place: str, line: bytes) -> Item | None:
         return Refusal(place, f"Byte {error.start + 1} is not UTF-8; save the text as UTF-8.")
     except InvalidRequest as error:
         return Refusal(place, error.message)
-    return Text(place, text)
+    return InputText(place, text)
 
 
 def _lines(source: RawIOBase) -> Iterator[bytes | None]:

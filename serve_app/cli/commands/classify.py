@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from serve_app.cli.classification.run import ClassifyRequest, choose_classifier, classify_all
+from serve_app.cli.classification.run import ClassifyArguments, choose_classifier, classify_all
 from serve_app.cli.classification.texts import STDIN
 from serve_app.cli.running import run
 from serve_app.cli.servers import ModelOptions, model_options
@@ -33,5 +33,5 @@ def classify(
             raise click.UsageError(f"{name} is a folder; name the files in it, or pass it as text by a pipe.")
         if output is not None and os.path.isfile(name) and output.exists() and output.samefile(name):
             raise click.UsageError(f"--output {output} is also an input, and would be lost.")
-    failures = run(classify_all(choose_classifier(options), ClassifyRequest(texts, output)))
+    failures = run(classify_all(choose_classifier(options), ClassifyArguments(texts, output)))
     sys.exit(1 if failures else 0)

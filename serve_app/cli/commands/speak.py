@@ -10,7 +10,7 @@ import click
 from media.encode import AudioFormat
 from serve_app.cli.running import run
 from serve_app.cli.servers import ModelOptions, model_options
-from serve_app.cli.speech.run import SpeakRequest, choose_speaker, speak_text
+from serve_app.cli.speech.run import SpeakArguments, choose_speaker, speak_text
 from serve_app.cli.speech.sound import FORMATS, format_of
 from serve_app.cli.speech.transcripts import text_of, transcript_of
 
@@ -65,8 +65,8 @@ def speak(
     body |= {name: value for name, value in fields.items() if value is not None}
     if reference_audio or reference_text:
         body["references"] = _references(reference_audio, reference_text)
-    request = SpeakRequest(body, target, format_of(target, kind), bit_rate, verbose)
-    run(speak_text(choose_speaker(options), request))
+    arguments = SpeakArguments(body, target, format_of(target, kind), bit_rate, verbose)
+    run(speak_text(choose_speaker(options), arguments))
 
 
 def _target(output: Path | None) -> Path | None:

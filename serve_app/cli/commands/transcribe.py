@@ -14,7 +14,7 @@ from serve_app.cli.servers import ModelOptions, model_options
 from serve_app.cli.transcription.inputs import AudioInput, open_input
 from serve_app.cli.transcription.outputs import targets
 from serve_app.cli.transcription.results import FORMATS
-from serve_app.cli.transcription.run import TranscribeRequest, choose_transcriber, transcribe_all
+from serve_app.cli.transcription.run import TranscribeArguments, choose_transcriber, transcribe_all
 from serve_app.tasks.transcription.formats import TranscriptFormat
 
 
@@ -65,8 +65,8 @@ def transcribe(
     with ExitStack() as stack:
         inputs = _open(audio, stack)
         given = {name: value for name, value in fields.items() if value is not None}
-        request = TranscribeRequest(inputs, targets(inputs, output, kind), task, kind, given, stream)
-        failures = run(transcribe_all(choose_transcriber(options), request))
+        arguments = TranscribeArguments(inputs, targets(inputs, output, kind), task, kind, given, stream)
+        failures = run(transcribe_all(choose_transcriber(options), arguments))
     sys.exit(1 if failures else 0)
 
 

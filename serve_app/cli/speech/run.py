@@ -17,7 +17,7 @@ from serve_app.cli.speech.remote import RemoteSpeaker
 from serve_app.cli.speech.sound import SpeechWriter, Spoken
 
 
-class Speaker(Protocol):
+class SpeechClient(Protocol):
     """Speaks."""
 
     async def speak(self, body: Mapping[str, Any], writer: SpeechWriter) -> Spoken:
@@ -28,13 +28,13 @@ class Speaker(Protocol):
         ...
 
 
-OpenSpeaker = Callable[[Bar], AbstractAsyncContextManager[Speaker]]
+OpenSpeechClient = Callable[[Bar], AbstractAsyncContextManager[SpeechClient]]
 
 
-def choose_speaker(options: ModelOptions) -> OpenSpeaker:
+def choose_speaker(options: ModelOptions) -> OpenSpeechClient:
     """A server, or this process where there is none. Raises UsageError."""
 
-    def local(options: ModelOptions, bar: Bar) -> AbstractAsyncContextManager[Speaker]:
+    def local(options: ModelOptions, bar: Bar) -> AbstractAsyncContextManager[SpeechClient]:
         from serve_app.cli.speech.local import LocalSpeaker  # imports Ray and PyTorch
 
         return LocalSpeaker(options, bar)
@@ -43,7 +43,7 @@ def choose_speaker(options: ModelOptions) -> OpenSpeaker:
 
 
 @dataclass(frozen=True, slots=True)
-class SpeakRequest:
+class SpeakArguments:
     """What the command line asks for; a target of None is standard output. ``bit_rate`` in bits per second.
 
     ``verbose`` writes the pace and the seed for whoever reads standard error, else only to people at a terminal.
@@ -56,19 +56,19 @@ class SpeakRequest:
     verbose: bool = False
 
 
-async def speak_text(open_speaker: OpenSpeaker, request: SpeakRequest) -> None:
+async def speak_text(open_speaker: OpenSpeechClient, arguments: SpeakArguments) -> None:
     """Do it, and say on standard error what was done. Raises AntiphonError with a sentence."""
     watched = sys.stderr.isatty()
     with (
         Bar("audio s", shown=watched) as bar,
-        SpeechWriter(request.target, request.kind, request.bit_rate, bar) as writer,
+        SpeechWriter(arguments.target, arguments.kind, arguments.bit_rate, bar) as writer,
     ):
         async with open_speaker(bar) as speaker:
             began = time.monotonic()
-            spoken = await speaker.speak(request.body, writer)
+            spoken = await speaker.speak(arguments.body, writer)
             writer.finish()
             took = time.monotonic() - began
-    if not (watched or request.verbose):
+    if not (watched or arguments.verbose):
         return
     pace = spoken.frames / max(took, 1e-3)
     click.echo(

@@ -26,7 +26,7 @@ from serve_app.tasks.transcription.formats import TranscriptFormat
 AT_ONCE = 4
 
 
-class Transcriber(Protocol):
+class TranscriptionClient(Protocol):
     """Writes down what is said in inputs."""
 
     async def transcribe(
@@ -35,13 +35,13 @@ class Transcriber(Protocol):
         """Fill the transcript. ``fields`` are those of the HTTP form. Raises AntiphonError with a sentence."""
 
 
-OpenTranscriber = Callable[[ProgressBar], AbstractAsyncContextManager[Transcriber]]
+OpenTranscriptionClient = Callable[[ProgressBar], AbstractAsyncContextManager[TranscriptionClient]]
 
 
-def choose_transcriber(options: ModelOptions) -> OpenTranscriber:
+def choose_transcriber(options: ModelOptions) -> OpenTranscriptionClient:
     """A server, or this process where there is none. Raises UsageError."""
 
-    def local(options: ModelOptions, bar: ProgressBar) -> AbstractAsyncContextManager[Transcriber]:
+    def local(options: ModelOptions, bar: ProgressBar) -> AbstractAsyncContextManager[TranscriptionClient]:
         from serve_app.cli.transcription.local import LocalTranscriber  # imports Ray
 
         return LocalTranscriber(options, bar)
@@ -50,7 +50,7 @@ def choose_transcriber(options: ModelOptions) -> OpenTranscriber:
 
 
 @dataclass(frozen=True, slots=True)
-class TranscribeRequest:
+class TranscribeArguments:
     """What the command line asks for; a target of None is standard output."""
 
     inputs: Sequence[AudioInput]
@@ -61,26 +61,26 @@ class TranscribeRequest:
     stream: bool
 
 
-async def transcribe_all(open_transcriber: OpenTranscriber, request: TranscribeRequest) -> int:
+async def transcribe_all(open_transcriber: OpenTranscriptionClient, arguments: TranscribeArguments) -> int:
     """Do it all and return the number of inputs that failed; each has been reported in a sentence.
 
     Raises what concerns all inputs.
     """
-    shown = sys.stderr.isatty() and not (request.stream and sys.stdout.isatty())
-    with ProgressBar(len(request.inputs), shown=shown) as bar:
+    shown = sys.stderr.isatty() and not (arguments.stream and sys.stdout.isatty())
+    with ProgressBar(len(arguments.inputs), shown=shown) as bar:
         async with open_transcriber(bar) as transcriber:
-            return await _all(transcriber, request, bar)
+            return await _all(transcriber, arguments, bar)
 
 
-async def _all(transcriber: Transcriber, request: TranscribeRequest, bar: ProgressBar) -> int:
+async def _all(transcriber: TranscriptionClient, arguments: TranscribeArguments, bar: ProgressBar) -> int:
     limit = asyncio.Semaphore(AT_ONCE)
-    writers = [TranscriptWriter(target) for target in request.targets]
+    writers = [TranscriptWriter(target) for target in arguments.targets]
     tasks = [
-        asyncio.create_task(_one(transcriber, request, index, writer, limit, bar))
+        asyncio.create_task(_one(transcriber, arguments, index, writer, limit, bar))
         for index, writer in enumerate(writers)
     ]
     try:
-        return await _deliver(request, tasks, writers, bar)
+        return await _deliver(arguments, tasks, writers, bar)
     finally:
         for task in tasks:
             task.cancel()
@@ -88,19 +88,19 @@ async def _all(transcriber: Transcriber, request: TranscribeRequest, bar: Progre
 
 
 async def _one(
-    transcriber: Transcriber,
-    request: TranscribeRequest,
+    transcriber: TranscriptionClient,
+    arguments: TranscribeArguments,
     index: int,
     writer: TranscriptWriter,
     limit: asyncio.Semaphore,
     bar: ProgressBar,
 ) -> GrowingTranscript:
-    await _expect(request.inputs[index], index, bar)
+    await _expect(arguments.inputs[index], index, bar)
     async with limit:
         transcript = GrowingTranscript(
-            request.kind, (lambda grown: writer.show(grown.so_far)) if request.stream else None
+            arguments.kind, (lambda grown: writer.show(grown.so_far)) if arguments.stream else None
         )
-        await transcriber.transcribe(index, request.inputs[index], request.task, request.fields, transcript)
+        await transcriber.transcribe(index, arguments.inputs[index], arguments.task, arguments.fields, transcript)
         bar.finish(index)
         return transcript
 
@@ -113,13 +113,13 @@ async def _expect(audio: AudioInput, index: int, bar: ProgressBar) -> None:
 
 
 async def _deliver(
-    request: TranscribeRequest,
+    arguments: TranscribeArguments,
     tasks: "Sequence[asyncio.Task[GrowingTranscript]]",
     writers: Sequence[TranscriptWriter],
     bar: ProgressBar,
 ) -> int:
     failures = 0
-    for audio, task, writer in zip(request.inputs, tasks, writers, strict=True):
+    for audio, task, writer in zip(arguments.inputs, tasks, writers, strict=True):
         try:
             transcript = await task
             with bar.aside():
@@ -127,6 +127,6 @@ async def _deliver(
         except Exception as error:
             failures += 1
             with bar.aside():
-                name = f"{audio.name}: " if len(request.inputs) > 1 else ""
+                name = f"{audio.name}: " if len(arguments.inputs) > 1 else ""
                 click.echo(f"Error: {name}{error_message(error)}", err=True)
     return failures

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve_app.cli.classification import run, texts
-from serve_app.cli.classification.texts import BATCH_CHARS, BATCH_TEXTS, Item, Refusal, Text, batches
+from serve_app.cli.classification.texts import BATCH_CHARS, BATCH_TEXTS, InputText, Item, Refusal, batches
 from tests.serve_app.cli.classification.stub import answers, classify, printed, server, start
 
 
@@ -33,9 +33,9 @@ def file(tmp_path: Path) -> Path:
 def test_blank_lines_are_skipped_and_count(file: Path) -> None:
     file.write_bytes(" one \n\n \t\r\n\u3000\ntwo\r\n\nthree".encode())
     assert items(file) == [
-        Text(f"{file}, line 1", " one "),
-        Text(f"{file}, line 5", "two"),
-        Text(f"{file}, line 7", "three"),
+        InputText(f"{file}, line 1", " one "),
+        InputText(f"{file}, line 5", "two"),
+        InputText(f"{file}, line 7", "three"),
     ]
 
 
@@ -45,7 +45,7 @@ def test_a_byte_order_mark_is_no_text(file: Path, tmp_path: Path) -> None:
     other.write_bytes(b"\xef\xbb\xbfthree")
     bare = tmp_path / "bare.txt"
     bare.write_bytes(b"\xef\xbb\xbf\n")
-    assert [item.text for item in items(file, other, bare) if isinstance(item, Text)] == [
+    assert [item.text for item in items(file, other, bare) if isinstance(item, InputText)] == [
         "one",
         "\ufefftwo",
         "three",
@@ -55,7 +55,7 @@ def test_a_byte_order_mark_is_no_text(file: Path, tmp_path: Path) -> None:
 def test_other_separators_stay_in_the_text(file: Path) -> None:
     text = "a\rb\x0bc\x0cd\x85e\u2028f"
     file.write_text(text + "\n", encoding="utf-8", newline="")
-    assert items(file) == [Text(f"{file}, line 1", text)]
+    assert items(file) == [InputText(f"{file}, line 1", text)]
 
 
 def test_lines_that_are_no_text_are_told_and_the_rest_goes_on(file: Path) -> None:
@@ -82,10 +82,10 @@ def test_long_lines_are_told_and_the_rest_goes_on(file: Path, monkeypatch: pytes
     file.write_bytes(b"0123456789\n0123456789a\n" + b"x" * 1_000 + b"\nlast\n" + b"y" * 11)
     reason = "The line has more than 10 bytes; no model takes as much."
     assert items(file) == [
-        Text(f"{file}, line 1", "0123456789"),
+        InputText(f"{file}, line 1", "0123456789"),
         Refusal(f"{file}, line 2", reason),
         Refusal(f"{file}, line 3", reason),
-        Text(f"{file}, line 4", "last"),
+        InputText(f"{file}, line 4", "last"),
         Refusal(f"{file}, line 5", reason),
     ]
 
@@ -130,10 +130,12 @@ def test_batches_are_bounded_and_lose_nothing(lengths: list[int]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(texts.os.path, "exists", lambda _: False)
         made = list(batches(names))
-    assert [item.text for batch in made for item in batch if isinstance(item, Text)] == names
+    assert [item.text for batch in made for item in batch if isinstance(item, InputText)] == names
     for batch in made:
         assert 1 <= len(batch) <= BATCH_TEXTS
-        assert len(batch) == 1 or sum(len(item.text) for item in batch if isinstance(item, Text)) <= BATCH_CHARS
+        assert (
+            len(batch) == 1 or sum(len(item.text) for item in batch if isinstance(item, InputText)) <= BATCH_CHARS
+        )
 
 
 def test_a_pipe_is_a_file(tmp_path: Path) -> None:
@@ -141,7 +143,7 @@ def test_a_pipe_is_a_file(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_bytes, args=(b"one\ntwo\n",))
     writer.start()
-    assert [item.text for item in items(pipe, "three") if isinstance(item, Text)] == ["one", "two", "three"]
+    assert [item.text for item in items(pipe, "three") if isinstance(item, InputText)] == ["one", "two", "three"]
     writer.join()
 
 
@@ -174,7 +176,7 @@ async def test_reading_waits_for_the_first_answer() -> None:
 
     def source() -> Iterator[list[Item]]:
         for _ in range(20):
-            yield [Text("", str(next(read)))]
+            yield [InputText("", str(next(read)))]
 
     results = run._in_order(Classifier(), source())
     first = asyncio.create_task(anext(results))
