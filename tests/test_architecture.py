@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.documents import DOCS, blocks
+from tests.imports import PICTURE, imports, layers, picture
 from tests.serving import ROOT
 
 PAGE = DOCS / "architecture.md"
@@ -46,6 +47,15 @@ def test_everything_in_the_tree_exists(name: str) -> None:
 def test_every_package_is_in_the_tree() -> None:
     packages = (file.parent for package in PACKAGES for file in (ROOT / package).rglob("__init__.py"))
     assert {f"{path.relative_to(ROOT)}/" for path in packages} <= set(tree())
+
+
+def test_every_import_points_down() -> None:
+    order = {name: number for number, row in enumerate(layers()) for name in row}
+    assert [arrow for arrow in imports() if order[arrow[0]] >= order[arrow[1]]] == []
+
+
+def test_the_picture_of_the_imports_is_fresh() -> None:
+    assert PICTURE.findall(PAGE.read_text()) == [picture()], "run python -m tests.imports"
 
 
 def named() -> list[str]:
