@@ -1,4 +1,4 @@
-"""The picture of the imports within ``serve_app`` in ``docs/architecture.md``; ``python -m tests.imports`` draws it."""
+"""The picture of imports in ``docs/architecture.md``, drawn from the code by ``python -m tests.imports``."""
 
 import re
 import tomllib
