@@ -93,7 +93,7 @@ def task_error(cause: Exception) -> RayTaskError:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "raised"),
     [
         (task_error(InvalidRequest("Say more.", param="x")), InvalidRequest),
         (BackPressureError(num_queued_requests=9, max_queued_requests=8), Overloaded),
@@ -104,11 +104,11 @@ def task_error(cause: Exception) -> RayTaskError:
     ],
     ids=lambda value: getattr(value, "__name__", type(value).__name__),
 )
-async def test_errors_are_of_our_own_tree(error: Exception, told: type[AntiphonError]) -> None:
+async def test_errors_are_of_our_own_tree(error: Exception, raised: type[AntiphonError]) -> None:
     handle = Handle(raising(error))
-    with pytest.raises(told) as caught:
+    with pytest.raises(raised) as caught:
         await Calls(handle, "m").one("add", later(), 2, 3)
-    assert type(caught.value) is told
+    assert type(caught.value) is raised
     assert "secret" not in caught.value.message
     assert len(handle.calls) == 1, "only a death is tried again"
 

@@ -31,7 +31,7 @@ def int16(samples: Signal) -> NDArray[np.int16]:
 
 
 def wav(pcm: bytes, rate: int = 16_000, channels: int = 1, bits: int = 16, size: int | None = None) -> bytes:
-    """A wav file whose header says whatever it is told to."""
+    """A wav file whose header says what is asked for."""
     size = len(pcm) if size is None else size
     align = channels * bits // 8
     form = struct.pack("<IHHIIHH", 16, 1, channels, rate, rate * align & 0xFFFFFFFF, align & 0xFFFF, bits)

@@ -235,5 +235,5 @@ def test_retry_after(text: str, seconds: float | None) -> None:
 @example("9" * 5_000)
 @example("Sat, 01 Jan 0001 00:00:00 +2359")
 def test_retry_after_survives_everything(text: str) -> None:
-    found = retry_after(text, NOW)
-    assert found is None or 0 <= found < float("inf")
+    seconds = retry_after(text, NOW)
+    assert seconds is None or 0 <= seconds < float("inf")

@@ -58,13 +58,13 @@ async def synthesizing(loaded: FishSpeechEngine, **changes: Any) -> AsyncIterato
 
 async def sounds(synthesizer: Synthesizer, said: Utterance) -> list[Sound]:
     """All of an utterance."""
-    async with contextlib.aclosing(synthesizer.speak(said)) as found:
-        return [sound async for sound in found]
+    async with contextlib.aclosing(synthesizer.speak(said)) as heard:
+        return [sound async for sound in heard]
 
 
-def joined(found: list[Sound]) -> NDArray[np.float32]:
+def joined(heard: list[Sound]) -> NDArray[np.float32]:
     """Its samples."""
-    return np.concatenate([sound.samples for sound in found])
+    return np.concatenate([sound.samples for sound in heard])
 
 
 async def until_true(condition: Any) -> None:

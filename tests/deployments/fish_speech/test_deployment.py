@@ -69,12 +69,12 @@ async def replica(
     settings = FishSpeechConfig.model_validate(
         {"source": str(MODEL), "engine": engine, "voices": voices, "default_voice": "slt", **config}
     )
-    found = FishSpeechReplica("voice", settings, board or Board(), classifier, refuse)
+    running = FishSpeechReplica("voice", settings, board or Board(), classifier, refuse)
     try:
-        await found.start()
-        yield found
+        await running.start()
+        yield running
     finally:
-        await found.close()
+        await running.close()
 
 
 def request(text: str = "seven", **options: Any) -> SpeechRequest:
@@ -82,10 +82,10 @@ def request(text: str = "seven", **options: Any) -> SpeechRequest:
     return SpeechRequest(text=text, sampling=sampling, **options)
 
 
-async def spoken(found: FishSpeechReplica, asked: SpeechRequest, *references: bytes) -> Speech:
+async def spoken(running: FishSpeechReplica, asked: SpeechRequest, *references: bytes) -> Speech:
     async def events() -> AsyncIterator[SpeechEvent]:
-        async for parcel in found.speak(asked, *map(uint8, references)):
-            for event in parcel:
+        async for events_of_chunk in running.speak(asked, *map(uint8, references)):
+            for event in events_of_chunk:
                 yield event
 
     return await collect(events())
@@ -107,8 +107,8 @@ def tone(seconds: float) -> bytes:
 
 async def test_speech_has_a_beginning_sound_and_an_end() -> None:
     board = Board()
-    async with replica(board=board) as found:
-        speech = await spoken(found, request("good morning world"))
+    async with replica(board=board) as running:
+        speech = await spoken(running, request("good morning world"))
         assert speech.started.sample_rate == RATE
         assert (speech.started.seed, speech.started.segments) == (1, 1)
         assert speech.started.text_tokens > 2
@@ -120,10 +120,10 @@ async def test_speech_has_a_beginning_sound_and_an_end() -> None:
 
 
 async def test_what_a_request_leaves_out_is_the_models_default() -> None:
-    async with replica(sampling={"temperature": 0.0, "max_new_tokens": 5}) as found:
-        few = await spoken(found, SpeechRequest(text="good morning world"))
+    async with replica(sampling={"temperature": 0.0, "max_new_tokens": 5}) as running:
+        few = await spoken(running, SpeechRequest(text="good morning world"))
         assert (few.finished.frames, few.finished.cut) == (5, True)
-        more = await spoken(found, request("good morning world", sampling={"max_new_tokens": 8}))
+        more = await spoken(running, request("good morning world", sampling={"max_new_tokens": 8}))
         assert more.finished.frames == 8
 
 
@@ -138,32 +138,32 @@ async def test_what_a_request_leaves_out_is_the_models_default() -> None:
     ],
 )
 async def test_texts_that_are_refused(text: str, kind: type[Exception], sentence: str) -> None:
-    async with replica(max_text_chars=100) as found:
+    async with replica(max_text_chars=100) as running:
         with pytest.raises(kind, match=sentence):
-            await spoken(found, request(text))
-        assert (await spoken(found, request())).seconds > 0
+            await spoken(running, request(text))
+        assert (await spoken(running, request())).seconds > 0
 
 
 async def test_control_tokens_that_a_user_types_are_letters() -> None:
-    async with replica() as found:
-        typed = await spoken(found, request("seven<|im_end|>", sampling={"max_new_tokens": 40}))
+    async with replica() as running:
+        typed = await spoken(running, request("seven<|im_end|>", sampling={"max_new_tokens": 40}))
         assert typed.started.text_tokens > 8  # one for every letter of it, and not a single control token
 
 
 async def test_voices_are_looked_up_and_never_made_up() -> None:
-    async with replica() as found:
-        default = await spoken(found, request("good evening"))
-        named = await spoken(found, request("good evening", voice="slt"))
+    async with replica() as running:
+        default = await spoken(running, request("good evening"))
+        named = await spoken(running, request("good evening", voice="slt"))
         np.testing.assert_array_equal(default.samples, named.samples)
         ((text, audio),) = recordings()
-        given = await spoken(found, request("good evening", reference_texts=(text,)), audio)
+        given = await spoken(running, request("good evening", reference_texts=(text,)), audio)
         np.testing.assert_array_equal(given.samples, named.samples)
         for voice in ("nobody", "../slt", "/etc", "slt/../slt", "", "\0", "a" * 300):
             if voice:
                 with pytest.raises(VoiceNotFound):
-                    await spoken(found, request(voice=voice))
+                    await spoken(running, request(voice=voice))
         with pytest.raises(InvalidRequest, match="1 recordings and 0 transcripts"):
-            await spoken(found, request(), audio)
+            await spoken(running, request(), audio)
 
 
 @pytest.mark.parametrize(
@@ -176,42 +176,42 @@ async def test_voices_are_looked_up_and_never_made_up() -> None:
     ],
 )
 async def test_references_that_are_refused(references: list[bytes], kind: type[Exception]) -> None:
-    async with replica() as found:
+    async with replica() as running:
         with pytest.raises(kind) as refusal:
-            await spoken(found, request(reference_texts=("hm",) * len(references)), *references)
+            await spoken(running, request(reference_texts=("hm",) * len(references)), *references)
         assert getattr(refusal.value, "param", "") == "references"
-        assert (await spoken(found, request())).seconds > 0
+        assert (await spoken(running, request())).seconds > 0
 
 
 async def test_a_voice_is_kept_used_renamed_and_deleted(tmp_path: Path) -> None:
-    async with replica(voices={"library": str(tmp_path / "voices")}) as found:
+    async with replica(voices={"library": str(tmp_path / "voices")}) as running:
         ((text, audio),) = recordings()
-        added = await found.add_voice(None, NewVoice(id="mine", texts=(text,)), uint8(audio))
+        added = await running.add_voice(None, NewVoice(id="mine", texts=(text,)), uint8(audio))
         assert added.texts == (text,)
-        assert [voice.id for voice in await found.voices()] == ["mine", "slt"]
-        ours = await spoken(found, request("good evening", voice="mine"))
-        shipped = await spoken(found, request("good evening", voice="slt"))
+        assert [voice.id for voice in await running.voices()] == ["mine", "slt"]
+        ours = await spoken(running, request("good evening", voice="mine"))
+        shipped = await spoken(running, request("good evening", voice="slt"))
         np.testing.assert_array_equal(ours.samples, shipped.samples)
         with pytest.raises(VoiceConflict):
-            await found.add_voice(None, NewVoice(id="mine", texts=(text,)), uint8(audio))
+            await running.add_voice(None, NewVoice(id="mine", texts=(text,)), uint8(audio))
         with pytest.raises(UndecodableAudio):
-            await found.add_voice(None, NewVoice(id="broken", texts=(text,)), uint8(b"nothing" * 99))
-        await found.change_voice(None, "mine", VoiceChange(id="ours"))
-        assert (await found.voice(None, "ours")).texts == (text,)
+            await running.add_voice(None, NewVoice(id="broken", texts=(text,)), uint8(b"nothing" * 99))
+        await running.change_voice(None, "mine", VoiceChange(id="ours"))
+        assert (await running.voice(None, "ours")).texts == (text,)
         with pytest.raises(VoiceNotFound):
-            await spoken(found, request(voice="mine"))
-        await found.delete_voice(None, "ours")
-        assert [voice.id for voice in await found.voices()] == ["slt"]
+            await spoken(running, request(voice="mine"))
+        await running.delete_voice(None, "ours")
+        assert [voice.id for voice in await running.voices()] == ["slt"]
         with pytest.raises(VoiceConflict):
-            await found.delete_voice(None, "slt")
+            await running.delete_voice(None, "slt")
 
 
 async def test_tempo_volume_and_rate() -> None:
-    async with replica() as found:
-        plain = await spoken(found, request("good morning world"))
-        fast = await spoken(found, request("good morning world", speed=2.0))
-        loud = await spoken(found, request("good morning world", volume_db=6.0))
-        high = await spoken(found, request("good morning world", sample_rate=44_100))
+    async with replica() as running:
+        plain = await spoken(running, request("good morning world"))
+        fast = await spoken(running, request("good morning world", speed=2.0))
+        loud = await spoken(running, request("good morning world", volume_db=6.0))
+        high = await spoken(running, request("good morning world", sample_rate=44_100))
     assert fast.seconds == pytest.approx(plain.seconds / 2, abs=0.06)
     np.testing.assert_allclose(loud.samples, np.clip(plain.samples * 10 ** (6 / 20), -1, 1), atol=1e-5)
     assert high.started.sample_rate == 44_100
@@ -219,48 +219,48 @@ async def test_tempo_volume_and_rate() -> None:
 
 
 async def test_codes_of_sound_and_sound_of_codes() -> None:
-    async with replica() as found:
+    async with replica() as running:
         ((_, audio),) = recordings()
-        (codes,) = await found.encode(None, uint8(audio))
+        (codes,) = await running.encode(None, uint8(audio))
         assert codes.dtype == np.int32
         assert codes.shape[0] == 4
-        (decoded,) = await found.decode(None, codes)
+        (decoded,) = await running.decode(None, codes)
         assert (decoded.sample_rate, len(decoded.samples)) == (RATE, codes.shape[1] * 640)
         for wrong in (codes[:3], codes - 1_000, codes + 200, np.zeros((4, 0), np.int32), codes[0]):
             with pytest.raises(InvalidRequest, match="Codes have to be"):
-                await found.decode(None, wrong)
+                await running.decode(None, wrong)
 
 
 async def test_a_full_queue_refuses_at_once_and_says_when_to_come_back() -> None:
-    async with replica(queue_requests=2) as found:
-        speaking = [found.speak(request("one two three four five six seven eight nine")) for _ in range(2)]
+    async with replica(queue_requests=2) as running:
+        speaking = [running.speak(request("one two three four five six seven eight nine")) for _ in range(2)]
         for one in speaking:
             await anext(one)
         with pytest.raises(Overloaded) as refusal:
-            await spoken(found, request())
+            await spoken(running, request())
         assert refusal.value.retry_after_s >= 1
         for one in speaking:
             await one.aclose()
-        assert (await spoken(found, request())).seconds > 0
+        assert (await spoken(running, request())).seconds > 0
 
 
 async def test_a_leaver_frees_its_slot() -> None:
-    async with replica(engine={"slots": 1}) as found:
-        speaking = found.speak(request(" ".join(["one two three four five"] * 6), sampling={"chunk_length": 0}))
+    async with replica(engine={"slots": 1}) as running:
+        speaking = running.speak(request(" ".join(["one two three four five"] * 6), sampling={"chunk_length": 0}))
         await anext(speaking)
-        (model,) = found._models._pool.loaded.values()
+        (model,) = running._models._pool.loaded.values()
         assert model.scheduler.live == 1
         await speaking.aclose()
         await asyncio.wait_for(until_true(lambda: model.scheduler.live == 0), 10)
-        assert found._admission.requests == 0
-        assert (await spoken(found, request())).seconds > 0
+        assert running._admission.requests == 0
+        assert (await spoken(running, request())).seconds > 0
 
 
 async def test_the_deadline_ends_it() -> None:
-    async with replica() as found:
+    async with replica() as running:
         with pytest.raises(DeadlineExceeded):
-            await spoken(found, request("one two three four five six seven", deadline=1.0))
-        assert (await spoken(found, request())).seconds > 0
+            await spoken(running, request("one two three four five six seven", deadline=1.0))
+        assert (await spoken(running, request())).seconds > 0
 
 
 class Answer:
@@ -281,10 +281,10 @@ async def test_a_classifier_reads_the_text_first() -> None:
         return Answer([{"hate": 0.9 if "door" in text else 0.1, "neutral": 0.1} for text in texts])
 
     classifier = Calls(SimpleNamespace(label_texts=SimpleNamespace(remote=label)), "words")
-    async with replica(classifier=classifier, refuse={"hate": 0.5}) as found:
+    async with replica(classifier=classifier, refuse={"hate": 0.5}) as running:
         with pytest.raises(ContentRefused, match=r"hate \(0.90\)"):
-            await spoken(found, request("open the door"))
-        fine = await spoken(found, request("good morning"))
+            await spoken(running, request("open the door"))
+        fine = await spoken(running, request("good morning"))
         assert fine.started.classification == {"hate": 0.1, "neutral": 0.1}
 
 
@@ -319,8 +319,8 @@ async def test_wrong_checkpoint_files_are_named(tmp_path: Path, file: str, conte
 
 
 async def test_the_first_parcel_has_sound() -> None:
-    async with replica() as found:
-        speaking = found.speak(request("good morning"))
+    async with replica() as running:
+        speaking = running.speak(request("good morning"))
         first = await anext(speaking)
         await speaking.aclose()
     assert isinstance(first[0], Started)

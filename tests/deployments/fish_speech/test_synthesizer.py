@@ -95,10 +95,10 @@ async def test_sound_comes_in_growing_chunks_and_is_that_of_the_whole_segment(vo
 
 async def test_the_first_sound_leaves_long_before_the_last_frame(voice: FishSpeechEngine) -> None:
     said = utterance(voice, " ".join(["one two three four five"] * 4), chunk_length=0)
-    async with synthesizing(voice) as synthesizer, contextlib.aclosing(synthesizer.speak(said)) as found:
-        first = await anext(found)
+    async with synthesizing(voice) as synthesizer, contextlib.aclosing(synthesizer.speak(said)) as heard:
+        first = await anext(heard)
         steps_then = voice.frames.steps
-        rest = [sound async for sound in found]
+        rest = [sound async for sound in heard]
         steps = voice.frames.steps - steps_then
     assert first.frames == 6
     assert len(first.samples) == 6 * voice.codec.frame_samples
@@ -130,15 +130,15 @@ async def test_segments_of_a_long_text_follow_each_other(voice: FishSpeechEngine
     said = utterance(voice, "good morning world. please open the window. thank you.", chunk_length=24)
     assert len(said.pieces) == 3
     async with synthesizing(voice) as synthesizer:
-        found = await sounds(synthesizer, said)
-    assert [sound.segment for sound in found if sound.end] == [0, 1, 2]
+        heard = await sounds(synthesizer, said)
+    assert [sound.segment for sound in heard if sound.end] == [0, 1, 2]
 
 
 async def test_frames_are_bounded_and_the_cut_is_told(voice: FishSpeechEngine) -> None:
     async with synthesizing(voice) as synthesizer:
-        found = await sounds(synthesizer, utterance(voice, "one two three four five", max_new_tokens=9))
-    assert sum(sound.frames for sound in found) == 9
-    assert found[-1].end == "cut"
+        heard = await sounds(synthesizer, utterance(voice, "one two three four five", max_new_tokens=9))
+    assert sum(sound.frames for sound in heard) == 9
+    assert heard[-1].end == "cut"
 
 
 async def test_leaving_frees_the_slot(voice: FishSpeechEngine) -> None:

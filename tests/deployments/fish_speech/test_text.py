@@ -82,7 +82,7 @@ def test_pieces_are_short_and_nothing_is_lost(text: str, length: int) -> None:
         # what was cut anywhere is as long as its last character makes it
         assert len(piece.encode("utf-8", "surrogatepass")) <= length + 3
     silent = string.punctuation + "".join(filter(str.isspace, map(chr, range(0x3001))))
-    kept, whole = (re.sub(f"[{re.escape(silent)}]", "", found) for found in ("".join(pieces), text))
+    kept, whole = (re.sub(f"[{re.escape(silent)}]", "", string) for string in ("".join(pieces), text))
     assert kept == whole
     rest = iter(text)
     assert all(character in rest for character in "".join(pieces)), "in order"

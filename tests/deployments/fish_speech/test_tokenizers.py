@@ -27,9 +27,9 @@ def test_ids_of_text_are_the_originals(case: dict[str, Any]) -> None:
 
 
 def test_control_tokens_of_1_5_are_those_of_the_file() -> None:
-    found, said = Tokenizer(V15), described("v15")
-    assert (found.im_start, found.im_end, found.voice) == (280, said["im_end"], 287)
-    assert found.semantic == range(said["semantic_begin_id"], said["semantic_end_id"] + 1)
+    tokenizer, said = Tokenizer(V15), described("v15")
+    assert (tokenizer.im_start, tokenizer.im_end, tokenizer.voice) == (280, said["im_end"], 287)
+    assert tokenizer.semantic == range(said["semantic_begin_id"], said["semantic_end_id"] + 1)
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_the_byte_table_is_what_the_originals_file_does(original: Path, text: st
 
 def test_control_tokens_of_1_1_are_those_of_the_file(original: Path, tmp_path: Path) -> None:
     by_file, by_table = v11.load_tokenizer(original.parent), v11.load_tokenizer(tmp_path)
-    for found in (by_file, by_table):
-        assert (found.semantic, found.im_end, found.end) == (5, 4, 1)
-        assert [found.control(name) for name in (v11.BEGIN, v11.IM_START, v11.IM_SEP, v11.PAD)] == [
+    for tokenizer in (by_file, by_table):
+        assert (tokenizer.semantic, tokenizer.im_end, tokenizer.end) == (5, 4, 1)
+        assert [tokenizer.control(name) for name in (v11.BEGIN, v11.IM_START, v11.IM_SEP, v11.PAD)] == [
             [0],
             [2],
             [3],

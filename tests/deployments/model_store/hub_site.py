@@ -58,8 +58,8 @@ class HubSite:
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         path = urlsplit(request.path).path
         self.requests.append(f"{request.command} {path}")
-        found = re.fullmatch(r"/(?:api/models/)?([^/]+/[^/]+)/(revision|tree|resolve)/([^/]+)(?:/(.*))?", path)
-        repo, what, revision, name = found.groups() if found else ("", "", "", "")
+        match = re.fullmatch(r"/(?:api/models/)?([^/]+/[^/]+)/(revision|tree|resolve)/([^/]+)(?:/(.*))?", path)
+        repo, what, revision, name = match.groups() if match else ("", "", "", "")
         if repo in self.answers:
             status, code = self.answers[repo]
             return self._send(request, status, b"{}", {"X-Error-Code": code} if code else {})

@@ -86,15 +86,15 @@ def test_a_missing_folder_is_named_and_the_scheme_suggested() -> None:
 
 
 def test_progress_is_told_at_a_readable_pace_and_at_the_end() -> None:
-    told: list[DownloadProgress] = []
+    reports: list[DownloadProgress] = []
     now = [0.0]
-    meter = Meter(told.append, 100, clock=lambda: now[0])
+    meter = Meter(reports.append, 100, clock=lambda: now[0])
     for now[0] in (1.0, 1.125, 1.25, 1.5):
         meter.add(20)
     meter.add(-50)
     meter.add(60)
     meter.finish()
-    assert [progress.done for progress in told] == [20, 60, 80, 100]
-    assert told[-1].fraction == 1.0
+    assert [progress.done for progress in reports] == [20, 60, 80, 100]
+    assert reports[-1].fraction == 1.0
     assert DownloadProgress(1, 4).fraction == 0.25
     assert DownloadProgress(0, 0).fraction == 1.0

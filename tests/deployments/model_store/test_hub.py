@@ -37,16 +37,16 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_pinned_revision_is_downloaded_once(hub: HubSite) -> None:
-    told: list[DownloadProgress] = []
-    folder = fetch_model(PINNED, patterns=PATTERNS, on_progress=told.append)
+    reports: list[DownloadProgress] = []
+    folder = fetch_model(PINNED, patterns=PATTERNS, on_progress=reports.append)
     assert contents(folder) == {name: FILES[name] for name in ("config.json", "model.bin")}
     total = len(FILES["config.json"]) + len(FILES["model.bin"])
-    assert told[-1] == DownloadProgress(total, total)
+    assert reports[-1] == DownloadProgress(total, total)
     hub.requests.clear()
-    told.clear()
-    assert fetch_model(PINNED, patterns=PATTERNS, on_progress=told.append) == folder
+    reports.clear()
+    assert fetch_model(PINNED, patterns=PATTERNS, on_progress=reports.append) == folder
     assert not hub.requests, "a pinned model that is here needs no network"
-    assert not told
+    assert not reports
 
 
 def test_a_branch_follows_the_repository(hub: HubSite) -> None:
@@ -60,11 +60,11 @@ def test_a_branch_follows_the_repository(hub: HubSite) -> None:
 
 def test_a_cut_connection_is_continued(hub: HubSite) -> None:
     hub.broken_after = 1_000_000
-    told: list[DownloadProgress] = []
-    folder = fetch_model(PINNED, patterns=PATTERNS, on_progress=told.append)
+    reports: list[DownloadProgress] = []
+    folder = fetch_model(PINNED, patterns=PATTERNS, on_progress=reports.append)
     assert hub.broken == {"model.bin"}
     assert (folder / "model.bin").read_bytes() == FILES["model.bin"]
-    assert told[-1].fraction == 1.0
+    assert reports[-1].fraction == 1.0
 
 
 @pytest.mark.parametrize("switch", ["ANTIPHON_OFFLINE", "HF_HUB_OFFLINE"])

@@ -62,15 +62,15 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_prefix_becomes_a_folder_and_stays_one(bucket: Any) -> None:
-    told: list[DownloadProgress] = []
-    folder = fetch_model(f"s3://{bucket.name}/whisper/tiny", patterns=PATTERNS, on_progress=told.append)
+    reports: list[DownloadProgress] = []
+    folder = fetch_model(f"s3://{bucket.name}/whisper/tiny", patterns=PATTERNS, on_progress=reports.append)
     assert contents(folder) == FILES
     total = sum(map(len, FILES.values()))
-    assert told[-1] == DownloadProgress(total, total)
-    assert [progress.done for progress in told] == sorted(progress.done for progress in told)
-    told.clear()
-    assert fetch_model(f"s3://{bucket.name}/whisper/tiny", patterns=PATTERNS, on_progress=told.append) == folder
-    assert not told, "what is here is not downloaded again"
+    assert reports[-1] == DownloadProgress(total, total)
+    assert [progress.done for progress in reports] == sorted(progress.done for progress in reports)
+    reports.clear()
+    assert fetch_model(f"s3://{bucket.name}/whisper/tiny", patterns=PATTERNS, on_progress=reports.append) == folder
+    assert not reports, "what is here is not downloaded again"
 
 
 def test_a_changed_object_makes_a_new_folder(bucket: Any) -> None:
@@ -111,10 +111,10 @@ def test_a_killed_download_is_not_taken_for_whole_and_is_continued(
     with pytest.raises(ModelUnavailable, match="not in the cache, and ANTIPHON_OFFLINE"):
         fetch_model(source, patterns=patterns)
     monkeypatch.delenv("ANTIPHON_OFFLINE")
-    told: list[DownloadProgress] = []
-    folder = fetch_model(source, patterns=patterns, on_progress=told.append)
+    reports: list[DownloadProgress] = []
+    folder = fetch_model(source, patterns=patterns, on_progress=reports.append)
     assert contents(folder) == {name: FILES[name] for name in patterns}
-    assert told[0].done == len(FILES["config.json"]), "the whole file of the first attempt counts as done"
+    assert reports[0].done == len(FILES["config.json"]), "the whole file of the first attempt counts as done"
     assert not partial.exists()
 
 
@@ -178,11 +178,13 @@ def test_several_callers_share_one_download(bucket: Any) -> None:
     source = f"s3://{bucket.name}/whisper/tiny"
     moved = threading.Event()
     with ThreadPoolExecutor(4) as pool:
-        told: list[DownloadProgress] = []
-        found = pool.map(
-            lambda _: fetch_model(source, patterns=PATTERNS, on_progress=lambda p: (told.append(p), moved.set())),
+        reports: list[DownloadProgress] = []
+        results = pool.map(
+            lambda _: fetch_model(
+                source, patterns=PATTERNS, on_progress=lambda p: (reports.append(p), moved.set())
+            ),
             range(4),
         )
-        assert len(set(found)) == 1
+        assert len(set(results)) == 1
     assert moved.is_set()
-    assert sum(progress.done == progress.total for progress in told) <= 2, "one of them downloads"
+    assert sum(progress.done == progress.total for progress in reports) <= 2, "one of them downloads"

@@ -1,4 +1,4 @@
-"""A replica without Ray: limits, admission, deadlines, what the board of states is told."""
+"""A replica without Ray: limits, admission, deadlines, what the board of states gets."""
 
 import asyncio
 import contextlib
@@ -56,35 +56,35 @@ async def replica(
     folder: Path, board: Board | None = None, labels: tuple[str, ...] = (), **config: Any
 ) -> AsyncIterator[TextClassificationReplica]:
     settings = TextClassificationConfig.model_validate({"source": str(folder), **config})
-    found = TextClassificationReplica("sample", settings, board or Board(), labels)
+    running = TextClassificationReplica("sample", settings, board or Board(), labels)
     try:
-        await found.start()
-        yield found
+        await running.start()
+        yield running
     finally:
-        await found.close()
+        await running.close()
 
 
 def request(*texts: str, **options: Any) -> ClassificationRequest:
     return ClassificationRequest(texts, **options)
 
 
-def engine_of(found: TextClassificationReplica) -> Any:
+def engine_of(running: TextClassificationReplica) -> Any:
     """The only loaded engine, to hold it back or to break it."""
-    (model,) = found._models._pool.loaded.values()
+    (model,) = running._models._pool.loaded.values()
     return model.engine
 
 
-def scheduler_of(found: TextClassificationReplica) -> Any:
+def scheduler_of(running: TextClassificationReplica) -> Any:
     """And its scheduler."""
-    (model,) = found._models._pool.loaded.values()
+    (model,) = running._models._pool.loaded.values()
     return model.scheduler
 
 
 class Gate:
     """Holds the engine back until it is opened, and counts the batches."""
 
-    def __init__(self, found: TextClassificationReplica) -> None:
-        engine = engine_of(found)
+    def __init__(self, running: TextClassificationReplica) -> None:
+        engine = engine_of(running)
         self.open, self.batches = threading.Event(), []
         run = engine.run
 
@@ -103,10 +103,10 @@ async def until(condition: Any) -> None:
 
 
 async def test_scores_of_many_texts_are_those_of_each_alone(folder: Path) -> None:
-    async with replica(folder) as found:
-        together = await found.classify(request(*SENTENCES))
+    async with replica(folder) as running:
+        together = await running.classify(request(*SENTENCES))
         for text, scores in zip(SENTENCES, together, strict=True):
-            (alone,) = await found.classify(request(text))
+            (alone,) = await running.classify(request(text))
             assert alone.scores == pytest.approx(scores.scores, abs=ROUNDING)
             assert list(alone.scores) == list(LABELS)
             assert alone.tokens == scores.tokens
@@ -114,10 +114,10 @@ async def test_scores_of_many_texts_are_those_of_each_alone(folder: Path) -> Non
 
 
 async def test_requests_share_batches(folder: Path) -> None:
-    async with replica(folder, engine={"max_wait_ms": 0}) as found:
-        gate = Gate(found)
-        calls = [asyncio.create_task(found.classify(request("hello there"))) for _ in range(20)]
-        await until(lambda: sum(gate.batches) + len(scheduler_of(found)._queue) == 20)
+    async with replica(folder, engine={"max_wait_ms": 0}) as running:
+        gate = Gate(running)
+        calls = [asyncio.create_task(running.classify(request("hello there"))) for _ in range(20)]
+        await until(lambda: sum(gate.batches) + len(scheduler_of(running)._queue) == 20)
         gate.open.set()
         answers = await asyncio.gather(*calls)
         for (scores,) in answers:
@@ -128,78 +128,78 @@ async def test_requests_share_batches(folder: Path) -> None:
 
 async def test_a_batch_is_bounded_in_texts_and_in_tokens(folder: Path) -> None:
     limits = {"max_batch_texts": 8, "max_batch_tokens": 512}
-    async with replica(folder, engine=limits) as found:
-        gate = Gate(found)
+    async with replica(folder, engine=limits) as running:
+        gate = Gate(running)
         gate.open.set()
-        await found.classify(request(*["hi"] * 20))
+        await running.classify(request(*["hi"] * 20))
         assert max(gate.batches) == 8
         gate.batches.clear()
-        await found.classify(request(*["x" * 120] * 20))
+        await running.classify(request(*["x" * 120] * 20))
         assert max(gate.batches) == 4
 
 
 async def test_limits_of_a_request(folder: Path) -> None:
-    async with replica(folder, max_texts=3, max_chars=50) as found:
+    async with replica(folder, max_texts=3, max_chars=50) as running:
         with pytest.raises(InvalidRequest, match="4 texts are more than the 3"):
-            await found.classify(request(*"abcd"))
+            await running.classify(request(*"abcd"))
         with pytest.raises(PayloadTooLarge, match="Text 2 has 51 characters"):
-            await found.classify(request("a", "b" * 51))
-        assert await found.classify(request("a", "b" * 50, "c"))
+            await running.classify(request("a", "b" * 51))
+        assert await running.classify(request("a", "b" * 50, "c"))
 
 
 async def test_a_full_queue_refuses_at_once_and_serves_again(folder: Path) -> None:
-    async with replica(folder, queue_requests=2) as found:
-        gate = Gate(found)
-        calls = [asyncio.create_task(found.classify(request("hello"))) for _ in range(2)]
+    async with replica(folder, queue_requests=2) as running:
+        gate = Gate(running)
+        calls = [asyncio.create_task(running.classify(request("hello"))) for _ in range(2)]
         await until(lambda: gate.batches)
         with pytest.raises(Overloaded) as caught:
-            await found.classify(request("hello"))
+            await running.classify(request("hello"))
         assert caught.value.retry_after_s >= 1
         gate.open.set()
         await asyncio.gather(*calls)
-        assert await found.classify(request("hello"))
+        assert await running.classify(request("hello"))
 
 
 async def test_tokens_count_for_admission(folder: Path) -> None:
-    async with replica(folder, queue_tokens=200) as found:
-        gate = Gate(found)
-        first = asyncio.create_task(found.classify(request("x" * 120)))
+    async with replica(folder, queue_tokens=200) as running:
+        gate = Gate(running)
+        first = asyncio.create_task(running.classify(request("x" * 120)))
         await until(lambda: gate.batches)
         with pytest.raises(Overloaded):
-            await found.classify(request("y" * 120))
+            await running.classify(request("y" * 120))
         gate.open.set()
         await first
 
 
 async def test_leaving_takes_waiting_texts_along(folder: Path) -> None:
-    async with replica(folder, engine={"max_batch_texts": 1}) as found:
-        gate = Gate(found)
-        call = asyncio.create_task(found.classify(request(*["hello"] * 50)))
+    async with replica(folder, engine={"max_batch_texts": 1}) as running:
+        gate = Gate(running)
+        call = asyncio.create_task(running.classify(request(*["hello"] * 50)))
         await until(lambda: gate.batches)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
         gate.open.set()
-        assert await found.classify(request("hello"))
+        assert await running.classify(request("hello"))
         assert len(gate.batches) == 2, "the first one, and all others together"
-        assert found._admission.requests == 0
+        assert running._admission.requests == 0
 
 
 async def test_deadlines(folder: Path) -> None:
-    async with replica(folder) as found:
+    async with replica(folder) as running:
         with pytest.raises(DeadlineExceeded):
-            await found.classify(request("hello", deadline=time.time() - 1))
-        gate = Gate(found)
+            await running.classify(request("hello", deadline=time.time() - 1))
+        gate = Gate(running)
         with pytest.raises(DeadlineExceeded):
-            await found.classify(request("hello", deadline=time.time() + 0.05))
+            await running.classify(request("hello", deadline=time.time() + 0.05))
         gate.open.set()
-        assert await found.classify(request("hello", deadline=time.time() + 10))
-        assert found._admission.requests == 0
+        assert await running.classify(request("hello", deadline=time.time() + 10))
+        assert running._admission.requests == 0
 
 
 async def test_a_failing_text_fails_its_own_request_only(folder: Path) -> None:
-    async with replica(folder) as found:
-        engine = engine_of(found)
+    async with replica(folder) as running:
+        engine = engine_of(running)
         run, (bad,) = engine.run, engine.encode(["baaad"])
 
         def picky(batch: Any) -> Any:
@@ -209,17 +209,17 @@ async def test_a_failing_text_fails_its_own_request_only(folder: Path) -> None:
 
         engine.run = picky
         answers = await asyncio.gather(
-            *(found.classify(request(text)) for text in ("hello", "baaad", "howdy")), return_exceptions=True
+            *(running.classify(request(text)) for text in ("hello", "baaad", "howdy")), return_exceptions=True
         )
         assert isinstance(answers[1], InternalError)
         assert all(isinstance(answer, tuple) for answer in (answers[0], answers[2]))
 
 
 async def test_other_families_are_told_in_plain_types(folder: Path) -> None:
-    async with replica(folder) as found:
-        (scores,) = await found.classify(request("hello"))
+    async with replica(folder) as running:
+        (scores,) = await running.classify(request("hello"))
         assert isinstance(scores, TextScores)
-        assert await found.label_texts(["hello"]) == [pytest.approx(dict(scores.scores), abs=ROUNDING)]
+        assert await running.label_texts(["hello"]) == [pytest.approx(dict(scores.scores), abs=ROUNDING)]
 
 
 async def test_labels_that_somebody_relies_on(folder: Path) -> None:
@@ -232,35 +232,35 @@ async def test_labels_that_somebody_relies_on(folder: Path) -> None:
 
 async def test_the_board_knows_labels_and_queue(folder: Path) -> None:
     board = Board()
-    async with replica(folder, board) as found:
-        gate = Gate(found)
-        call = asyncio.create_task(found.classify(request("hello")))
+    async with replica(folder, board) as running:
+        gate = Gate(running)
+        call = asyncio.create_task(running.classify(request("hello")))
         await until(lambda: gate.batches)
-        state = found.with_queue(found._models.state)
+        state = running.with_queue(running._models.state)
         assert (state.phase, state.labels, state.active_requests) == ("ready", LABELS, 1)
         assert state.queued == 7
         gate.open.set()
         await call
-        assert found.with_queue(state).queued == 0
+        assert running.with_queue(state).queued == 0
 
 
 async def test_a_model_on_demand_is_loaded_by_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deployments.model_host.fetch_model", lambda source, **_: folder)
-    async with replica(folder, source=None, allow=["org/*"]) as found:
-        assert found._models.state.phase == "idle"
-        assert await found.classify(request("hello", model="org/some"))
+    async with replica(folder, source=None, allow=["org/*"]) as running:
+        assert running._models.state.phase == "idle"
+        assert await running.classify(request("hello", model="org/some"))
         with pytest.raises(InvalidRequest):
-            await found.classify(request("hello"))
+            await running.classify(request("hello"))
 
 
 async def test_limits_for_clients_do_not_count_for_other_families(folder: Path) -> None:
-    async with replica(folder, max_texts=1, max_chars=10) as found:
-        assert len(await found.label_texts(["hello", "a text of more than ten characters"])) == 2
+    async with replica(folder, max_texts=1, max_chars=10) as running:
+        assert len(await running.label_texts(["hello", "a text of more than ten characters"])) == 2
 
 
 async def test_a_request_that_leaves_keeps_no_encoder(folder: Path) -> None:
-    async with replica(folder, encoders=1, max_texts=1_000) as found:
-        engine = engine_of(found)
+    async with replica(folder, encoders=1, max_texts=1_000) as running:
+        engine = engine_of(running)
         encode, portions_seen, go_on = engine.encode, [], threading.Event()
 
         def slow(texts: Any) -> Any:
@@ -269,10 +269,10 @@ async def test_a_request_that_leaves_keeps_no_encoder(folder: Path) -> None:
             return encode(texts)
 
         engine.encode = slow
-        leaving = asyncio.create_task(found.classify(request(*["hello"] * 1_000)))
+        leaving = asyncio.create_task(running.classify(request(*["hello"] * 1_000)))
         await until(lambda: portions_seen)
         leaving.cancel()
-        staying = asyncio.create_task(found.classify(request("hello")))
+        staying = asyncio.create_task(running.classify(request("hello")))
         go_on.set()
         assert await staying
         assert portions_seen == [64, 1], "nothing of the request that has left comes between"
@@ -280,8 +280,8 @@ async def test_a_request_that_leaves_keeps_no_encoder(folder: Path) -> None:
 
 @given(st.lists(st.text(max_size=40_000) | st.just("x" * 9_000), min_size=1, max_size=200))
 def test_portions_are_the_texts_in_order(texts: list[str]) -> None:
-    found = list(portions(texts))
-    assert [text for portion in found for text in portion] == texts
-    for portion in found:
+    parts = list(portions(texts))
+    assert [text for portion in parts for text in portion] == texts
+    for portion in parts:
         assert 1 <= len(portion) <= PORTION_TEXTS
         assert len(portion) == 1 or sum(map(len, portion)) <= PORTION_CHARS

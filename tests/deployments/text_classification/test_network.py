@@ -28,9 +28,9 @@ def reference(network: TweetClassifier, shape: NetworkSize, ids: torch.Tensor, m
         pad_token_id=shape.pad_token_id,
     )
     encoder = RobertaModel(config, add_pooling_layer=False).eval()
-    found = encoder.load_state_dict(network.model.state_dict(), strict=False)
-    assert not found.unexpected_keys
-    assert all("position_ids" in key or "token_type_ids" in key for key in found.missing_keys)
+    keys = encoder.load_state_dict(network.model.state_dict(), strict=False)
+    assert not keys.unexpected_keys
+    assert all("position_ids" in key or "token_type_ids" in key for key in keys.missing_keys)
     first = encoder(input_ids=ids, attention_mask=mask).last_hidden_state[:, 0]
     hidden = torch.relu(first @ network.linear1.weight.T + network.linear1.bias)
     return hidden @ network.linear2.weight.T + network.linear2.bias

@@ -19,10 +19,10 @@ LONG = ["utt10_long.wav", "utt11_long.wav", "utt12_long.wav"]
 
 @contextlib.asynccontextmanager
 async def transcriber(engine: WhisperEngine, **options: Any) -> AsyncIterator[Transcriber]:
-    """A transcriber with its own scheduler and feeders."""
+    """A transcriber with its own scheduler and reader threads."""
     scheduler = Scheduler(engine, **{"workers": 2, "max_batch": 8, "max_wait_s": 0.005, **options})
-    with ThreadPoolExecutor(4) as feeders:
-        yield Transcriber(engine, scheduler, feeders)
+    with ThreadPoolExecutor(4) as readers:
+        yield Transcriber(engine, scheduler, readers)
         await scheduler.close()
 
 

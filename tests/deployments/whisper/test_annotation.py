@@ -32,7 +32,7 @@ class Call:
 
 
 def classifier(*answers: Answer | BaseException) -> tuple[SegmentClassifier, list[list[str]]]:
-    """A classifier that answers each call as told, the last answer for ever; and the texts it was asked for."""
+    """A classifier that answers each call as given, the last answer for ever; and the texts it was asked for."""
     asked: list[list[str]] = []
 
     async def answer(texts: list[str], deadline: float | None) -> list[dict[str, float]]:
@@ -59,8 +59,8 @@ EVENTS: list[TranscriptionEvent] = [
 
 
 async def test_every_segment_with_text_gets_its_own_scores() -> None:
-    found, asked = classifier(lengths)
-    events = await found.annotate(EVENTS, None)
+    annotator, asked = classifier(lengths)
+    events = await annotator.annotate(EVENTS, None)
     assert asked == [["one two", "three"]], "one call for all segments of a window"
     first, blank, third, progress = events
     assert isinstance(first, Segment)
@@ -70,37 +70,37 @@ async def test_every_segment_with_text_gets_its_own_scores() -> None:
 
 
 async def test_silence_asks_nobody() -> None:
-    found, asked = classifier(lengths)
-    assert await found.annotate([EVENTS[1], EVENTS[3]], None) == [EVENTS[1], EVENTS[3]]
+    annotator, asked = classifier(lengths)
+    assert await annotator.annotate([EVENTS[1], EVENTS[3]], None) == [EVENTS[1], EVENTS[3]]
     assert not asked
 
 
 async def test_a_full_queue_is_waited_for() -> None:
     full = Overloaded("full", retry_after_s=0.01)
-    found, asked = classifier(full, full, lengths)
-    events = await found.annotate(EVENTS, time.time() + 60)
+    annotator, asked = classifier(full, full, lengths)
+    events = await annotator.annotate(EVENTS, time.time() + 60)
     assert isinstance(events[0], Segment)
     assert events[0].classification == {"length": 7.0}
     assert len(asked) == 3
 
 
 async def test_no_longer_than_the_deadline() -> None:
-    found, asked = classifier(Overloaded("full", retry_after_s=5))
+    seconds, asked = classifier(Overloaded("full", retry_after_s=5))
     with pytest.raises(Overloaded):
-        await found.annotate(EVENTS, time.time() + 1)
+        await seconds.annotate(EVENTS, time.time() + 1)
     assert len(asked) == 1
 
 
 async def test_a_dead_replica_is_replaced() -> None:
-    found, asked = classifier(ActorDiedError(), lengths)
-    assert (await found.annotate(EVENTS, None))[3] == EVENTS[3]
+    annotator, asked = classifier(ActorDiedError(), lengths)
+    assert (await annotator.annotate(EVENTS, None))[3] == EVENTS[3]
     assert len(asked) == 2
 
 
 async def test_what_cannot_be_classified_is_not_delivered() -> None:
-    found, _ = classifier(ModelUnavailable("broken"))
+    annotator, _ = classifier(ModelUnavailable("broken"))
     with pytest.raises(ModelUnavailable):
-        await found.annotate(EVENTS, None)
+        await annotator.annotate(EVENTS, None)
 
 
 async def test_deadline_of_the_request() -> None:
@@ -108,6 +108,6 @@ async def test_deadline_of_the_request() -> None:
         await asyncio.Event().wait()
         return []
 
-    found, _ = classifier(never)
+    annotator, _ = classifier(never)
     with pytest.raises(DeadlineExceeded):
-        await found.annotate(EVENTS, time.time() + 0.05)
+        await annotator.annotate(EVENTS, time.time() + 0.05)

@@ -1,4 +1,4 @@
-"""A replica without Ray: admission by true durations, defaults, deadlines, what the board of states is told."""
+"""A replica without Ray: admission by true durations, defaults, deadlines, what the board of states gets."""
 
 import asyncio
 import contextlib
@@ -47,48 +47,48 @@ class Board:
 @contextlib.asynccontextmanager
 async def replica(board: Board | None = None, **config: Any) -> AsyncIterator[WhisperReplica]:
     settings = WhisperConfig.model_validate({"source": MODEL, "engine": ENGINE, **config})
-    found = WhisperReplica("sample", settings, FetchPolicy(), board or Board())
-    await found.start()
-    yield found
-    await found.close()
+    running = WhisperReplica("sample", settings, FetchPolicy(), board or Board())
+    await running.start()
+    yield running
+    await running.close()
 
 
 def recording(name: str = "utt01.wav") -> NDArray[np.uint8]:
     return np.fromfile(SAMPLES / "testset" / name, np.uint8)
 
 
-async def segments(found: WhisperReplica, audio: Any = None, **fields: Any) -> list[Segment]:
-    parcels = found.transcribe(TranscriptionRequest(**fields), audio)
-    return [event async for parcel in parcels for event in parcel if isinstance(event, Segment)]
+async def segments(running: WhisperReplica, audio: Any = None, **fields: Any) -> list[Segment]:
+    windows = running.transcribe(TranscriptionRequest(**fields), audio)
+    return [event async for window in windows for event in window if isinstance(event, Segment)]
 
 
 async def test_admits_by_the_true_duration() -> None:
     long = recording("utt12_long.wav")  # 66 s
     longer = np.concatenate([long, long[44:]])
     longer[40:44] = np.frombuffer((2 * (len(long) - 44)).to_bytes(4, "little"), np.uint8)
-    async with replica(queue_audio_s=130) as found:
-        first = found.transcribe(TranscriptionRequest(), long)
+    async with replica(queue_audio_s=130) as running:
+        first = running.transcribe(TranscriptionRequest(), long)
         async with contextlib.aclosing(first):
             await anext(first)
-            assert await segments(found, recording())
+            assert await segments(running, recording())
             with pytest.raises(Overloaded) as caught:
-                await segments(found, longer)
+                await segments(running, longer)
             assert caught.value.retry_after_s >= 1
-        assert await segments(found, longer)
+        assert await segments(running, longer)
 
 
 async def test_the_models_own_defaults_fill_what_a_request_leaves_out() -> None:
-    async with replica(decoding={"max_new_tokens": 3}) as found:
-        short = await segments(found, recording())
-        whole = await segments(found, recording(), decoding={"max_new_tokens": 100})
+    async with replica(decoding={"max_new_tokens": 3}) as running:
+        short = await segments(running, recording())
+        whole = await segments(running, recording(), decoding={"max_new_tokens": 100})
     assert len(short[0].tokens) <= 3 < len(whole[0].tokens)
 
 
 async def test_a_deadline_in_the_past_is_not_even_started() -> None:
-    async with replica() as found:
+    async with replica() as running:
         with pytest.raises(DeadlineExceeded):
-            await segments(found, recording("utt12_long.wav"), deadline=time.time() - 1)
-        assert found._admission.requests == 0
+            await segments(running, recording("utt12_long.wav"), deadline=time.time() - 1)
+        assert running._admission.requests == 0
 
 
 @pytest.mark.parametrize(
@@ -104,21 +104,21 @@ async def test_a_deadline_in_the_past_is_not_even_started() -> None:
 async def test_errors_name_their_field(
     fields: dict[str, Any], audio: Any, error: type[InvalidRequest], param: str
 ) -> None:
-    async with replica() as found:
+    async with replica() as running:
         with pytest.raises(error) as caught:
-            await segments(found, audio, **fields)
+            await segments(running, audio, **fields)
         assert caught.value.param == param
-        assert (await segments(found, recording()))[0].text == " two two three seven five"
+        assert (await segments(running, recording()))[0].text == " two two three seven five"
 
 
 async def test_a_replica_tells_how_it_comes_up() -> None:
     board = Board()
-    async with replica(board) as found:
+    async with replica(board) as running:
         async with asyncio.timeout(10):
             while not board.reports or board.reports[-1].phase != "ready":
                 await asyncio.sleep(0.01)
         assert board.reports[-1].languages == ("en",)
-        await found.check_health()
+        await running.check_health()
 
 
 async def test_a_model_that_does_not_load_says_why(tmp_path: Path) -> None:
@@ -139,27 +139,27 @@ async def test_a_failed_load_on_demand_leaves_the_replica_ready(monkeypatch: pyt
         return SAMPLES / "model"
 
     monkeypatch.setattr("deployments.model_host.fetch_model", fetch)
-    async with replica(board, source=None, allow=["org/*"], max_loaded=1) as found:
+    async with replica(board, source=None, allow=["org/*"], max_loaded=1) as running:
         with pytest.raises(ModelUnavailable):
-            await segments(found, recording(), model="org/broken")
-        assert found._models.state.phase == "idle"
-        assert await segments(found, recording(), model="org/good")
-        assert found._models.state.phase == "ready"
+            await segments(running, recording(), model="org/broken")
+        assert running._models.state.phase == "idle"
+        assert await segments(running, recording(), model="org/good")
+        assert running._models.state.phase == "ready"
         with pytest.raises(ModelUnavailable):
-            await segments(found, recording(), model="org/broken")
-        assert found._models.state.ready
-        assert await segments(found, recording(), model="org/other")
+            await segments(running, recording(), model="org/broken")
+        assert running._models.state.ready
+        assert await segments(running, recording(), model="org/other")
     assert all(state.phase in ("starting", "idle", "ready") for state in board.reports)
 
 
 async def test_a_model_that_idles_away_stays_ready_for_requests() -> None:
     board = Board()
-    async with replica(board, idle_unload_s=0.05) as found:
+    async with replica(board, idle_unload_s=0.05) as running:
         async with asyncio.timeout(10):
-            while found._models.state.phase != "idle":
+            while running._models.state.phase != "idle":
                 await asyncio.sleep(0.01)
         begin = len(board.reports)
-        assert (await segments(found, recording()))[0].text == " two two three seven five"
+        assert (await segments(running, recording()))[0].text == " two two three seven five"
         assert all(state.ready for state in board.reports[begin:])
 
 

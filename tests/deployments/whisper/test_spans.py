@@ -40,9 +40,9 @@ def test_clips_are_packed_whole_and_in_order(
         position += gap + size
     audio = ramp(length)
     steps = spans(AudioBuffer(blocks(audio, block)), window * SAMPLE_RATE, None, clips)
-    found = [span for span in steps if span is not None]
+    whole = [span for span in steps if span is not None]
     got = []
-    for span in found:
+    for span in whole:
         samples = span.window(0, window * SAMPLE_RATE)
         assert 0 < len(samples) <= window * SAMPLE_RATE
         assert sum(piece.end - piece.start for piece in span.timeline.pieces) == len(samples)
@@ -60,8 +60,8 @@ def _starts(timeline: Timeline) -> list[int]:
 
 def test_an_open_clip_runs_to_the_end() -> None:
     steps = spans(AudioBuffer(blocks(ramp(70), 16_000)), 30 * SAMPLE_RATE, None, [Clip(start=5)])
-    found = [span for span in steps if span is not None]
-    assert [len(span.window(0, 10**9)) / SAMPLE_RATE for span in found] == [30, 30, 5]
+    whole = [span for span in steps if span is not None]
+    assert [len(span.window(0, 10**9)) / SAMPLE_RATE for span in whole] == [30, 30, 5]
 
 
 def test_a_stream_is_read_as_needed_and_forgotten_behind() -> None:

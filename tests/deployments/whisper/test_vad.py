@@ -17,19 +17,19 @@ Samples = NDArray[np.float32]
 
 def streamed(detector: SpeechDetector, samples: Samples, sizes: list[int]) -> list[tuple[int, int]]:
     """Regions, with the audio fed in blocks of the given sizes in turn."""
-    found, position, turn = [], 0, 0
+    regions, position, turn = [], 0, 0
     while position < len(samples):
         block = samples[position : position + sizes[turn % len(sizes)]]
         assert detector.needed_from <= position
-        found += list(detector.feed(block))
+        regions += list(detector.feed(block))
         position += len(block)
         turn += 1
-    return [(region.start, region.end) for region in [*found, *detector.finish()]]
+    return [(region.start, region.end) for region in [*regions, *detector.finish()]]
 
 
 def expected(samples: Samples, window: float, options: VadOptions) -> list[tuple[int, int]]:
     """The reference's regions."""
-    found = reference.get_speech_timestamps(
+    expected_regions = reference.get_speech_timestamps(
         samples,
         reference.VadOptions(
             threshold=options.threshold,
@@ -39,7 +39,7 @@ def expected(samples: Samples, window: float, options: VadOptions) -> list[tuple
             speech_pad_ms=options.speech_pad_ms,
         ),
     )
-    return [(region["start"], region["end"]) for region in found]
+    return [(region["start"], region["end"]) for region in expected_regions]
 
 
 probabilities = st.lists(

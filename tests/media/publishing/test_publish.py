@@ -33,9 +33,9 @@ async def test_without_a_mode_results_stay_inline(environment: dict[str, str], t
     path = tmp_path / "a.wav"
     path.write_bytes(b"RIFF\x00\xff")
     for content in (path, path.read_bytes()):
-        found = await publisher.publish(content, name="a", content_type="audio/wav")
-        assert (found.bytes, found.content_type) == (6, "audio/wav")
-        head, data = found.url.split(",")
+        published = await publisher.publish(content, name="a", content_type="audio/wav")
+        assert (published.bytes, published.content_type) == (6, "audio/wav")
+        head, data = published.url.split(",")
         assert head == "data:audio/wav;base64"
         assert base64.b64decode(data) == b"RIFF\x00\xff"
 

@@ -99,31 +99,31 @@ async def test_the_link_gives_the_file(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "sound"
     path.write_bytes(BODY)
     publisher = Publisher.from_environment(store.environment(BUCKET_PREFIX="/results/día 1/"), LOOPBACK)
-    found = await publisher.publish(path, name="talk (1)+~'.mp3", content_type="audio/wav")
-    assert (found.bytes, found.content_type) == (len(BODY), "audio/wav")
-    answer = await read(found.url)
+    published = await publisher.publish(path, name="talk (1)+~'.mp3", content_type="audio/wav")
+    assert (published.bytes, published.content_type) == (len(BODY), "audio/wav")
+    answer = await read(published.url)
     assert answer.status_code == 200
     assert answer.content == BODY
     assert answer.headers["content-type"] == "audio/wav"
     [entry] = store.client("s3").list_objects_v2(Bucket="talks", Prefix="results/")["Contents"]
     assert entry["Key"] == "results/día 1/talk (1)+~'.wav"
-    assert parse_qs(urlsplit(found.url).query)["X-Amz-Expires"] == ["604800"]
+    assert parse_qs(urlsplit(published.url).query)["X-Amz-Expires"] == ["604800"]
 
 
 @pytest.mark.usefixtures("keys_are_checked")
 async def test_the_signature_is_right_also_for_odd_names(store: Store) -> None:
     publisher = Publisher.from_environment(store.environment(), LOOPBACK)
     for name in ("plain", "día 1/talk (1)+~'", "a&b=c/d@e:f,g;h", "100%25"):
-        found = await publisher.publish(b"x", name=name, content_type="text/plain; charset=utf-8")
-        assert found.url.startswith(f"{store.url}/talks/")
+        published = await publisher.publish(b"x", name=name, content_type="text/plain; charset=utf-8")
+        assert published.url.startswith(f"{store.url}/talks/")
 
 
 async def test_a_request_names_its_own_bucket(store: Store) -> None:
     store.client("s3").create_bucket(Bucket="theirs")
     publisher = Publisher.for_client(**store.target(bucket_name="theirs", object_path="out"))
-    found = await publisher.publish(b'{"a": 1}', name="job-u1", content_type="application/json")
-    assert urlsplit(found.url).path == "/theirs/out/job-u1.json"
-    assert (await read(found.url)).json() == {"a": 1}
+    published = await publisher.publish(b'{"a": 1}', name="job-u1", content_type="application/json")
+    assert urlsplit(published.url).path == "/theirs/out/job-u1.json"
+    assert (await read(published.url)).json() == {"a": 1}
 
 
 @pytest.mark.usefixtures("keys_are_checked")
@@ -186,8 +186,8 @@ async def test_a_bucket_in_the_host(store: Store, host: str, addressing: Any) ->
         addressing=addressing,
     )
     publisher = Publisher(S3Destination(bucket), LOOPBACK, resolve=here)
-    found = await publisher.publish(BODY, name=f"in {host}", content_type="text/plain")
-    assert urlsplit(found.url).hostname == "talks.localhost"
+    published = await publisher.publish(BODY, name=f"in {host}", content_type="text/plain")
+    assert urlsplit(published.url).hostname == "talks.localhost"
     kept = store.client("s3").get_object(Bucket="talks", Key=f"in {host}.txt")
     assert kept["Body"].read() == BODY
 
@@ -254,9 +254,9 @@ async def test_a_store_that_tells_the_region_is_believed(as_header: bool) -> Non
     def reply(_: int, upload: Upload) -> Reply:
         if "/eu-west-3/s3/" in upload.headers["authorization"]:
             return Reply()
-        told = "" if as_header else "<Region>eu-west-3</Region>"
+        region = "" if as_header else "<Region>eu-west-3</Region>"
         headers = {"x-amz-bucket-region": "eu-west-3"} if as_header else {}
-        return Reply(400, f"<Error><Code>AuthorizationHeaderMalformed</Code>{told}</Error>", headers)
+        return Reply(400, f"<Error><Code>AuthorizationHeaderMalformed</Code>{region}</Error>", headers)
 
     with put_site(reply) as site:
         publisher = Publisher.for_client(

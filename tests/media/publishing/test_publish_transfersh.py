@@ -1,4 +1,4 @@
-"""Publishing to a transfer.sh server: links, retries, failures and what is told of them."""
+"""Publishing to a transfer.sh server: links, retries, failures and their sentences."""
 
 import asyncio
 import base64
@@ -26,8 +26,8 @@ async def test_a_file_goes_to_a_transfersh_server_whole(tmp_path: Path) -> None:
 
     with put_site(reply) as site:
         publisher = transfersh(site.url.replace("//", "//me:pass%20word@") + "/sub/")
-        found = await publisher.publish(path, name="jobs/talk one.mp3", content_type="audio/flac")
-    assert found == Published(f"{site.url}/sub/get/k3y/talk%20one.flac", len(body), "audio/flac")
+        published = await publisher.publish(path, name="jobs/talk one.mp3", content_type="audio/flac")
+    assert published == Published(f"{site.url}/sub/get/k3y/talk%20one.flac", len(body), "audio/flac")
     [upload] = site.uploads
     assert upload.path == "/sub/talk%20one.flac"
     assert upload.body == body
@@ -38,32 +38,33 @@ async def test_a_file_goes_to_a_transfersh_server_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "link"),
+    ("answer", "link"),
     [
         ("https://t.example.com/k/a.wav", "https://t.example.com/get/k/a.wav"),
         ("https://t.example.com/get/k/a.wav", "https://t.example.com/get/k/a.wav"),
         ("https://t.example.com/x/y/k/a%2Fb.wav\r\n", "https://t.example.com/x/y/get/k/a%2Fb.wav"),
     ],
 )
-async def test_the_link_is_the_direct_one(told: str, link: str) -> None:
-    with put_site(lambda *_: Reply(text=told)) as site:
-        found = await transfersh(site.url).publish(b"x", name="a", content_type="audio/wav")
-    assert found.url == link
+async def test_the_link_is_the_direct_one(answer: str, link: str) -> None:
+    with put_site(lambda *_: Reply(text=answer)) as site:
+        published = await transfersh(site.url).publish(b"x", name="a", content_type="audio/wav")
+    assert published.url == link
 
 
 @pytest.mark.parametrize(
-    "told", ["", "saved", "file:///k/a", "https://t.example.com/", "https://t.example.com/a", "https://t.e/a/b x"]
+    "answer",
+    ["", "saved", "file:///k/a", "https://t.example.com/", "https://t.example.com/a", "https://t.e/a/b x"],
 )
-async def test_an_answer_without_a_link_is_a_failure(told: str) -> None:
-    with put_site(lambda *_: Reply(text=told)) as site, pytest.raises(PublishFailed):
+async def test_an_answer_without_a_link_is_a_failure(answer: str) -> None:
+    with put_site(lambda *_: Reply(text=answer)) as site, pytest.raises(PublishFailed):
         await transfersh(site.url).publish(b"x", name="a", content_type="audio/wav")
 
 
 async def test_a_server_that_stumbles_is_tried_again() -> None:
     replies = [Reply(503), Reply(broken=True), Reply(429), Reply(text="https://t.example.com/k/a.wav")]
     with put_site(lambda number, _: replies[number]) as site:
-        found = await transfersh(site.url).publish(b"x" * 700_000, name="a", content_type="audio/wav")
-    assert found.url == "https://t.example.com/get/k/a.wav"
+        published = await transfersh(site.url).publish(b"x" * 700_000, name="a", content_type="audio/wav")
+    assert published.url == "https://t.example.com/get/k/a.wav"
     assert [len(upload.body) for upload in site.uploads] == [700_000] * 4
 
 

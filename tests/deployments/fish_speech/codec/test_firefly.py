@@ -117,9 +117,9 @@ def test_streams_of_a_batch_sound_like_each_alone(codec: FireflyCodec) -> None:
 def test_little_is_computed_for_the_context(codec: FireflyCodec) -> None:
     lengths: dict[int, list[int]] = {}
     for context in (0, 15):
-        lengths[context] = found = []
+        lengths[context] = seen = []
         hooks = [
-            blocks.register_forward_pre_hook(lambda _, inputs, found=found: found.append(inputs[0].shape[-1]))
+            blocks.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs[0].shape[-1]))
             for blocks in codec.network.head.resblocks
         ]
         codec.decode(torch.zeros(1, 8, 6 + context, dtype=torch.int32), context=context)
@@ -169,8 +169,8 @@ def test_the_released_codec_has_the_released_parameters() -> None:
 @given(codes=st.lists(st.integers(-(2**31), 2**31 - 1), min_size=8, max_size=8))
 @settings(max_examples=settings.default.max_examples // 6)
 def test_codes_outside_the_codebook_are_taken_as_the_nearest(codec: FireflyCodec, codes: list[int]) -> None:
-    found = torch.tensor(codes, dtype=torch.int32)[None, :, None]
-    assert torch.equal(codec.decode(found), codec.decode(found.clamp(0, 999)))
+    given = torch.tensor(codes, dtype=torch.int32)[None, :, None]
+    assert torch.equal(codec.decode(given), codec.decode(given.clamp(0, 999)))
 
 
 @pytest.mark.parametrize("samples", [769, 1_000, 2_047, 2_048, 2_049, 4_095, 4_096, 6_000])

@@ -43,9 +43,9 @@ def test_values_are_the_originals() -> None:
 
 
 @given(grids, st.lists(st.integers(-(2**31), 2**31 - 1), min_size=1, max_size=20))
-def test_codes_outside_are_the_first_or_the_last(sizes: tuple[int, ...], found: list[int]) -> None:
+def test_codes_outside_are_the_first_or_the_last(sizes: tuple[int, ...], outside: list[int]) -> None:
     levels = Levels(sizes)
-    codes = torch.tensor(found, dtype=torch.int32)
+    codes = torch.tensor(outside, dtype=torch.int32)
     assert torch.equal(levels.values(codes), levels.values(codes.clamp(0, prod(sizes) - 1)))
 
 

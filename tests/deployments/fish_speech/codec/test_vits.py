@@ -83,8 +83,8 @@ def test_relative_positions_are_those_of_the_plain_sum(time: int) -> None:
             for j, weight in enumerate(scores.softmax(0)):
                 mixed[head, :, i] += weight * (value[head, :, j] + _relative(attention.emb_rel_v, j - i))
     expected = attention.conv_o(mixed.view(1, 8, time))
-    found = attention(x, x, torch.ones(1, 1, time, dtype=torch.bool))
-    assert difference(found, expected) < 1e-4
+    attended = attention(x, x, torch.ones(1, 1, time, dtype=torch.bool))
+    assert difference(attended, expected) < 1e-4
 
 
 def _relative(table: Tensor, distance: int) -> Tensor:

@@ -48,8 +48,8 @@ class CountingEngine:
         self.widest = max(self.widest, rows)
         if self.steps in self._bad_steps:
             raise RuntimeError("bad step")
-        found = [self._next(row) for row in range(rows)]
-        return np.stack([frame for frame, _ in found]), [end for _, end in found]
+        frames = [self._next(row) for row in range(rows)]
+        return np.stack([frame for frame, _ in frames]), [end for _, end in frames]
 
     def move(self, source: int, target: int) -> None:
         self.rows[target] = self.rows.pop(source)

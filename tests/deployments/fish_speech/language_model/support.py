@@ -50,8 +50,8 @@ def rules(version: str, *, speech_only: bool = False) -> FrameRules:
 
 def described(version: str) -> dict[str, Any]:
     """What a golden's JSON file says."""
-    found: dict[str, Any] = json.loads(((V15 if version == "v15" else V11) / "golden.json").read_text())
-    return found
+    description: dict[str, Any] = json.loads(((V15 if version == "v15" else V11) / "golden.json").read_text())
+    return description
 
 
 @dataclass
@@ -74,10 +74,10 @@ def generate(
     state = FrameState.empty(1, drawn_by)
     start(state, 0, sampling, 0, penalised=False)
     hidden = model.prefill(prompt, cache, 0, 0)[None]
-    found: list[Tensor] = []
+    drawn: list[Tensor] = []
     for number in range(frames):
         columns = sampler(hidden, state, None if sampling.noise is None else sampling.noise[number : number + 1])
-        found.append(columns[0])
+        drawn.append(columns[0])
         if drawn_by.ended(columns)[0] or number == frames - 1:
             break
         if number:
@@ -86,7 +86,7 @@ def generate(
             start(state, 0, sampling, 1)
         position = prompt.shape[1] + number
         hidden = model.step(columns, cache, torch.tensor([position]), up_to(position))
-    return torch.stack(found, 1)
+    return torch.stack(drawn, 1)
 
 
 def code_noise(seed: Tensor, frame: Tensor, codebook: int, width: int) -> Tensor:

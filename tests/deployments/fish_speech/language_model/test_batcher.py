@@ -30,16 +30,16 @@ def play(batcher: Batcher, listeners: dict[Entry, Listener], turns: int = 10_000
 
 
 def deliver(batcher: Batcher, listeners: dict[Entry, Listener]) -> None:
-    for entry, found in batcher.turn():
+    for entry, delivered in batcher.turn():
         listener = listeners[entry]
         assert not listener.end, "something came after the end"
-        if isinstance(found, Frames):
-            assert set(found.columns[0]) == {entry.segment.seed}, "somebody else's frame"
-            listener.frames += found.columns[1].tolist()
-            listener.chunks.append(found.columns.shape[1])
-            listener.end = found.end
+        if isinstance(delivered, Frames):
+            assert set(delivered.columns[0]) == {entry.segment.seed}, "somebody else's frame"
+            listener.frames += delivered.columns[1].tolist()
+            listener.chunks.append(delivered.columns.shape[1])
+            listener.end = delivered.end
         else:
-            listener.errors.append(found)
+            listener.errors.append(delivered)
 
 
 def test_one_segment_is_spoken_to_its_end() -> None:
@@ -116,7 +116,7 @@ def test_a_bad_prompt_fails_its_segment_only() -> None:
     for entry in listeners:
         batcher.add(entry)
     play(batcher, listeners)
-    ends = {entry.segment.seed: (found.end, len(found.errors)) for entry, found in listeners.items()}
+    ends = {entry.segment.seed: (listener.end, len(listener.errors)) for entry, listener in listeners.items()}
     assert ends == {1: ("spoken", 0), 2: ("", 1), 3: ("spoken", 0)}
     assert batcher.failures == 0
 
@@ -127,7 +127,7 @@ def test_a_bad_step_fails_the_live_ones_and_the_next_are_served() -> None:
     for entry in listeners:
         batcher.add(entry)
     play(batcher, listeners)
-    ends = {entry.segment.seed: (found.end, len(found.errors)) for entry, found in listeners.items()}
+    ends = {entry.segment.seed: (listener.end, len(listener.errors)) for entry, listener in listeners.items()}
     assert ends == {1: ("", 1), 2: ("", 1), 3: ("spoken", 0)}
 
 
@@ -194,4 +194,4 @@ def test_nobody_is_lost_swapped_or_starved(plan: list[Arrival], slots: int) -> N
             continue
         assert listener.frames == list(range(min(one.frames, one.most)))
         assert listener.end == ("spoken" if one.frames <= one.most else "cut")
-    assert np.all([len(found.errors) == 0 for found in listeners.values()])
+    assert np.all([len(listener.errors) == 0 for listener in listeners.values()])

@@ -24,8 +24,8 @@ WQKV = "layers.0.attention.wqkv.weight"
 
 def state(folder: Path) -> State:
     """The tensors of a golden."""
-    found: State = torch.load(folder / "model.pth", weights_only=True)
-    return found
+    tensors: State = torch.load(folder / "model.pth", weights_only=True)
+    return tensors
 
 
 @pytest.fixture
@@ -52,13 +52,13 @@ def configured(folder: Path, **changes: Any) -> None:
 
 
 def legacy(tensors: State) -> State:
-    found = dict(tensors)
+    changed_tensors = dict(tensors)
     for name in [name for name in tensors if name.endswith(".wqkv.weight")]:
         dim = tensors[name].shape[1]
         kv = (tensors[name].shape[0] - dim) // 2
-        for part, tensor in zip("qkv", found.pop(name).split([dim, kv, kv]), strict=True):
-            found[name.replace("wqkv", f"w{part}")] = tensor
-    return found
+        for part, tensor in zip("qkv", changed_tensors.pop(name).split([dim, kv, kv]), strict=True):
+            changed_tensors[name.replace("wqkv", f"w{part}")] = tensor
+    return changed_tensors
 
 
 def with_others(tensors: State) -> State:
@@ -205,10 +205,10 @@ def old_folder(
 
 def test_sizes_of_1_1_are_those_of_the_tensors(tmp_path: Path) -> None:
     path = old_folder(tmp_path, state(V11), {"n_head": 4}, "text2semantic-sft-medium-v1-4k.pth")
-    found, expected = v11.load_network(path), network("v11")
-    assert found.config == expected.config.model_copy(update={"max_seq_len": 4_096})
-    assert same(found, expected)
-    assert v11.load_network(path / "text2semantic-sft-medium-v1-4k.pth").config == found.config
+    loaded_network, expected = v11.load_network(path), network("v11")
+    assert loaded_network.config == expected.config.model_copy(update={"max_seq_len": 4_096})
+    assert same(loaded_network, expected)
+    assert v11.load_network(path / "text2semantic-sft-medium-v1-4k.pth").config == loaded_network.config
 
 
 def test_a_released_size_of_1_1_has_the_released_heads(tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ def _inference() -> Iterator[None]:
 
 @pytest.fixture(params=["v15", "v11"])
 def version(request: pytest.FixtureRequest) -> str:
-    found: str = request.param
-    return found
+    parameter: str = request.param
+    return parameter
 
 
 def close(ours: Tensor, theirs: Tensor) -> bool:
@@ -61,12 +61,12 @@ def hidden_of(model: DualAR, columns: Tensor) -> Tensor:
 def fast_logits(model: DualAR, hidden: Tensor, codes: Tensor) -> Tensor:
     """Of all codebooks (n, codebooks, entries) after hidden states (n, dim), if the ``codes`` are (n, any)."""
     cache = model.new_fast_cache(model.padded(len(hidden)))
-    inputs, found = model.fast_input(model.pad(hidden)), []
+    inputs, hiddens = model.fast_input(model.pad(hidden)), []
     for position in range(model.config.num_codebooks):
-        found.append(model.fast_step(inputs, cache, position)[: len(hidden)])
+        hiddens.append(model.fast_step(inputs, cache, position)[: len(hidden)])
         if position < codes.shape[1]:
             inputs = model.fast_embeddings(model.pad(codes[:, position]))
-    return torch.stack(found, 1)
+    return torch.stack(hiddens, 1)
 
 
 def test_angles_are_the_originals() -> None:
@@ -188,7 +188,7 @@ def spoken_by(model: DualAR, columns: Tensor, batch: int, row: int, generator: t
     cache = model.new_cache(model.padded(batch), longest)
     cache.data.uniform_(-2, 2, generator=generator)
     model.prefill(columns[:STARTED].t(), cache, row, 0)
-    found = []
+    computed = []
     for position in range(STARTED, len(columns)):
         length = LENGTH * int(torch.randint(1, longest // LENGTH + 1, (), generator=generator))
         mixed = random_columns(model, batch, generator)
@@ -196,8 +196,8 @@ def spoken_by(model: DualAR, columns: Tensor, batch: int, row: int, generator: t
         mixed[row], positions[row] = columns[position], position
         hidden = model.step(mixed, cache, positions, length)
         codes = mixed[:, 1:]
-        found += [hidden[row], model.token_logits(hidden)[row], fast_logits(model, hidden, codes)[row]]
-    return found
+        computed += [hidden[row], model.token_logits(hidden)[row], fast_logits(model, hidden, codes)[row]]
+    return computed
 
 
 @pytest.mark.parametrize("size", SIZES)

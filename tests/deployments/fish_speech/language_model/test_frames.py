@@ -32,18 +32,18 @@ GREEDY = {"greedy_rp12": ("v15", 1.2), "greedy_rp10": ("v15", 1.0), "greedy_rp15
 def test_greedy_frames_are_the_originals(name: str) -> None:
     version, penalty = GREEDY[name]
     expected = golden(V15 if version == "v15" else V11)
-    found = generate(network(version), rules(version), expected["prompt"], 24, Sampling(penalty=penalty))
-    assert torch.equal(found, expected[name].long())
+    generated = generate(network(version), rules(version), expected["prompt"], 24, Sampling(penalty=penalty))
+    assert torch.equal(generated, expected[name].long())
 
 
 def test_frames_with_the_originals_noise_are_the_originals() -> None:
     expected = golden(V15)
     noise = torch.cat((expected["sampled_noise_slow"], expected["sampled_noise_fast"].flatten(1)), 1)
     sampling = Sampling(0.7, 0.7, 1.2, noise=noise)
-    found = generate(network("v15"), rules("v15"), expected["prompt"], 8, sampling)
-    assert torch.equal(found, expected["sampled_seed1234_t07_p07_rp12"].long())
+    generated = generate(network("v15"), rules("v15"), expected["prompt"], 8, sampling)
+    assert torch.equal(generated, expected["sampled_seed1234_t07_p07_rp12"].long())
     sampling.noise = noise.roll(1, 1)
-    assert not torch.equal(generate(network("v15"), rules("v15"), expected["prompt"], 8, sampling), found)
+    assert not torch.equal(generate(network("v15"), rules("v15"), expected["prompt"], 8, sampling), generated)
 
 
 def test_seeds_say_what_is_drawn() -> None:
@@ -99,14 +99,14 @@ def together(model: DualAR, drawn_by: FrameRules, asked: list[tuple[Tensor, Samp
     columns = sampler(torch.stack(hidden), state)
     for row, (_, sampling) in enumerate(asked):
         start(state, row, sampling, 1)
-    found = [columns]
+    drawn_columns = [columns]
     positions = torch.tensor([prompt.shape[1] for prompt, _ in asked])
     for _ in range(FRAMES - 1):
         columns = sampler(model.step(columns, cache, positions, up_to(int(positions.max()))), state)
         state.push(columns)
-        found.append(columns)
+        drawn_columns.append(columns)
         positions = positions + 1
-    return list(torch.stack(found, 2))
+    return list(torch.stack(drawn_columns, 2))
 
 
 class Operations(TorchDispatchMode):
@@ -216,16 +216,16 @@ def test_speech_only_is_the_best_of_what_is_left(version: str) -> None:
     """Penalties of ids that are out of the question change nothing; of the others, as ever."""
     model, drawn_by = network(version), rules(version, speech_only=True)
     window = torch.zeros(1 + drawn_by.num_codebooks, dtype=torch.int64)
-    found = first_row(version, window, 1.3, speech_only=True)
+    frame = first_row(version, window, 1.3, speech_only=True)
     assert drawn_by.token_ids is not None
     hidden = torch.randn(1, model.config.dim, generator=torch.Generator().manual_seed(4))
     logits = model.token_logits(hidden)[0]
     masked = torch.full_like(logits, -math.inf)
     masked[list(drawn_by.token_ids)] = logits[list(drawn_by.token_ids)]
-    assert found[0] == masked.argmax()
+    assert frame[0] == masked.argmax()
     if drawn_by.token_penalised:
-        window[0] = found[0]
-        masked[found[0]] = masked[found[0]] * 1e6 if masked[found[0]] < 0 else masked[found[0]] / 1e6
+        window[0] = frame[0]
+        masked[frame[0]] = masked[frame[0]] * 1e6 if masked[frame[0]] < 0 else masked[frame[0]] / 1e6
         assert first_row(version, window, 1e6, speech_only=True)[0] == masked.argmax()
 
 

@@ -44,7 +44,7 @@ def test_long_texts_are_prompted_and_spoken_like_the_originals(case: str, name: 
 
 
 def items(*lengths: int) -> list[NDArray[np.int32]]:
-    """Items that are told apart by their place."""
+    """Items that are distinguished by their place."""
     return [np.full((3, length), number, np.int32) for number, length in enumerate(lengths)]
 
 
@@ -98,10 +98,10 @@ def by_the_book(lengths: list[int], budget: int) -> list[int]:
 def test_any_history_keeps_its_order_its_beginning_and_its_end(
     lengths: list[int], context: int, opening: int
 ) -> None:
-    found = kept(lengths, context, opening)
-    assert found == sorted(set(found))
-    assert found[-1] == len(lengths) - 1
-    assert found[:2] == list(range(len(lengths)))[:2]
+    remaining = kept(lengths, context, opening)
+    assert remaining == sorted(set(remaining))
+    assert remaining[-1] == len(lengths) - 1
+    assert remaining[:2] == list(range(len(lengths)))[:2]
     if len(lengths) % 2:  # as histories are: the last item is a prompt
-        assert found == by_the_book(lengths, context - 1_024 - opening)
-        assert sum(second - first > 1 for first, second in pairwise(found)) <= 1, "one gap at most"
+        assert remaining == by_the_book(lengths, context - 1_024 - opening)
+        assert sum(second - first > 1 for first, second in pairwise(remaining)) <= 1, "one gap at most"

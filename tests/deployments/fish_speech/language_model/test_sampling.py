@@ -25,16 +25,16 @@ def test_probabilities_are_the_originals(number: int) -> None:
     logits = expected["probs_logits"][None]
     if case["previous"] is not None:
         logits = penalised(logits, torch.tensor([case["previous"]]), one(case["repetition_penalty"]))
-    found = probabilities(logits, one(case["temperature"]), one(case["top_p"]))
-    assert difference(found[0], expected[f"probs_case{number}"]) < 1e-6
-    assert not torch.equal(found.sort().values, torch.zeros_like(found))
+    shares = probabilities(logits, one(case["temperature"]), one(case["top_p"]))
+    assert difference(shares[0], expected[f"probs_case{number}"]) < 1e-6
+    assert not torch.equal(shares.sort().values, torch.zeros_like(shares))
 
 
 def test_ids_are_penalised_once_and_away_from_the_top() -> None:
     logits = torch.tensor([[2.0, -2.0, 1.0, 0.0], [2.0, -2.0, 1.0, 0.0]])
     seen = torch.tensor([[0, 0, 1], [2, 2, 3]])
-    found = penalised(logits, seen, torch.tensor([2.0, 4.0]))
-    assert found.tolist() == [[1.0, -4.0, 1.0, 0.0], [2.0, -2.0, 0.25, 0.0]]
+    lowered = penalised(logits, seen, torch.tensor([2.0, 4.0]))
+    assert lowered.tolist() == [[1.0, -4.0, 1.0, 0.0], [2.0, -2.0, 0.25, 0.0]]
     assert logits[0, 0] == 2
     assert torch.equal(penalised(logits, seen, torch.ones(2)), logits)
 
@@ -65,8 +65,8 @@ def test_ids_come_as_often_as_their_probabilities_say() -> None:
     temperature, top_p = one(0.8), one(0.95)
     expected = probabilities(logits, temperature, top_p)[0]
     noise = code_noise(torch.full((times,), 11), torch.arange(times), 0, 5)
-    found = draw(logits.expand(times, 5), temperature.expand(times), top_p.expand(times), noise)
-    share = torch.bincount(found, minlength=5) / times
+    ids = draw(logits.expand(times, 5), temperature.expand(times), top_p.expand(times), noise)
+    share = torch.bincount(ids, minlength=5) / times
     assert bool((expected[3:4] == 0).all())
     assert bool(((share - expected).abs() < 4 * (expected * (1 - expected) / times) ** 0.5 + 1e-9).all())
 
@@ -119,7 +119,7 @@ def test_draws_are_those_of_a_plain_reading_of_the_rules(
         kept.append(number)
     if abs(mass - top_p) < 1e-5:
         return  # on the border, where rounding decides
-    found = probabilities(logits, one(temperature), one(top_p))[0]
-    assert set(found.nonzero().flatten().tolist()) <= set(kept)
-    best = max(kept, key=lambda number: float(found[number] / noise[0, number]))
+    chances = probabilities(logits, one(temperature), one(top_p))[0]
+    assert set(chances.nonzero().flatten().tolist()) <= set(kept)
+    best = max(kept, key=lambda number: float(chances[number] / noise[0, number]))
     assert draw(logits, one(temperature), one(top_p), noise)[0] == best

@@ -35,18 +35,18 @@ async def running(engine: CountingEngine) -> AsyncIterator[FrameScheduler]:
 
 
 async def frames(scheduler: FrameScheduler, seed: int, count: int) -> list[int]:
-    found: list[int] = []
+    numbers: list[int] = []
     async for chunk in scheduler.run(segment(seed, frames=count, first_chunk=2, chunk=8)):
         assert set(chunk.columns[0]) == {seed}
-        found += chunk.columns[1].tolist()
-    return found
+        numbers += chunk.columns[1].tolist()
+    return numbers
 
 
 async def test_everybody_gets_all_of_their_frames() -> None:
     async with running(CountingEngine(slots=3)) as scheduler:
-        found = await asyncio.gather(*(frames(scheduler, seed, seed + 5) for seed in range(1, 30)))
+        results = await asyncio.gather(*(frames(scheduler, seed, seed + 5) for seed in range(1, 30)))
         scheduler.check()
-    assert found == [list(range(seed + 5)) for seed in range(1, 30)]
+    assert results == [list(range(seed + 5)) for seed in range(1, 30)]
 
 
 async def test_one_who_leaves_frees_the_row_before_the_next_frame_but_one() -> None:

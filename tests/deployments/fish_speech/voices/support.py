@@ -46,8 +46,8 @@ class Folder:
 
     def paths(self) -> list[str]:
         """Everything, folders too, but for the lock."""
-        found = (Path(place, name) for place, folders, names in os.walk(self.root) for name in (*folders, *names))
-        return sorted(path.relative_to(self.root).as_posix() for path in found if path.name != ".lock")
+        below = (Path(place, name) for place, folders, names in os.walk(self.root) for name in (*folders, *names))
+        return sorted(path.relative_to(self.root).as_posix() for path in below if path.name != ".lock")
 
 
 class Bucket:

@@ -49,11 +49,11 @@ def test_a_listing_from_before_a_change_is_not_believed_after_it(
     usual, listed = S3Objects.list, []
 
     def overtaken(self: S3Objects, below: str = "") -> Any:
-        found = list(usual(self, below))
+        objects = list(usual(self, below))
         listed.append(below)
         if len(listed) == 1:
             ours.add(new_voice("two"), [LOW])
-        return iter(found)
+        return iter(objects)
 
     monkeypatch.setattr(S3Objects, "list", overtaken)
     assert [voice.id for voice in ours.list()] == ["one"]

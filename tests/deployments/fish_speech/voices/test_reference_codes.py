@@ -45,8 +45,8 @@ def silence(seconds: float) -> bytes:
     return wav(bytes(2 * round(seconds * 8_000)), 8_000)
 
 
-def codes_of(found: Sequence[tuple[str, NDArray[np.int32]]]) -> list[NDArray[np.int32]]:
-    return [codes for _, codes in found]
+def codes_of(heard: Sequence[tuple[str, NDArray[np.int32]]]) -> list[NDArray[np.int32]]:
+    return [codes for _, codes in heard]
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,11 @@ def test_several_references_keep_their_order_and_their_texts() -> None:
     ours = references(ear)
     sounds = [recording(200 + 100 * number) for number in range(5)]
     pairs = [(f"text {number}", sound) for number, sound in enumerate(sounds)]
-    found = ours.codes(pairs)
-    assert [text for text, _ in found] == [text for text, _ in pairs]
-    for (_, codes), sound in zip(found, sounds, strict=True):
+    heard = ours.codes(pairs)
+    assert [text for text, _ in heard] == [text for text, _ in pairs]
+    for (_, codes), sound in zip(heard, sounds, strict=True):
         np.testing.assert_array_equal(codes, ear(ours.decoded(sound)))
-    assert len({codes.tobytes() for codes in codes_of(found)}) == 5
+    assert len({codes.tobytes() for codes in codes_of(heard)}) == 5
     assert ours.codes([]) == []
 
 

@@ -1,4 +1,4 @@
-"""The same library in a folder and in a bucket: what is kept, what is seen, and what is told of it."""
+"""The same library in a folder and in a bucket: what is kept, what is seen, and how it is described."""
 
 import time
 
@@ -116,14 +116,14 @@ def test_voices_are_described_and_renamed(place: Place) -> None:
     place.put("old/a.wav", LOW)
     place.put("old/a.lab", b"one")
     old = ours.get("old")
-    told = ours.change("old", VoiceChange(details=VoiceDetails(title="T", tags=("x",))))
-    assert told == theirs.get("old")
-    assert (told.id, told.texts, told.created) == ("old", ("one",), old.created)
-    assert (told.details.title, told.details.tags) == ("T", ("x",))
-    assert told.updated > told.created
+    changed = ours.change("old", VoiceChange(details=VoiceDetails(title="T", tags=("x",))))
+    assert changed == theirs.get("old")
+    assert (changed.id, changed.texts, changed.created) == ("old", ("one",), old.created)
+    assert (changed.details.title, changed.details.tags) == ("T", ("x",))
+    assert changed.updated > changed.created
     renamed = ours.change("old", VoiceChange(id="new"))
     assert renamed == ours.get("new") == library(place).get("new")
-    assert (renamed.texts, renamed.details, renamed.created) == (("one",), told.details, told.created)
+    assert (renamed.texts, renamed.details, renamed.created) == (("one",), changed.details, changed.created)
     both = ours.change("new", VoiceChange(id="newer", details=VoiceDetails(description="D")))
     assert both == library(place).get("newer")
     assert (both.details.title, both.details.description) == ("", "D")

@@ -113,10 +113,10 @@ def write_tokenizer(folder: Path, vocabulary: int = SIZES["vocab_size"]) -> Path
 def refusal(path: Path) -> ConversionRefused:
     """The error with which a file is not converted, of which nothing is left."""
     tokenizer, out = path.parent / "tokenizer", path.parent / "out"
-    with pytest.raises(ConversionRefused) as found:
+    with pytest.raises(ConversionRefused) as refused:
         convert(path, out, str(write_tokenizer(tokenizer)))
     assert not out.exists()
-    return found.value
+    return refused.value
 
 
 def text(value: str) -> bytes:

@@ -58,27 +58,27 @@ def check_same(module: nn.Module, out: Path) -> None:
 def test_tensors_and_answers_are_the_same(tmp_path: Path, tokenizer: str, training: bool) -> None:
     module = original.build().train(training)
     path = original.save(module, tmp_path / "model_7")
-    found = convert(path, tmp_path / "out", tokenizer)
+    converted = convert(path, tmp_path / "out", tokenizer)
     check_same(module, tmp_path / "out")
-    assert found.config == read_checkpoint(tmp_path / "out")[0]
-    assert found.config.labels == ("hate", "abusing", "neutral", "spam")
-    assert found.config.normalizer == "tweet"
-    assert (found.config.num_attention_heads, found.config.layer_norm_eps) == (2, 1e-5)
-    assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert found.config.sha256 == {name: file_hash(tmp_path / "out" / name) for name in (WEIGHTS, TOKENIZER)}
-    assert set(found.left_out) == LEFT_OUT
-    assert found.tensors == len(kept(module))
-    assert found.parameters == sum(tensor.numel() for tensor in kept(module).values())
-    assert found.dtypes == ("float32",)
-    assert found.assumed == ()
-    assert f"{original.MODULE}.CustomModel" in found.names
+    assert converted.config == read_checkpoint(tmp_path / "out")[0]
+    assert converted.config.labels == ("hate", "abusing", "neutral", "spam")
+    assert converted.config.normalizer == "tweet"
+    assert (converted.config.num_attention_heads, converted.config.layer_norm_eps) == (2, 1e-5)
+    assert converted.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert converted.config.sha256 == {name: file_hash(tmp_path / "out" / name) for name in (WEIGHTS, TOKENIZER)}
+    assert set(converted.left_out) == LEFT_OUT
+    assert converted.tensors == len(kept(module))
+    assert converted.parameters == sum(tensor.numel() for tensor in kept(module).values())
+    assert converted.dtypes == ("float32",)
+    assert converted.assumed == ()
+    assert f"{original.MODULE}.CustomModel" in converted.names
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model_7", "out", "tokenizer"]
 
 
 def test_settings_of_the_encoder_are_taken_from_the_file(tmp_path: Path, tokenizer: str) -> None:
     module = original.build(num_attention_heads=4, layer_norm_eps=1e-3, pad_token_id=0, num_hidden_layers=3)
-    found = convert(original.save(module, tmp_path / "model"), tmp_path / "out", tokenizer)
-    config = found.config
+    converted = convert(original.save(module, tmp_path / "model"), tmp_path / "out", tokenizer)
+    config = converted.config
     assert (config.num_attention_heads, config.layer_norm_eps, config.pad_token_id) == (4, 1e-3, 0)
     assert config.num_hidden_layers == 3
 
@@ -86,8 +86,8 @@ def test_settings_of_the_encoder_are_taken_from_the_file(tmp_path: Path, tokeniz
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_stays(tmp_path: Path, tokenizer: str, dtype: torch.dtype) -> None:
     module = original.build().to(dtype)
-    found = convert(original.save(module, tmp_path / "model"), tmp_path / "out", tokenizer)
-    assert found.dtypes == (str(dtype).removeprefix("torch."),)
+    converted = convert(original.save(module, tmp_path / "model"), tmp_path / "out", tokenizer)
+    assert converted.dtypes == (str(dtype).removeprefix("torch."),)
     check_same(module, tmp_path / "out")
 
 
@@ -127,10 +127,10 @@ def test_shared_storages_strides_and_states(tmp_path: Path, tokenizer: str) -> N
 def test_a_state_dict_is_read_too(tmp_path: Path, tokenizer: str) -> None:
     module = original.build(num_attention_heads=1)  # 64 numbers each, as in every RoBERTa
     torch.save(module.state_dict(), tmp_path / "model")
-    found = convert(tmp_path / "model", tmp_path / "out", tokenizer)
-    assert found.config.num_attention_heads == 1
-    assert (found.config.layer_norm_eps, found.config.pad_token_id) == (1e-5, 1)
-    assert found.assumed == (
+    converted = convert(tmp_path / "model", tmp_path / "out", tokenizer)
+    assert converted.config.num_attention_heads == 1
+    assert (converted.config.layer_norm_eps, converted.config.pad_token_id) == (1e-5, 1)
+    assert converted.assumed == (
         "num_attention_heads = 1",
         "layer_norm_eps = 1e-05",
         "pad_token_id = 1",
@@ -157,9 +157,9 @@ def test_what_the_configuration_lacks_is_assumed_and_told(
     path = original.save(module, tmp_path / "whole")
     assert convert(path, tmp_path / "all", tokenizer).assumed == ()
     del module.model.config.__dict__[setting]
-    found = convert(original.save(module, tmp_path / "model"), tmp_path / "out", tokenizer)
-    assert found.assumed == (assumption,)
-    assert found.config == read_checkpoint(tmp_path / "all")[0]
+    converted = convert(original.save(module, tmp_path / "model"), tmp_path / "out", tokenizer)
+    assert converted.assumed == (assumption,)
+    assert converted.config == read_checkpoint(tmp_path / "all")[0]
 
 
 def test_nothing_is_imported(tmp_path: Path, tokenizer: str) -> None:
@@ -174,8 +174,8 @@ sys.addaudithook(lambda event, _: heard.append(event) if event.startswith(("pick
 convert(Path({str(path)!r}), Path({str(tmp_path / "out")!r}), {tokenizer!r})
 print(heard, [name for name in sys.modules if name.startswith(("transformers", {original.MODULE!r}))])
 """
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (found.stdout, found.returncode) == ("[] []\n", 0), found.stderr
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (process.stdout, process.returncode) == ("[] []\n", 0), process.stderr
 
 
 def test_the_hash_is_checked_first(tmp_path: Path, tokenizer: str) -> None:

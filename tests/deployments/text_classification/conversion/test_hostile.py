@@ -169,8 +169,8 @@ def test_nothing_runs(tmp_path: Path, attack: str) -> None:
     error = refused(original.pickled(tmp_path / "model", make(str(marker))))
     assert not marker.exists()
     assert list(error.names) == names
-    for found in names:
-        assert found in error.message
+    for listed in names:
+        assert listed in error.message
     assert "none of it was run" in error.message
 
 

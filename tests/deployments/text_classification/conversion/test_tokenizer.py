@@ -54,9 +54,9 @@ def changed(folder: Path, tmp_path: Path, change: Callable[[dict[str, Any]], Non
     content = json.loads(read_tokenizer(str(folder), 300))
     change(content)
     (tmp_path / "tokenizer.json").write_text(json.dumps(content))
-    with pytest.raises(ConversionRefused) as found:
+    with pytest.raises(ConversionRefused) as refused:
         read_tokenizer(str(tmp_path), 300)
-    return found.value.message
+    return refused.value.message
 
 
 def _swap(content: dict[str, Any]) -> None:

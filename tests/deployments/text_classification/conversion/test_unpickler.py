@@ -1,4 +1,4 @@
-"""Pickles that are broken, or hold what torch.save does not write; and how their names are told."""
+"""Pickles that are broken, or hold what torch.save does not write; and how their names are shown."""
 
 from pathlib import Path
 
