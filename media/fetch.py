@@ -1,4 +1,4 @@
-"""A client's URL -> a local file, without letting the client reach what only the server can.
+"""A client's URL -> a local file, safe from SSRF: the client reaches nothing that only the server can.
 
 The safety rests on three things: :class:`~media.network.PinnedBackend` checks the address of every
 connection, redirects included; httpcore is used without a proxy, cookies or decompression; and bytes,

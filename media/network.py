@@ -1,4 +1,4 @@
-"""Which addresses the server may reach on a client's behalf, and a connector that reaches no other."""
+"""Which addresses the server may reach on a client's behalf, and a connector that refuses all others (SSRF)."""
 
 import asyncio
 import socket

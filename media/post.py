@@ -1,4 +1,4 @@
-"""Bytes -> a client's URL, without letting the client reach what only the server can.
+"""Bytes -> a client's URL, safe from SSRF: the client reaches nothing that only the server can.
 
 Like a download (``media/fetch.py``), but a redirect is an answer here and never followed, and of the answer little
 more than its status is read.

@@ -1,4 +1,4 @@
-"""A folder of fish-speech -> everything that speaks. Its files show which version it is."""
+"""Loads a model folder of fish-speech; its files show which version it is."""
 
 from dataclasses import dataclass
 from pathlib import Path

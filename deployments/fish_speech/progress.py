@@ -1,4 +1,4 @@
-"""How far an utterance is."""
+"""How far an utterance has got."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""One request's way: its text in segments, each with the ones before it as its past, frames to sound in chunks."""
+"""One request's path: its text in segments, each with those before it as its past; frames to sound in chunks."""
 
 import contextlib
 from collections.abc import AsyncGenerator, Sequence

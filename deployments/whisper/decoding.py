@@ -8,8 +8,8 @@ from typing import Any
 from faster_whisper.tokenizer import Tokenizer
 
 from deployments.whisper.engine import HOP, WhisperEngine
+from deployments.whisper.engine_jobs import AlignWords, Detect, Score, Window
 from deployments.whisper.fallback import DecodeAttempt, Run, TemperatureFallback
-from deployments.whisper.jobs import AlignWords, Detect, Score, Window
 from deployments.whisper.spans import Span, Timeline
 from deployments.whisper.timestamps import SHORTEST_WINDOW, Piece, split_at_timestamps
 from deployments.whisper.types import DecodingOptions, Segment, Task, TokenLogprob, Word

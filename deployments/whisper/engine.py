@@ -19,7 +19,16 @@ from deployments.errors import ModelUnavailable
 from deployments.process import reuse_freed_memory
 from deployments.whisper.config import WhisperEngineConfig
 from deployments.whisper.cuda import preload_cublas
-from deployments.whisper.jobs import AlignWords, Detect, EngineJob, Generate, Generated, Sampling, Score, Window
+from deployments.whisper.engine_jobs import (
+    AlignWords,
+    Detect,
+    EngineJob,
+    Generate,
+    Generated,
+    Sampling,
+    Score,
+    Window,
+)
 from deployments.whisper.types import Task
 
 HOP = 160  # samples per mel frame

@@ -13,7 +13,7 @@ from faster_whisper.transcribe import get_suppressed_tokens
 
 from deployments.errors import InvalidRequest
 from deployments.whisper.engine import MAX_TOKENS, TIME_PRECISION, WhisperEngine
-from deployments.whisper.jobs import EngineJob, Generate, Generated, Sampling, Window
+from deployments.whisper.engine_jobs import EngineJob, Generate, Generated, Sampling, Window
 from deployments.whisper.types import DecodingOptions
 
 Run = Callable[[EngineJob], Awaitable[Any]]

@@ -1,4 +1,4 @@
-"""Cuts audio into spans that can be decoded one apart from another, while the audio is still being read.
+"""Cuts audio into spans that can be decoded independently, while the audio is still being read.
 
 A span is either a window's worth of speech, packed from the regions that voice activity detection (or the
 client's own clips) picked, or, without either, the whole audio. Memory holds the spans in flight and a few

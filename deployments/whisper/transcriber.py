@@ -1,4 +1,4 @@
-"""One request's way through a loaded model: audio blocks in, transcription events out.
+"""One request's path through a loaded model: audio blocks in, transcription events out.
 
 Spans of speech are decoded side by side with those of all other requests; their segments leave in order.
 Reading, speech detection and mel spectrograms run on reader threads, a bounded number of windows ahead.
@@ -15,7 +15,7 @@ from deployments.batching.scheduler import Scheduler
 from deployments.errors import InvalidRequest
 from deployments.whisper.decoding import SpanDecoder, load_window
 from deployments.whisper.engine import WhisperEngine
-from deployments.whisper.jobs import Detect, EngineJob, Window
+from deployments.whisper.engine_jobs import Detect, EngineJob, Window
 from deployments.whisper.spans import AudioBuffer, Span, spans
 from deployments.whisper.types import (
     Finished,

@@ -15,7 +15,7 @@ from serve_app.cli.servers import ModelOptions
 from serve_app.config.app import AppConfig
 from serve_app.config.models import AnyEntry
 from serve_app.config.serve_yaml.load import load
-from serve_app.gateway.models import ModelIndex
+from serve_app.gateway.model_index import ModelIndex
 from serve_app.graph.in_process import InProcess
 
 DEFAULT_CONFIG = "configs/local.yaml"

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from deployments.handle import Handle
 from serve_app.fields.audio import Upload
-from serve_app.gateway.models import ModelIndex
+from serve_app.gateway.model_index import ModelIndex
 
 
 class ReplicaCalls(Protocol):

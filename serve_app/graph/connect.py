@@ -8,7 +8,7 @@ from deployments.calls import Calls
 from deployments.handle import Handle
 from serve_app.config.app import AppConfig
 from serve_app.gateway.gateway import Gateway
-from serve_app.gateway.models import ModelIndex
+from serve_app.gateway.model_index import ModelIndex
 
 
 def make_gateway(

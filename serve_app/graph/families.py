@@ -1,4 +1,4 @@
-"""What a model of each family is made of. A new family is one more case."""
+"""Which deployment and which replica serve a model of each family; a new family is one more case."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field

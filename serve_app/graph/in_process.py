@@ -1,6 +1,6 @@
 """The graph's replicas as plain objects in this process: ready as soon as their models are, but nothing is
-restarted and nothing apart. Serve's own local testing mode would do it with a waiting thread for every open
-stream, and it has a handful of them.
+restarted or isolated. Serve's own local testing mode needs a waiting thread for every open stream, and has only
+a handful of threads.
 """
 
 import asyncio

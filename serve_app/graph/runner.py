@@ -1,4 +1,4 @@
-"""The Ray Serve deployment that works jobs off. Any number of replicas, on every node that sees the database."""
+"""The Ray Serve deployment that runs jobs. Any number of replicas, on every node that sees the database."""
 
 import socket
 import uuid

@@ -1,4 +1,4 @@
-"""One attempt at one job: the contract's items go into the record, and so does its end, whatever it is."""
+"""One attempt at one job: its items and its outcome go into the record."""
 
 import asyncio
 import contextlib

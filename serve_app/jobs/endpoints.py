@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from serve_app.config.jobs import ContractName, EndpointConfig
 from serve_app.config.models import ModelEntry
 from serve_app.config.tasks import BUILT_IN_ENDPOINTS, ModelTask
-from serve_app.gateway.models import ModelIndex
+from serve_app.gateway.model_index import ModelIndex
 from serve_app.jobs.types import EndpointNotFound
 
 LEGACY = "-legacy"

@@ -1,4 +1,4 @@
-"""Works jobs off: takes leases, keeps them while it works, gives them back when it has to stop.
+"""Runs jobs: takes leases, keeps them while it works, gives them back when it has to stop.
 
 Any number of runners may share a database. When one dies its leases run out, and others begin its jobs again.
 """

@@ -1,5 +1,5 @@
-"""RunPod's SDK, and what is done otherwise than it does: a handler for each job, polls that end with the worker,
-and jobs that are none. All of it hangs on the attributes of one class, which are checked at the start.
+"""RunPod's SDK, and what this worker does differently: a handler for each job, polls that end with the worker, and
+refusals of what is no job. It depends on attributes of one class, which are checked at the start.
 """
 
 import asyncio

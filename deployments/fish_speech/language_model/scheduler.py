@@ -1,4 +1,4 @@
-"""Frames for all live requests: a thread that turns the batcher, and the event loop that waits for it."""
+"""Frames for all live requests: a thread that drives the batcher, and the event loop that waits for it."""
 
 import asyncio
 import logging

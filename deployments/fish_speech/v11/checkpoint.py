@@ -1,4 +1,4 @@
-"""The language model of fish-speech 1.1: a file of weights, whose sizes are those of its tensors."""
+"""The language model of fish-speech 1.1: a file of weights; the network's sizes are read off its tensors."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The library of voices: those that users keep, and those that are shipped."""
+"""The library of voices: the users' own, and the shipped ones."""
 
 import builtins
 import time
@@ -9,11 +9,11 @@ from deployments.errors import InvalidRequest, ModelUnavailable, VoiceConflict, 
 from deployments.fish_speech.config import VoicesConfig
 from deployments.fish_speech.types import NewVoice, Voice, VoiceChange
 from deployments.fish_speech.voices.files import transcript
-from deployments.fish_speech.voices.folder import FolderStore
+from deployments.fish_speech.voices.folder_store import FolderStore
 from deployments.fish_speech.voices.metadata import METADATA, Metadata
 from deployments.fish_speech.voices.names import check_new_id, is_id, natural, not_found, shown
 from deployments.fish_speech.voices.new_voice import AudioFile, files_of
-from deployments.fish_speech.voices.s3 import S3Store
+from deployments.fish_speech.voices.s3_store import S3Store
 from deployments.fish_speech.voices.store import VoiceStore
 from deployments.fish_speech.voices.stored_voices import Recording, StoredVoices
 from deployments.model_store.local import find_local

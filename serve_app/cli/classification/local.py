@@ -1,4 +1,4 @@
-"""Classification by this process itself, through the same gateway and objects as on a server."""
+"""Classification in this process, with the gateway and objects of a server."""
 
 from collections.abc import Sequence
 from typing import Any

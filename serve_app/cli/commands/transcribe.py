@@ -1,4 +1,4 @@
-"""``antiphon transcribe``: text out of files, URLs or standard input, by a server or by this process."""
+"""``antiphon transcribe``: transcribes files, URLs or standard input, on a server or in this process."""
 
 import sys
 from contextlib import ExitStack

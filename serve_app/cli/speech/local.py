@@ -1,4 +1,4 @@
-"""Speech by this process itself, through the same fields and gateway as on a server."""
+"""Speech in this process, with the fields and gateway of a server."""
 
 from collections.abc import Mapping
 from contextlib import aclosing

@@ -1,4 +1,4 @@
-"""Transcription by this process itself, through the same form, gateway and formats as on a server."""
+"""Transcription in this process, with the parser, gateway and formats of a server."""
 
 from collections.abc import Mapping
 from contextlib import aclosing

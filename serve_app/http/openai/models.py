@@ -1,4 +1,4 @@
-"""``GET /v1/models`` and ``/v1/models/{id}`` of the OpenAI API, with what each model does and how it is."""
+"""``GET /v1/models`` and ``/v1/models/{id}`` of the OpenAI API, with each model's task and state."""
 
 import contextlib
 import time

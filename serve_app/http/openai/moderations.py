@@ -12,7 +12,7 @@ from deployments.text_classification.types import TextScores
 from serve_app.concurrency import run_off_loop
 from serve_app.config.models import TextClassificationEntry
 from serve_app.gateway.gateway import Gateway
-from serve_app.gateway.models import Resolved
+from serve_app.gateway.model_index import Resolved
 from serve_app.http.bodies.json_body import read_json
 from serve_app.http.errors import Json
 from serve_app.http.request_id import request_id_of

@@ -1,4 +1,4 @@
-"""``/v1/audio/voices``: the library of voices, in the manner of the OpenAI API."""
+"""``/v1/audio/voices``: the library of voices, in OpenAI's format."""
 
 from collections.abc import Sequence
 from typing import Any

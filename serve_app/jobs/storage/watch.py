@@ -1,4 +1,4 @@
-"""Waiting for changes of jobs: one query for all who wait, often while something happens, seldom while not."""
+"""Waiting for changes of jobs: one query for all waiters, often while jobs change, seldom while they do not."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Delivers webhooks: takes due rows from the queue, some at once, and writes down what became of them.
+"""Delivers webhooks: takes due rows from the queue, several at once, and writes down what became of them.
 
 Any number of senders, in any number of processes, may work on the same queue.
 """

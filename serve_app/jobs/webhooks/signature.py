@@ -1,4 +1,4 @@
-"""Signing webhooks, so that receivers can check that one is ours and is not an old one sent again.
+"""Signing webhooks, so that receivers can check that a webhook is ours and not a replay.
 
 Two signatures of the same bytes: ``X-Webhook-Signature``, which receivers of ivrit's worker check, and those of
 Standard Webhooks 1.0.0, which cover an id and the time as well.

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from serve_app.config.app import AppConfig
-from serve_app.gateway.models import ModelIndex
+from serve_app.gateway.model_index import ModelIndex
 from serve_app.jobs.endpoints import Endpoints
 
 MODELS = [

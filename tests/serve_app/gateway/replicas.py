@@ -20,7 +20,7 @@ from deployments.whisper.types import (
 )
 from serve_app.config.app import AppConfig
 from serve_app.gateway.gateway import Gateway
-from serve_app.gateway.models import ModelIndex
+from serve_app.gateway.model_index import ModelIndex
 
 Script = Callable[[TranscriptionRequest, Any], AsyncIterator[list[TranscriptionEvent]]]
 

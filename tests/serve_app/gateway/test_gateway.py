@@ -19,10 +19,7 @@ from deployments.errors import (
     ModelUnavailable,
     Overloaded,
 )
-from deployments.whisper.types import (
-    TranscriptionEvent,
-    TranscriptionRequest,
-)
+from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
 from tests.serve_app.gateway.replicas import (
     ALL,
     FakeHandle,

@@ -11,7 +11,7 @@ from deployments.calls import Calls
 from deployments.fish_speech.types import Audio, Finished, SamplingOptions, SpeechEvent, SpeechRequest, Started
 from serve_app.config.app import AppConfig
 from serve_app.gateway.gateway import Gateway
-from serve_app.gateway.models import ModelIndex
+from serve_app.gateway.model_index import ModelIndex
 from tests.serve_app.gateway.replicas import Call, FakeStates
 
 CONFIG = AppConfig.model_validate(

@@ -3,10 +3,7 @@
 import numpy as np
 import pytest
 
-from deployments.whisper.types import (
-    Started,
-    TranscriptionRequest,
-)
+from deployments.whisper.types import Started, TranscriptionRequest
 from serve_app.fields.audio import Upload
 from tests.serve_app.gateway.replicas import ALL, FakeHandle, dies_after, gateway, numbers, run, windows
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from deployments.fish_speech.types import SpeechEvent, SpeechRequest, Voice
 from serve_app.fields.audio import Upload
-from serve_app.gateway.models import ModelIndex
+from serve_app.gateway.model_index import ModelIndex
 from tests.serve_app.http.speech_stub import SPEECH_MODEL, StubSpeech
 from tests.serve_app.http.stub import MODELS, StubBackend
 

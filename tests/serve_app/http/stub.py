@@ -24,7 +24,7 @@ from deployments.whisper.types import (
 from serve_app.config.app import HttpConfig
 from serve_app.config.models import ModerationConfig, TextClassificationEntry, WhisperEntry
 from serve_app.fields.audio import Upload
-from serve_app.gateway.models import ModelIndex
+from serve_app.gateway.model_index import ModelIndex
 from serve_app.http.app import create_app
 from serve_app.keys import ApiKeys
 

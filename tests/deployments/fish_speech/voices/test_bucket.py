@@ -7,7 +7,7 @@ import pytest
 
 from deployments.errors import ModelUnavailable, VoiceNotFound
 from deployments.fish_speech.types import VoiceChange
-from deployments.fish_speech.voices import s3
+from deployments.fish_speech.voices import s3_store
 from deployments.fish_speech.voices.s3_objects import S3Objects
 from tests.deployments.fish_speech.voices.support import Bucket, Folder, library, new_voice, recording
 
@@ -22,7 +22,7 @@ def test_a_bucket_is_not_asked_again_and_again(bucket: Bucket, monkeypatch: pyte
             S3Objects, name, lambda *given, usual=usual, name=name: (asked.append(name), usual(*given))[1]
         )
     now = [0.0]
-    monkeypatch.setattr(s3, "monotonic", lambda: now[0])
+    monkeypatch.setattr(s3_store, "monotonic", lambda: now[0])
     writer, reader = library(bucket), library(bucket)
     writer.add(new_voice("one", "a"), [LOW])
     asked.clear()
@@ -75,7 +75,7 @@ def test_what_a_renamed_voice_leaves_behind_is_not_seen(bucket: Bucket, monkeypa
         ours.change("one", VoiceChange(id="two"))
     assert "one/002.wav" in bucket.paths()
     assert [voice.id for voice in library(bucket).list()] == ["two"]
-    monkeypatch.setattr(s3, "_ABANDONED_S", -60)
+    monkeypatch.setattr(s3_store, "_ABANDONED_S", -60)
     ours.add(new_voice("one", "new"), [LOW])
     assert [(voice.id, voice.texts) for voice in ours.list()] == [("one", ("new",)), ("two", ("a", "b"))]
     assert "one/002.wav" not in bucket.paths()
@@ -112,12 +112,12 @@ def test_odd_keys_and_ids_are_nothing_to_a_bucket(bucket: Bucket, monkeypatch: p
 
 
 def test_the_memory_of_a_bucket_is_bounded(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(s3, "_CACHE_BYTES", 3 * len(LOW) - 1)
-    monkeypatch.setattr(s3, "_MOST_LISTINGS", 2)
+    monkeypatch.setattr(s3_store, "_CACHE_BYTES", 3 * len(LOW) - 1)
+    monkeypatch.setattr(s3_store, "_MOST_LISTINGS", 2)
     for number in range(4):
         bucket.put(f"v{number}/a.wav", LOW)
         bucket.put(f"v{number}/a.lab", b"x")
-    store = s3.S3Store(*bucket.name.removeprefix("s3://").split("/", 1))
+    store = s3_store.S3Store(*bucket.name.removeprefix("s3://").split("/", 1))
     for number in range(4):
         assert None not in store.read(store.files(f"v{number}"))
     assert store._cached_bytes == sum(map(len, store._contents.values())) < 3 * len(LOW)

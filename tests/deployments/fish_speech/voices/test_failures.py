@@ -12,7 +12,7 @@ import pytest
 
 from deployments.errors import ModelUnavailable, Overloaded, VoiceConflict, VoiceNotFound
 from deployments.fish_speech.types import VoiceChange, VoiceDetails
-from deployments.fish_speech.voices import folder, folder_tree, s3
+from deployments.fish_speech.voices import folder_store, folder_tree, s3_store
 from deployments.fish_speech.voices.s3_objects import S3Objects
 from tests.deployments.fish_speech.voices.support import Bucket, Folder, Place, library, new_voice, recording
 
@@ -37,9 +37,9 @@ def fail_at(place: Place, number: int, monkeypatch: pytest.MonkeyPatch) -> list[
         return counted
 
     if isinstance(place, Folder):
-        monkeypatch.setattr(folder, "_write", count(folder._write))
-        monkeypatch.setattr(folder.Path, "rename", count(folder.Path.rename))
-        monkeypatch.setattr(folder.Path, "replace", count(folder.Path.replace))
+        monkeypatch.setattr(folder_store, "_write", count(folder_store._write))
+        monkeypatch.setattr(folder_store.Path, "rename", count(folder_store.Path.rename))
+        monkeypatch.setattr(folder_store.Path, "replace", count(folder_store.Path.replace))
     else:
         for name in ("put", "put_if", "copy"):
             monkeypatch.setattr(S3Objects, name, count(getattr(S3Objects, name)))
@@ -83,7 +83,7 @@ def test_a_change_that_fails_changes_nothing(place: Place) -> None:
 KILLED = """
 import os, sys
 from pathlib import Path
-from deployments.fish_speech.voices import folder, s3, s3_objects
+from deployments.fish_speech.voices import folder_store, s3_store, s3_objects
 from tests.deployments.fish_speech.voices.support import library, new_voice, recording, Folder
 
 number = 0
@@ -96,8 +96,8 @@ def deadly(write):
         return write(*arguments)
     return killed
 
-folder._write = deadly(folder._write)
-s3.CONNECTIONS = 1
+folder_store._write = deadly(folder_store._write)
+s3_store.CONNECTIONS = 1
 s3_objects.S3Objects.put = deadly(s3_objects.S3Objects.put)
 place = Folder(Path("unused"))
 place.name = sys.argv[1]
@@ -116,7 +116,7 @@ def test_a_writer_that_is_killed_leaves_nothing_to_be_seen(place: Place, monkeyp
         for act in (lambda: ours.add(new_voice("one"), [LOW]), lambda: ours.add(new_voice("one"), [LOW])):
             with pytest.raises((Overloaded, VoiceConflict)):
                 act()
-        monkeypatch.setattr(s3, "_ABANDONED_S", -60)
+        monkeypatch.setattr(s3_store, "_ABANDONED_S", -60)
     ours.add(new_voice("other", "a"), [LOW])
     assert place.paths() == ["other", "other/001.lab", "other/001.wav", "other/voice.json"]
     monkeypatch.undo()
@@ -182,10 +182,10 @@ def test_a_voice_that_is_replaced_while_it_is_read(
     place: Place, when: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its files have the same names, but belong to each other."""
-    monkeypatch.setattr(s3, "CONNECTIONS", 1)
+    monkeypatch.setattr(s3_store, "CONNECTIONS", 1)
     writer, reader = library(place), library(place)
     writer.add(new_voice("one", "low", "low"), [LOW, LOW])
-    store: Any = folder_tree.FolderTree if isinstance(place, Folder) else s3.S3Store
+    store: Any = folder_tree.FolderTree if isinstance(place, Folder) else s3_store.S3Store
     name = "content" if isinstance(place, Folder) else "_content"
     usual, reads = getattr(store, name), []
 
@@ -264,7 +264,7 @@ def test_a_disk_that_fails_is_said(
             raise OSError(number, "told by the system")
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(folder, "_write", fail)
+            patch.setattr(folder_store, "_write", fail)
             with pytest.raises(ModelUnavailable, match=f"The voices cannot be written: {said}"):
                 ours.add(new_voice("two"), [LOW])
             patch.setattr(folder_tree, "_version", fail)

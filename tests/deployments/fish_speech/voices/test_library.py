@@ -23,7 +23,7 @@ from deployments.errors import (
 )
 from deployments.fish_speech.config import VoicesConfig
 from deployments.fish_speech.types import NewVoice, VoiceChange, VoiceDetails
-from deployments.fish_speech.voices import files, folder
+from deployments.fish_speech.voices import files, folder_store
 from deployments.fish_speech.voices import new_voice as making
 from deployments.fish_speech.voices.library import VoiceLibrary
 from deployments.fish_speech.voices.names import natural
@@ -359,7 +359,7 @@ def test_a_folder_that_is_closed_to_us_is_passed_over(tmp_path: Path, monkeypatc
             raise PermissionError(13, "Permission denied")
         return usual(place)
 
-    monkeypatch.setattr(folder.os, "scandir", closed)
+    monkeypatch.setattr(folder_store.os, "scandir", closed)
     assert [voice.id for voice in library(Folder(tmp_path)).list()] == ["good"]
     with pytest.raises(ModelUnavailable, match="The voices cannot be read: the server has no right to"):
         library(Folder(tmp_path / "lost+found")).list()
@@ -368,7 +368,7 @@ def test_a_folder_that_is_closed_to_us_is_passed_over(tmp_path: Path, monkeypatc
 def test_a_writer_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = library(Folder(tmp_path))
     ours.add(new_voice("one"), [SOUND])
-    monkeypatch.setattr(folder, "_LOCK_S", 0.05)
+    monkeypatch.setattr(folder_store, "_LOCK_S", 0.05)
     with FileLock(tmp_path / ".lock"):
         assert ours.get("one").id == "one", "readers do not wait at all"
         for act in (lambda: ours.delete("one"), lambda: ours.add(new_voice("two"), [SOUND])):
@@ -382,7 +382,7 @@ def test_a_voice_that_changes_all_the_time_is_not_read_for_ever(
 ) -> None:
     ours = library(Folder(tmp_path))
     ours.add(new_voice("one"), [SOUND])
-    monkeypatch.setattr(folder.FolderStore, "read", lambda _, files: [None] * len(files))
+    monkeypatch.setattr(folder_store.FolderStore, "read", lambda _, files: [None] * len(files))
     for act in (ours.get, ours.recordings, lambda _: ours.list()):
         with pytest.raises(Overloaded, match="Somebody is changing the voice 'one'; try again"):
             act("one")

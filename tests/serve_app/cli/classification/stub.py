@@ -15,7 +15,7 @@ from click.testing import Result
 from deployments.errors import InvalidRequest, PayloadTooLarge
 from deployments.text_classification.types import ClassificationRequest, TextScores
 from serve_app.config.models import TextClassificationEntry
-from serve_app.gateway.models import ModelIndex
+from serve_app.gateway.model_index import ModelIndex
 from serve_app.tasks.classification.answers import as_object
 from tests.serve_app.cli.terminal import ROOT, antiphon
 from tests.serve_app.http.server import serving

@@ -16,7 +16,7 @@ from serve_app.cli.local import find_model
 from serve_app.cli.progress import Bar
 from serve_app.cli.servers import ModelOptions
 from serve_app.config.models import TextClassificationEntry
-from serve_app.gateway.models import ModelIndex
+from serve_app.gateway.model_index import ModelIndex
 from tests.deployments.text_classification.support import LABELS, SENTENCES, random_checkpoint
 from tests.serve_app.cli.classification.stub import classify, printed, start
 from tests.serve_app.cli.terminal import ROOT

@@ -10,7 +10,7 @@ from typing import Any
 from deployments.errors import AntiphonError
 from serve_app.config.jobs import EndpointConfig
 from serve_app.contracts.contract import Chunk, Item, JobProgress, JobResult
-from serve_app.gateway.models import ModelIndex
+from serve_app.gateway.model_index import ModelIndex
 from serve_app.jobs.endpoints import Endpoints
 from serve_app.jobs.protocol import JobRequest
 from serve_app.jobs.types import Batch, EndpointHealth, Job, JobConflict, JobNotFound, StreamPage

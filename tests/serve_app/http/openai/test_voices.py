@@ -11,7 +11,7 @@ from openai.types.audio import Voice as OpenAIVoice
 
 from deployments.errors import InvalidRequest
 from deployments.fish_speech.types import Voice, VoiceDetails
-from serve_app.gateway.models import ModelIndex
+from serve_app.gateway.model_index import ModelIndex
 from tests.serve_app.http.asgi_call import AsgiCall
 from tests.serve_app.http.server import serving
 from tests.serve_app.http.speaking import SpeakingBackend

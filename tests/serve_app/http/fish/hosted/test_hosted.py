@@ -9,7 +9,7 @@ import pytest
 
 from deployments.errors import ModelNotFound, UndecodableAudio, VoiceConflict
 from media.decode import probe
-from serve_app.gateway.models import ModelIndex
+from serve_app.gateway.model_index import ModelIndex
 from tests.serve_app.http.fish.support import WAV, backend_with, cloud_sentence, send, unpacked, voice
 from tests.serve_app.http.speech_stub import SPEECH_MODEL
 from tests.serve_app.http.stub import FINISHED, SEGMENTS, TEXT, app_of, client_of, segment

@@ -8,7 +8,7 @@ import pytest
 
 from deployments.errors import ModelUnavailable, Overloaded
 from serve_app.config.models import FishSpeechEntry
-from serve_app.gateway.models import ModelIndex
+from serve_app.gateway.model_index import ModelIndex
 from tests.serve_app.http.asgi_call import AsgiCall
 from tests.serve_app.http.fish.live.support import PATH, SPOKEN, Live, limited, size_of
 from tests.serve_app.http.fish.support import backend_with

@@ -9,7 +9,7 @@ import pytest
 
 from deployments.errors import InternalError, Overloaded, UndecodableAudio
 from deployments.whisper.types import Progress, Started
-from serve_app.http.openai.sse import EventStream
+from serve_app.http.openai.event_stream import EventStream
 from tests.serve_app.http.asgi_call import AsgiCall
 from tests.serve_app.http.stub import (
     FINISHED,

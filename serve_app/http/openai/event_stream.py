@@ -1,4 +1,4 @@
-"""Server-sent events in the manner of the OpenAI API."""
+"""A stream of server-sent events in OpenAI's format. It begins late; an error is its last event."""
 
 import asyncio
 import json
