@@ -17,8 +17,10 @@ class BufferReader(io.RawIOBase):
     """
 
     def __init__(self, buffer: bytes | bytearray | memoryview | NDArray[Any]) -> None:
+        self._view = memoryview(b"")  # is closed even if the buffer is refused
         view = buffer.data if isinstance(buffer, np.ndarray) else memoryview(buffer)
-        self._view = view.cast("B") if view.nbytes else memoryview(b"")
+        if view.nbytes:
+            self._view = view.cast("B")
         self._position = 0
 
     def readable(self) -> bool:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from http import HTTPStatus
 
 from deployments.errors import AntiphonError, InternalError, ModelUnavailable, Overloaded
 
@@ -9,6 +10,12 @@ logger = logging.getLogger("ray.serve")
 
 UNAVAILABLE_RETRY_S = 5.0
 UNKNOWN_RETRY_S = 60.0
+RENAMED_PHRASES = {
+    413: "Request Entity Too Large",
+    414: "Request-URI Too Long",
+    416: "Requested Range Not Satisfiable",
+    422: "Unprocessable Entity",
+}
 
 
 class StartFailed(Exception):
@@ -35,3 +42,8 @@ def retry_after_s(error: AntiphonError) -> int | None:
         case _:
             return None
     return max(1, math.ceil(wait))
+
+
+def status_phrase(status: int) -> str:
+    """The words of an HTTP status, the same with every version of Python: 3.13 renamed some."""
+    return RENAMED_PHRASES.get(status) or HTTPStatus(status).phrase

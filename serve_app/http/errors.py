@@ -1,7 +1,6 @@
 """What errors of every API have in common: headers such as Retry-After, what the router refuses, JSON bodies."""
 
 import json
-from http import HTTPStatus
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -9,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from deployments.errors import AntiphonError, AuthenticationFailed, ClientError
-from serve_app.failures import retry_after_s
+from serve_app.failures import retry_after_s, status_phrase
 
 # Statuses that clients try again by themselves, although the answer would be the same.
 NOT_RETRIED = frozenset({408, 409, 504})
@@ -54,4 +53,4 @@ def describe_http_exception(request: Request, error: HTTPException) -> tuple[str
             allowed = (error.headers or {}).get("Allow", "other methods")
             return f"{path} does not take {request.method}; it takes {allowed}.", "method_not_allowed"
         case status:
-            return error.detail or HTTPStatus(status).phrase, None
+            return error.detail or status_phrase(status), None

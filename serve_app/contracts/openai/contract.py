@@ -4,7 +4,6 @@ import codecs
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
-from http import HTTPStatus
 
 from starlette.datastructures import Headers
 
@@ -22,7 +21,7 @@ from serve_app.config.tasks import ModelTask
 from serve_app.contracts.contract import Attachment, Chunk, Item, JobContext, JobInput, JobResult, Notice
 from serve_app.contracts.openai.in_process import InProcessAnswer, answer_to
 from serve_app.contracts.openai.request import request_of, wants_stream
-from serve_app.failures import UNKNOWN_RETRY_S
+from serve_app.failures import UNKNOWN_RETRY_S, status_phrase
 
 EVENT_STREAM = "text/event-stream"
 TEXTS = ("text/", "application/x-subrip")
@@ -146,7 +145,7 @@ def _refusal(body: bytes, status: int | None, headers: Headers) -> AntiphonError
     message = body.decode(errors="replace").strip()
     if status is None:
         status = _status_of(message)
-    message = message or f"The route answered {status} {HTTPStatus(status).phrase}."
+    message = message or f"The route answered {status} {status_phrase(status)}."
     match status:
         case 429:
             wait = headers.get("retry-after", "")

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -18,6 +19,9 @@ T = TypeVar("T")
 
 MAX_BYTES = 8 * 1024**2
 MAX_VALUES = 500_000  # in a body beyond MAX_BYTES, which is to be long for its texts
+MAX_DEPTH = 500  # lists and objects in each other; how many Python's decoder stands depends on its version
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 CHARSETS = frozenset({"ascii", "utf-8"})
 
 
@@ -60,6 +64,8 @@ def parse_json(body: bytes | bytearray) -> Any:
     if text.startswith("\ufeff"):
         raise InvalidRequest("The request body begins with a byte order mark; send the JSON without it.")
     try:
+        if _nests_deeper(body, MAX_DEPTH):
+            raise RecursionError
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise InvalidRequest(
@@ -69,6 +75,17 @@ def parse_json(body: bytes | bytearray) -> Any:
         raise InvalidRequest("The JSON in the request body is nested too deeply.") from error
     except ValueError as error:  # the only other one is Python's own limit
         raise InvalidRequest("The JSON in the request body holds a number with too many digits.") from error
+
+
+def _nests_deeper(body: bytes | bytearray, depth: int) -> bool:
+    """Whether more lists and objects than ``depth`` lie in each other."""
+    if body.count(b"[") + body.count(b"{") <= depth:
+        return False
+    for bracket in _STRING.sub(b"", body).translate(None, _NO_BRACKETS):
+        depth += -1 if bracket in b"[{" else 1
+        if depth < 0:
+            return True
+    return False
 
 
 def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

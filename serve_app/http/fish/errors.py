@@ -5,7 +5,6 @@ found. The hosted service answers ``{status, message}``. Its clients cannot read
 ``model``, which only they do, gets wrong fields in an object, too.
 """
 
-from http import HTTPStatus
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -14,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from deployments.errors import AntiphonError
+from serve_app.failures import status_phrase
 from serve_app.fields.model_fields import Unprocessable
 from serve_app.http.errors import Json, UnsupportedMedia, describe_http_exception, error_headers
 from serve_app.http.paths import is_fish_cloud_path
@@ -52,4 +52,4 @@ def _body(scope: Scope, error: AntiphonError) -> Any:
 def _object(scope: Scope, status: int, message: str) -> dict[str, Any]:
     if is_fish_cloud_path(scope):
         return {"status": status, "message": message}
-    return {"statusCode": status, "message": message, "error": HTTPStatus(status).phrase}
+    return {"statusCode": status, "message": message, "error": status_phrase(status)}

@@ -13,7 +13,7 @@ from starlette.types import Message
 
 from deployments.errors import InvalidRequest
 from serve_app.concurrency import LARGE_BYTES
-from serve_app.http.bodies.json_body import MAX_BYTES, parse_object
+from serve_app.http.bodies.json_body import MAX_BYTES, parse_json, parse_object
 from tests.serve_app.http.asgi_call import AsgiCall
 from tests.serve_app.http.stub import (
     CLASSIFY,
@@ -55,6 +55,7 @@ ROUTES = pytest.mark.parametrize("path", [CLASSIFY, MODERATIONS])
         (b'{"input": "a", "x": {"y": 1, "y": 1}}', "The JSON in the request body has the key 'y' twice"),
         (b'{"input": ' + b"[" * 100_000, "The JSON in the request body is nested too deeply."),
         (b'{"input": ' + b'{"a":' * 100_000, "The JSON in the request body is nested too deeply."),
+        (b'{"input": ' + b"[" * 500 + b"]" * 500 + b"}", "The JSON in the request body is nested too deeply."),
         (b'{"input": ' + b"9" * 5_000 + b"}", "The JSON in the request body holds a number with too many digits."),
         (b'{"input": "\xff"}', "The request body is not UTF-8: byte 12 cannot be read."),
         ('{"input": "ü"}'.encode("latin-1"), "The request body is not UTF-8: byte 12 cannot be read."),
@@ -267,3 +268,17 @@ async def test_compressed_bodies_are_refused(path: str, encoding: str) -> None:
         answer = await client.post(path, content=b"\x1f\x8b", headers={**JSON, "content-encoding": encoding})
     assert answer.status_code == 415
     assert "compressed" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"input": ' + b"[" * 499 + b"]" * 499 + b"}",
+        b'{"input": "' + b"[{" * 9_000 + b'"}',
+        b'{"input": "' + rb"\"[\\\"{" * 9_000 + b'"}',
+        b'{"input": [' + b"[], {}," * 9_000 + b"1]}",
+    ],
+    ids=["499 in each other", "in a text", "between escaped quotes", "side by side"],
+)
+def test_only_brackets_in_each_other_are_depth(body: bytes) -> None:
+    assert parse_json(body) == json.loads(body)
