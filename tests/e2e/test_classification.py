@@ -42,7 +42,7 @@ def test_the_sample_understands_its_testset(server: Server) -> None:
 
 
 def test_many_at_once_get_what_each_would_get_alone(server: Server) -> None:
-    texts = [f"{entry['text']} {number}" for number, entry in enumerate(TESTSET)]
+    texts = [f"{entry['text']} {number}" for number, entry in enumerate(TESTSET * 3)]
     alone = [classify(server, text).json() for text in texts[:20]]
     with ThreadPoolExecutor(32) as pool:
         together = list(pool.map(lambda text: classify(server, text).json(), texts))

@@ -106,6 +106,7 @@ async def test_a_killed_replica_is_not_noticed(http: httpx.AsyncClient, server: 
         await until(lambda: at_least(http, "pair", 2))
         for pid in server.replicas("pair")[:victims]:
             server.kill(pid)
+        assert not all(task.done() for task in (*tasks, *streams)), "there was nothing left to lose"
     assert [task.result().status_code for task in tasks] == [200] * 8
     assert {task.result().json()["text"] for task in tasks} == {expected}
     assert {stream.result() for stream in streams} == {expected}

@@ -96,6 +96,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def test_ray_serve_runs_the_same_file(site: Site) -> None:
+    assert site.process.args[0] == BIN / "serve", "the next test puts another one in its place"
     assert heard(site.url) == "two two three seven five"
 
 
