@@ -50,11 +50,11 @@ def tts(name: str, **entry: Any) -> dict[str, Any]:
 
 
 def jobs(folder: str, **settings: Any) -> dict[str, Any]:
-    """The section ``jobs`` for a job service in a folder. On a machine so busy that a live runner loses its lease,
-    jobs begin more often than something is killed.
+    """The section ``jobs`` for a job service in a folder. A job is begun once for each of the two runners that are
+    killed under it, once to end, and once more if a machine is so busy that a live runner loses its lease.
     """
     webhooks = {"allowed_networks": ["127.0.0.0/8"]}
-    return {"folder": folder, "lease_s": 4, "attempts": 10, "webhooks": webhooks, **settings}
+    return {"folder": folder, "lease_s": 4, "attempts": 4, "webhooks": webhooks, **settings}
 
 
 def free_port() -> int:

@@ -32,14 +32,23 @@ from tests.serving import AUDIO, WEB, asr, classifier, free_port, jobs, tts, wai
 CONFIG = {
     "models": [
         asr("sample-asr", default=True, aliases=["ivrit-ai/whisper-large-v3-turbo-ct2"]),
-        asr("tight", config={"queue_requests": 3, "queue_audio_s": 200, "max_audio_s": 150}),
+        asr(
+            "tight",
+            aliases=["moderated"],
+            classifier="sample-classifier",
+            config={"queue_requests": 3, "queue_audio_s": 200, "max_audio_s": 150},
+        ),
         asr("lazy", config={"load": "on_demand", "idle_unload_s": 1.0}),
         asr("pair"),
-        asr("moderated", classifier="sample-classifier"),
         classifier("sample-classifier", default=True, config={"max_texts": 2_000}),
         tts("sample-tts", default=True),
-        tts("tight-tts", config={"queue_requests": 2}),
-        tts("moderated-tts", classifier="sample-classifier", refuse={"hate": 0.5}),
+        tts(
+            "tight-tts",
+            aliases=["moderated-tts"],
+            classifier="sample-classifier",
+            refuse={"hate": 0.5},
+            config={"queue_requests": 2},
+        ),
     ],
     "http": {"upload_bytes": 64 * 1024**2, "request_timeout_s": 120},
     "grpc": {"message_bytes": 8 * 1024**2},
@@ -52,7 +61,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "graceful_shutdown_timeout_s": 0,
             "max_ongoing_requests": 512,
         }
-        for name in ("sample-asr", "tight", "lazy", "moderated", "sample-tts", "tight-tts", "moderated-tts")
+        for name in ("sample-asr", "tight", "lazy", "sample-tts", "tight-tts")
     },
     **{
         name: {
