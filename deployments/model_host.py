@@ -66,7 +66,7 @@ class ModelFamily(Generic[EngineT, SchedulerT]):
 
 
 class ModelHost(Generic[EngineT, SchedulerT]):
-    """Loads at the start or on demand, as the configuration says. ``load_of`` adds queue figures to reports."""
+    """Loads at the start or on demand, as the configuration says. ``with_queue`` adds queue figures to reports."""
 
     def __init__(
         self,
@@ -74,14 +74,14 @@ class ModelHost(Generic[EngineT, SchedulerT]):
         config: ModelConfig,
         family: ModelFamily[EngineT, SchedulerT],
         states: Any,
-        load_of: Callable[[ModelState], ModelState],
+        with_queue: Callable[[ModelState], ModelState],
     ) -> None:
         self._config, self._family = config, family
         self._pool: ModelPool[LoadedModel[EngineT, SchedulerT]] = ModelPool(
             self._load, self._unload, max_loaded=config.max_loaded, idle_s=config.idle_unload_s
         )
         self._serving = False
-        self._reporter = StateReporter(states, name, uuid.uuid4().hex, load_of)
+        self._reporter = StateReporter(states, name, uuid.uuid4().hex, with_queue)
 
     async def start(self) -> None:
         """Load the model unless it loads on demand. Raises ModelUnavailable."""

@@ -10,8 +10,18 @@ def check_text(text: str, name: str, *, param: str, remedy: str) -> None:
 
     Its sentence calls the text ``name`` and says after a blank one what to do: ``remedy``. ``param`` is the field.
     """
+    check_not_blank(text, name, param=param, remedy=remedy)
+    check_unicode(text, name, param=param)
+
+
+def check_not_blank(text: str, name: str, *, param: str, remedy: str) -> None:
+    """The part of ``check_text`` that refuses empty and blank texts."""
     if not text.strip():
         raise InvalidRequest(f"{name} is {'blank' if text else 'empty'}; {remedy}.", param=param)
+
+
+def check_unicode(text: str, name: str, *, param: str) -> None:
+    """The part of ``check_text`` that refuses half a surrogate pair. Takes time in proportion to the text."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

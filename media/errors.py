@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 
 class AntiphonError(Exception):
-    """Something that went wrong and that a client may be told.
+    """A failure that a client may know of.
 
     ``message`` is a sentence for the client: what is wrong and what to change. ``param`` names the request
     field at fault, if one is. ``status`` is the HTTP status the error maps to, ``code`` a stable identifier.

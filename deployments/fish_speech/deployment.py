@@ -16,7 +16,7 @@ from deployments.deadline import until, within
 from deployments.errors import ContentRefused, InternalError, InvalidRequest
 from deployments.fish_speech.config import FishSpeechConfig
 from deployments.fish_speech.progress import SpeechProgress
-from deployments.fish_speech.request import check_spoken_text, paired, sampling_of, voice_of
+from deployments.fish_speech.request import check_text_and_length, paired, sampling_of, voice_of
 from deployments.fish_speech.types import (
     Audio,
     Decoded,
@@ -78,7 +78,7 @@ class FishSpeechReplica(Replica["FishSpeechEngine", "Synthesizer"]):
         Raises Overloaded at once if the queue is full, and any error of the tree later on, most of them before the
         first event.
         """
-        check_spoken_text(request.text, self._config.max_text_chars)
+        check_text_and_length(request.text, self._config.max_text_chars)
         with self._admission.admit(len(request.text)) as ticket:
             events = self._events(request, references, ticket)
             async with contextlib.aclosing(until(request.deadline, events)) as chunks:

@@ -6,20 +6,21 @@ from deployments.errors import InvalidRequest, PayloadTooLarge
 from deployments.fish_speech.config import FishSpeechConfig
 from deployments.fish_speech.types import SamplingOptions, SpeechRequest
 from deployments.fish_speech.voices.library import AudioFile, Recording
-from deployments.texts import check_text
+from deployments.texts import check_not_blank, check_unicode
 
 Recordings = Callable[[str], Sequence[Recording]]
 
 
-def check_spoken_text(text: str, most_chars: int) -> None:
-    """Raise InvalidRequest for a blank text or one that is no Unicode, PayloadTooLarge for a longer one."""
-    check_text(text, "The text", param="text", remedy="send words")
+def check_text_and_length(text: str, most_chars: int) -> None:
+    """Raise InvalidRequest for a blank text, PayloadTooLarge for a longer one, InvalidRequest for no Unicode."""
+    check_not_blank(text, "The text", param="text", remedy="send words")
     if len(text) > most_chars:
         raise PayloadTooLarge(
             f"The text has {len(text)} characters, more than the {most_chars} that are taken; send it in several "
             "requests.",
             param="text",
         )
+    check_unicode(text, "The text", param="text")
 
 
 def sampling_of(request: SpeechRequest, defaults: SamplingOptions) -> SamplingOptions:

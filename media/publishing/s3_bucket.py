@@ -69,7 +69,7 @@ class S3Bucket:
 
 
 class _ContentAuth(S3SigV4Auth):
-    """Signs the content's hash, so that the store notices other bytes even where there is no TLS."""
+    """Signs the content's hash, so that the store detects other bytes even where there is no TLS."""
 
     def payload(self, request: AWSRequest) -> str:
         return str(request.context["sha256"])

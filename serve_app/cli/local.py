@@ -93,7 +93,7 @@ def _from_source(kind: ModelKind, source: str, app: AppConfig | None, *, with_se
         "load": "startup",
     }
     entry = kind.entry.model_validate({"id": "local", "family": kind.family, "config": settings})
-    entry = entry.model_copy(update={"id": source})  # no id for a file, but the name that errors are to tell
+    entry = entry.model_copy(update={"id": source})  # no id for a file, but the name in errors
     return LocalModel(source, app.only(entry) if app else AppConfig(models=(entry,)), source)
 
 

@@ -1,6 +1,6 @@
 """The models of a configuration: an entry per family, and what a classifier's labels mean to clients."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
@@ -45,8 +45,8 @@ class ModerationConfig(Settings):
 class ModelEntry(Settings):
     """One served model: its id (also its deployment's name), the names it answers to, its settings.
 
-    ``default`` makes it the answer to requests without a model and to the task's well-known aliases. Every family
-    has an entry of its own, which adds what only its models have.
+    ``default`` makes it the answer to requests without a model and to the task's names of hosted services. Every
+    family has an entry of its own, which adds what only its models have.
     """
 
     task: ClassVar[ModelTask]
@@ -115,13 +115,18 @@ def _family(entry: object) -> object:
     return entry.get("family", "whisper") if isinstance(entry, dict) else getattr(entry, "family", None)
 
 
-AnyEntry = Annotated[
+_Entry = (
     Annotated[WhisperEntry, Tag("whisper")]
     | Annotated[TextClassificationEntry, Tag("text_classification")]
-    | Annotated[FishSpeechEntry, Tag("fish_speech")],
+    | Annotated[FishSpeechEntry, Tag("fish_speech")]
+)
+*_OTHERS, _LAST = (get_args(entry)[1].tag for entry in get_args(_Entry))
+
+AnyEntry = Annotated[
+    _Entry,
     Discriminator(
         _family,
         custom_error_type="family",
-        custom_error_message="the family of a model is whisper, text_classification or fish_speech",
+        custom_error_message=f"the family of a model is {', '.join(_OTHERS)} or {_LAST}",
     ),
 ]

@@ -32,7 +32,7 @@ def request_for(
     """
     context.gateway.models.resolve("transcription", model)
     texts = [(name, _as_text(name, value)) for name, value in options.items() if value is not None]
-    parsed = parse_form(texts, task, audio=True, request_id=request_id(context.job_id))
+    parsed = parse_form(texts, task, files=1, request_id=request_id(context.job_id))
     return parsed.request.model_copy(update={"model": model, "deadline": context.deadline})
 
 

@@ -1,4 +1,4 @@
-"""The bytes of an audio file in a field, as they are or as base64, and on their way to a replica."""
+"""Audio files of clients: their bytes, plain or in base64, and their names and content types, made harmless."""
 
 import binascii
 import re
@@ -16,7 +16,7 @@ from deployments.errors import InvalidRequest
 STEP = 1024**2  # characters after which other threads have their turn
 LONGEST_NAME = 255
 _PREFIX = "data:"
-_BLANK = b" \t\r\n\v\f"
+_BLANK = b" \t\r\n"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -44,7 +44,7 @@ def content_type(sent: str | None) -> str | None:
 
 
 def decode_base64(text: str) -> bytes:
-    """The bytes that a text says in base64, with blanks anywhere in it. Raises ValueError."""
+    """The bytes that a text holds in base64, with spaces, tabs and line ends anywhere in it. Raises ValueError."""
     data = text.encode("ascii").translate(None, _BLANK)
     if len(data) % 4 or b"=" in data[:-2]:
         raise ValueError("the padding is wrong")

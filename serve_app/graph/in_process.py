@@ -25,8 +25,8 @@ class InProcess:
     """The models of a configuration in the event loop that uses them. ``deployments:`` options do not apply.
 
     ``async with InProcess(config) as gateway`` loads the models, gives the same gateway as on a server, and at the
-    end unloads them. For one model, with the classifier that it names, use ``config.only(entry)``. ``states`` is
-    told what the models are doing; a subclass of ``StateBoard`` may show it. ``timed`` False gives requests all
+    end unloads them. For one model, with the classifier that it names, use ``config.only(entry)``. ``states`` gets
+    the models' states; a subclass of ``StateBoard`` may show it. ``timed`` False gives requests all
     the time that they need; other limits are settings of the models.
     """
 

@@ -39,7 +39,7 @@ def read_request(
     _check_fields(message)
     texts = [*message.fields.items()]
     texts += [(name, getattr(message, name)) for name in ("model", "language", "url") if getattr(message, name)]
-    parsed = parse_form(texts, TASKS[message.task], audio=bool(message.audio), request_id=request_id)
+    parsed = parse_form(texts, TASKS[message.task], files=int(bool(message.audio)), request_id=request_id)
     if not message.audio:
         return parsed, None
     kind = message.content_type.encode("latin-1", "replace").decode("latin-1")  # as HTTP's headers have it

@@ -1,20 +1,25 @@
 """The OpenAPI 3.1 document, made from the same field tables as the parsers."""
 
+from deployments.model_state import Phase
+from serve_app.config.tasks import TASKS
 from serve_app.http.fish import openapi as fish
 from serve_app.http.health import Readiness
 from serve_app.http.jobs import openapi as job_api
 from serve_app.http.openai import openapi as openai
 from serve_app.http.openai.schemas import AUDIO_SCHEMAS, MODEL_SCHEMAS, MODERATION_SCHEMAS
 from serve_app.http.openapi_parts import (
+    AMOUNT,
     BOOLEAN,
     INTEGER,
     PROBABILITY,
+    SECONDS,
     STRING,
     Document,
     enum_of,
     json_answer,
     json_operation,
     list_of,
+    nullable,
     object_of,
     ref,
     texts_operation,
@@ -28,6 +33,18 @@ CLASSIFICATION_SCHEMAS: dict[str, Document] = {
         "description": "A score for every label of the model, beside the text as it was sent, its most probable "
         "label, and whether the text was too long for the model and has been cut.",
     },
+}
+QUEUES = {
+    f"queued_{row.queue_unit}_": SECONDS if row.queue_unit.endswith("_s") else AMOUNT for row in TASKS.values()
+}
+STATE_SCHEMAS: dict[str, Document] = {
+    "State": object_of(
+        phase=enum_of(Phase),
+        progress=nullable(PROBABILITY),
+        detail_=STRING,
+        **QUEUES,
+        active_requests_=INTEGER,
+    ),
 }
 PROBE_SCHEMAS: dict[str, Document] = {
     "Health": object_of(status=STRING),
@@ -63,6 +80,7 @@ def openapi(version: str, *, jobs: bool = False) -> Document:
                 **AUDIO_SCHEMAS,
                 **CLASSIFICATION_SCHEMAS,
                 **MODERATION_SCHEMAS,
+                **STATE_SCHEMAS,
                 **MODEL_SCHEMAS,
                 **PROBE_SCHEMAS,
                 **fish.SCHEMAS,

@@ -13,6 +13,8 @@ NUMBER: Document = {"type": "number"}
 INTEGER: Document = {"type": "integer"}
 BOOLEAN: Document = {"type": "boolean"}
 PROBABILITY: Document = {"type": "number", "minimum": 0, "maximum": 1}
+AMOUNT: Document = {"type": "number", "minimum": 0}
+SECONDS: Document = {**AMOUNT, "description": "seconds"}
 BINARY: Document = {"type": "string", "format": "binary"}
 
 JSON, FORM = "application/json", "multipart/form-data"

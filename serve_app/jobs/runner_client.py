@@ -1,4 +1,4 @@
-"""Notices for runners in other processes. Without one a runner sees about a second later that there is work."""
+"""Notifies runners in other processes of work, which a runner sees without that about a second later."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ class NoRunner:
 
 
 class RunnerClient:
-    """Calls of a runner's deployment, without waiting for them; several notices at once are one."""
+    """Calls of a runner's deployment, without waiting for them; several at once are one."""
 
     def __init__(self, runner: Handle) -> None:
         self._runner = runner

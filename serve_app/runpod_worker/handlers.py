@@ -1,5 +1,5 @@
-"""The handlers that RunPod's SDK calls. What a job asks for decides which kind it gets: the SDK streams if the
-handler is a generator function, and only then.
+"""The handlers that RunPod's SDK calls, and a job's progress, posted in order. What a job asks for
+decides which kind of handler it gets: the SDK streams if it is a generator function, and only then.
 """
 
 import asyncio

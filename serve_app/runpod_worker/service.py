@@ -55,7 +55,7 @@ class Service:
     ) -> None:
         self._config, self._runtime, self.contract, self._lost = config, runtime, contract, lost
         self._tools: Tools | None = None
-        self._notices: WorkerWebhooks | None = None
+        self._webhook_queue: WorkerWebhooks | None = None
         self._closed = False
         self._background = LoopThread("antiphon")
         self._starting: Future[None] = self._background.submit(self._start())
@@ -93,11 +93,11 @@ class Service:
         jobs = self._config.jobs
         folder = Path(jobs.folder) if jobs and "folder" in jobs.model_fields_set else None
         settings = jobs or JobsConfig()
-        self._notices = WorkerWebhooks(settings.webhooks, folder)
+        self._webhook_queue = WorkerWebhooks(settings.webhooks, folder)
         self._tools = Tools(
             gateway,
             create_app(gateway, self._config.http, ApiKeys(), echo_request_id=False),
-            self._notices,
+            self._webhook_queue,
             Outputs(settings.publish, self._config.fetch.allowed_networks),
             settings.webhooks,
             self.contract,
@@ -112,6 +112,6 @@ class Service:
         self._lost()
 
     async def _stop(self) -> None:
-        if self._notices is not None:
-            await self._notices.close()
+        if self._webhook_queue is not None:
+            await self._webhook_queue.close()
         await self._runtime.close()

@@ -32,7 +32,7 @@ class Tools:
 
     gateway: Gateway
     http: ASGIApp
-    notices: WorkerWebhooks
+    webhook_queue: WorkerWebhooks
     outputs: Outputs
     webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
     contract: ContractName | None = None
@@ -65,7 +65,7 @@ async def work(sent: Sent, tools: Tools, *, streamed: bool) -> AsyncGenerator[Ch
             async for item in items:
                 match item:
                     case Notice():
-                        await tools.notices.add(job.id, [item])
+                        await tools.webhook_queue.add(job.id, [item])
                     case JobProgress():
                         yield JobProgress(json_safe(item.value))
                     case Chunk() if streamed:
@@ -79,7 +79,7 @@ async def work(sent: Sent, tools: Tools, *, streamed: bool) -> AsyncGenerator[Ch
             yield JobResult(await tools.outputs.of(job, replace(whole, value=json_safe(whole.value))))
     except Exception as error:
         failure = error_for_client(error, job.id)
-        await tools.notices.add(job.id, attempt.failed(sent, failure))
+        await tools.webhook_queue.add(job.id, attempt.failed(sent, failure))
         raise failure from error
 
 

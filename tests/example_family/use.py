@@ -1,7 +1,10 @@
-"""Serves a model of the family as plain objects, and prints what it says. ``python use.py FOLDER``"""
+"""Serves a model of the family as plain objects, and prints what it says,
+and what is said of a family that there is not. ``python use.py FOLDER``"""
 
 import asyncio
 import sys
+
+from pydantic import ValidationError
 
 from serve_app.config.app import AppConfig
 from serve_app.graph.app import build_graph
@@ -16,6 +19,10 @@ async def main(folder: str) -> None:
     async with models as gateway:
         words = await gateway._calls["parrot"].one("say", None)
         print((await gateway.states())["parrot"].phase, *words)
+    try:
+        AppConfig.model_validate({"models": [entry | {"family": "unknown"}]})
+    except ValidationError as error:
+        print(error.errors()[0]["msg"])
 
 
 asyncio.run(main(sys.argv[1]))

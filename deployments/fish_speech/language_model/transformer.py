@@ -9,11 +9,11 @@ of ``row_multiple`` rows. That holds because
 
 * a matrix product of so many rows is computed in full register tiles, each of whose rows is summed in one order,
   whatever the number of tiles and threads; fewer rows, or a rest, would take another kernel. How many rows a tile
-  has is the processor's and the library's business, and found out by trying;
+  has depends on the processor and the library, and is measured;
 * attention is a batched product over all cached entries up to a length, a softmax, and another batched product.
   What lies beyond a row's position gets the weight 0, adds exactly nothing, and stands behind all that counts.
-  More of it changes no sum, but for some lengths whose terms the product groups otherwise: they are found out by
-  trying, and avoided. The fused attention kernels split any input by its length, and are not used;
+  More of it changes no sum, but for some lengths whose terms the product groups otherwise: they are
+  measured, and avoided. The fused attention kernels split any input by its length, and are not used;
 * everything else sums within a row, or works element by element. Of that, what is not exact (``silu``, products of
   complex numbers) may differ in the last bit between vector units and the rest that they leave. Rows leave the
   same rest everywhere, as long as no thread begins within one: ``in_parts`` sees to that.

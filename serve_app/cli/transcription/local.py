@@ -36,9 +36,9 @@ class LocalTranscriber(LocalClient):
         """Fill the transcript. Raises AntiphonError with a sentence."""
         texts = [*fields.items(), ("response_format", transcript.kind)]
         if audio.path is None:
-            parsed, upload = parse_form([*texts, ("url", audio.url or "")], task, audio=False), None
+            parsed, upload = parse_form([*texts, ("url", audio.url or "")], task, files=0), None
         else:
-            parsed = parse_form(texts, task, audio=True).with_file(audio.path.name, None)
+            parsed = parse_form(texts, task, files=1).with_file(audio.path.name, None)
             upload = _upload_of(audio.path)
         request = parsed.request.model_copy(update={"model": self.model})
         async with aclosing(self.gateway.transcribe(request, upload)) as events:

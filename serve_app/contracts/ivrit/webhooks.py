@@ -25,12 +25,12 @@ class IvritWebhook:
     settings: WebhooksConfig
 
     def started(self) -> Notice:
-        """Told once the input has been understood."""
+        """The webhook that is sent once the input has been understood."""
         return self._notice("transcribing")
 
     def completed(self, files: Sequence[FileValue], *, batch: bool) -> Notice:
-        """Told with the transcript: segments or, where the configuration says so, text. That of a list of files
-        is a list of transcripts.
+        """The webhook with the transcript: segments or, where the configuration says so, text. For a list of files
+        it is a list of transcripts.
         """
         as_text = self.settings.completion == "text"
         transcriptions = [
@@ -41,7 +41,7 @@ class IvritWebhook:
         return replace(self._notice(status, transcription=transcription), with_end=True)
 
     def failed(self, error: AntiphonError) -> Notice:
-        """Told if the job has failed."""
+        """The webhook that is sent if the job has failed."""
         return self._notice("transcription_failed", error=error.message)
 
     def _notice(self, status: str, **more: Any) -> Notice:

@@ -21,7 +21,7 @@ from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.http.responses.speech import speech_response
 from serve_app.tasks.speech.encoding import Container
-from serve_app.tasks.speech.parsed import ParsedSpeech, check_spoken_text
+from serve_app.tasks.speech.parsed import ParsedSpeech, check_has_words
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]*")
 
@@ -45,7 +45,7 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
 def _read(fields: Mapping[str, Any], request_id: str) -> tuple[InvokeBody, ParsedSpeech]:
     body = validated(InvokeBody, fields)
     body.check()
-    check_spoken_text(body.text)
+    check_has_words(body.text)
     audio = body.reference_audio
     request = SpeechRequest(
         text=body.text,

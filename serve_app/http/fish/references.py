@@ -18,7 +18,7 @@ from serve_app.http.fish.form_body import read_any
 from serve_app.http.fish.replies import reply
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.tasks.speech.fish_fields import LONGEST_TRANSCRIPT, FishBody
-from serve_app.tasks.speech.parsed import check_spoken_text
+from serve_app.tasks.speech.parsed import check_has_words
 
 SHAPED_HERE = frozenset({400, 404, 409})  # in the shape of these routes; all else as everywhere
 ID = "letters, digits, blanks, `-` and `_`, at most 255 of them, a letter or digit first and no blank last"
@@ -56,7 +56,7 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
     """The four routes."""
 
     async def add(body: AddBody) -> dict[str, Any]:
-        check_spoken_text(body.text)
+        check_has_words(body.text)
         voice = _valid(NewVoice, "id", id=body.id, texts=(body.text,))
         added = await gateway.add_voice(voice, uploads_of([body.audio]), body.model)
         return {"message": f"The reference '{added.id}' was added.", "reference_id": added.id}

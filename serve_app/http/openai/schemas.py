@@ -1,14 +1,14 @@
 """JSON schemas of what OpenAI's routes answer."""
 
-from deployments.model_state import Phase
 from deployments.whisper.types import Task
 from serve_app.config.models import MODERATION_CATEGORIES
-from serve_app.config.tasks import TASKS, ModelTask
+from serve_app.config.tasks import ModelTask
 from serve_app.http.openapi_parts import (
     BOOLEAN,
     INTEGER,
     NUMBER,
     PROBABILITY,
+    SECONDS,
     STRING,
     Document,
     enum_of,
@@ -19,18 +19,12 @@ from serve_app.http.openapi_parts import (
     ref,
 )
 
-AMOUNT: Document = {"type": "number", "minimum": 0}
-SECONDS: Document = {**AMOUNT, "description": "seconds"}
-
 
 def _by_category(schema: Document) -> Document:
     """An object with every category of the hosted API; the configuration may add others."""
     return {**object_of(**dict.fromkeys(MODERATION_CATEGORIES, schema)), "additionalProperties": schema}
 
 
-QUEUES = {
-    f"queued_{row.queue_unit}_": SECONDS if row.queue_unit.endswith("_s") else AMOUNT for row in TASKS.values()
-}
 CLASSIFIED_SEGMENTS = list_of({**object_of(start=SECONDS, end=SECONDS), "additionalProperties": PROBABILITY})
 
 AUDIO_SCHEMAS: dict[str, Document] = {
@@ -143,13 +137,6 @@ MODERATION_SCHEMAS: dict[str, Document] = {
 }
 
 MODEL_SCHEMAS: dict[str, Document] = {
-    "State": object_of(
-        phase=enum_of(Phase),
-        progress=nullable(PROBABILITY),
-        detail_=STRING,
-        **QUEUES,
-        active_requests_=INTEGER,
-    ),
     "Model": object_of(
         id=STRING,
         object={"const": "model"},

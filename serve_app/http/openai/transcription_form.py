@@ -18,11 +18,9 @@ def read_transcription_form(
     Raises InvalidRequest with the name of a field that is wrong or cannot be honoured.
     """
     files = _audio_files(form)
-    parsed = parse_form(_texts(form), task, audio=bool(files), request_id=request_id)
+    parsed = parse_form(_texts(form), task, files=len(files), request_id=request_id)
     if not files:
         return parsed, None
-    if len(files) > 1:
-        raise InvalidRequest(f"`file` was sent {len(files)} times; send one file per request.", param="file")
     return parsed.with_file(files[0].filename, files[0].content_type), files[0]
 
 

@@ -11,7 +11,7 @@ from serve_app.fields.json_field import ignored_header
 from serve_app.fields.model_fields import unknown_fields, validated
 from serve_app.tasks.speech.encoding import Container
 from serve_app.tasks.speech.fish_fields import AUTOMATIC, CloudTtsBody, TtsBody
-from serve_app.tasks.speech.parsed import ParsedSpeech, check_spoken_text
+from serve_app.tasks.speech.parsed import ParsedSpeech, check_has_words
 
 SENT_AS_MADE: frozenset[AudioFormat] = frozenset({"mp3", "opus", "aac", "pcm"})  # no sizes at their beginning
 SAMPLED = ("chunk_length", "max_new_tokens", "top_p", "repetition_penalty", "temperature")
@@ -32,7 +32,7 @@ def parse_tts(
     that none can have.
     """
     body = validated(CloudTtsBody if cloud else TtsBody, fields)
-    check_spoken_text(body.text)
+    check_has_words(body.text)
     return parse_tts_body(body, request_id=request_id, model=model, unknown=unknown_fields(body, fields))
 
 

@@ -13,7 +13,7 @@ from serve_app.fields.form_values import as_form_text, wrong_value
 from serve_app.fields.json_field import MODEL, JsonField, JsonFields, ignored_header, sort_fields
 from serve_app.tasks.speech import fields as field
 from serve_app.tasks.speech.encoding import Container
-from serve_app.tasks.speech.parsed import ParsedSpeech, check_spoken_text
+from serve_app.tasks.speech.parsed import ParsedSpeech, check_has_words
 
 PCM_RATE = 24_000  # what the hosted API documents
 STOCK_VOICES = frozenset(
@@ -78,7 +78,7 @@ def _input(fields: JsonFields) -> str:
     text = fields.values["input"]
     if not isinstance(text, str):
         raise wrong_value("input", as_form_text(text), field.INPUT.schema)
-    check_spoken_text(text, "input")
+    check_has_words(text, "input")
     return text
 
 

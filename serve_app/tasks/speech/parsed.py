@@ -27,6 +27,6 @@ class ParsedSpeech:
     events: bool = False
 
 
-def check_spoken_text(text: str, name: str = "text") -> None:
+def check_has_words(text: str, name: str = "text") -> None:
     """Raise InvalidRequest for a text without anything to say, or that is no Unicode."""
     check_text(text, f"`{name}`", param=name, remedy="send what to say")

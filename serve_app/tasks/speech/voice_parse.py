@@ -16,7 +16,7 @@ from serve_app.tasks.speech import voice_fields as field
 
 @dataclass(frozen=True, slots=True)
 class ParsedVoice:
-    """A voice to be made. ``texts`` are the transcripts of its recordings, none if they are to be found out.
+    """A voice to be made. ``texts`` are the transcripts of its recordings, none if they are to be transcribed.
 
     ``headers`` are for the response.
     """

@@ -74,9 +74,9 @@ class _Given:
 
 
 def parse_form(
-    texts: Iterable[tuple[str, str]], task: Task, *, audio: bool, request_id: str = ""
+    texts: Iterable[tuple[str, str]], task: Task, *, files: int, request_id: str = ""
 ) -> ParsedTranscription:
-    """What pairs of name and text ask for, ``audio`` saying whether there is a file beside them.
+    """What pairs of name and text ask for, with so many ``files`` of audio beside them, of which one is allowed.
 
     Only what the client sent is set: a model's own defaults fill in the rest. Raises InvalidRequest with the name
     of a field that is wrong or cannot be honoured.
@@ -86,7 +86,7 @@ def parse_form(
     for name, sent in known.items():
         for target, value in BY_NAME[name].values(sent).items():
             given.add(name, target, value)
-    _check_audio(audio=audio, url=given.values.get("request.url"))
+    _check_audio(files=files, url=given.values.get("request.url"))
     output = _output(given)
     _check_vad(given)
     request = _build(given, task).model_copy(update={"request_id": request_id})
@@ -116,10 +116,12 @@ def _sort(texts: Iterable[tuple[str, str]]) -> tuple[dict[str, Sent], Iterable[s
     return known, unknown
 
 
-def _check_audio(*, audio: bool, url: str | None) -> None:
-    if audio and url is not None:
+def _check_audio(*, files: int, url: str | None) -> None:
+    if files and url is not None:
         raise InvalidRequest("Send either `file` or `url`, not both.", param="url")
-    if not audio and url is None:
+    if files > 1:
+        raise InvalidRequest(f"`file` was sent {files} times; send one file per request.", param="file")
+    if not files and url is None:
         raise InvalidRequest("The audio is missing: send it as `file`, or its address as `url`.", param="file")
 
 

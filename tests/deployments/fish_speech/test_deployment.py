@@ -135,6 +135,8 @@ async def test_what_a_request_leaves_out_is_the_models_default() -> None:
         ("...!?", InvalidRequest, "nothing that can be spoken"),
         ("a" * 101, PayloadTooLarge, "more than the 100"),
         ("half \ud800", InvalidRequest, "surrogate"),
+        ("half \ud800" * 20, PayloadTooLarge, "more than the 100"),
+        (" " * 101, InvalidRequest, "blank"),
     ],
 )
 async def test_texts_that_are_refused(text: str, kind: type[Exception], sentence: str) -> None:

@@ -7,16 +7,19 @@ import pytest
 from deployments.errors import InvalidRequest
 from serve_app.fields.audio import STEP, audio_of, content_type, decode_base64, file_name, uploads_of
 
+BLANKS = [f"AA{blank}AA" for blank in "\v\f\x1c\x85\xa0\u2028\u3000"]  # those that are ignored in jobs alone
 LONG = bytes(range(256)) * (STEP // 128)
 
 
 @pytest.mark.parametrize("data", [b"a", b"ab", b"abc", LONG])
 def test_base64_with_and_without_blanks(data: bytes) -> None:
     assert decode_base64(base64.b64encode(data).decode()) == data
-    assert decode_base64(base64.encodebytes(data).decode().replace("\n", " \t\r\n\v\f")) == data
+    assert decode_base64(base64.encodebytes(data).decode().replace("\n", " \t\r\n")) == data
 
 
-@pytest.mark.parametrize("text", ["AAA", "AAAA=", "AA=A", "=", "AAA=AAA=", "AA-_", "AAA\xa0", "é", "\ud800"])
+@pytest.mark.parametrize(
+    "text", ["AAA", "AAAA=", "AA=A", "=", "AAA=AAA=", "AA-_", "AAA\xa0", "é", "\ud800", *BLANKS]
+)
 def test_what_is_no_base64(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whichever the decoder raises
         decode_base64(text)

@@ -55,12 +55,23 @@ def test_two_files_files_as_text_and_text_as_files() -> None:
     assert "send it as a file" in refusal(("file", "RIFF")).message
 
 
+LATER = [
+    [("stream", "true"), ("response_format", "srt")],
+    [("vad_filter", "false"), ("vad_threshold", "0.5")],
+    [("language", "en"), ("languages", "en,de")],
+    [("task", "translate")],
+]
+
+
 def test_of_several_mistakes_the_first_is_named() -> None:
     file, wrong = ("file", upload()), ("beam_size[a][b]", "1")
     assert refusal(file, wrong, ("language", upload())).param == "beam_size"
     assert refusal(file, ("language", upload()), wrong).param == "language"
     assert refusal(file, file, ("beam_size", "many")).param == "beam_size"
     assert refusal(file, file, ("url", "https://x.test/")).param == "url"
+    for later in LATER:
+        assert refusal(file, file, *later).param == "file"
+        assert refusal(file, *later).param != "file"
 
 
 def test_unknown_files_are_named_in_order() -> None:

@@ -31,7 +31,7 @@ WIRE_NAMES = st.one_of(
 
 
 def parse(*pairs: tuple[str, str], task: Task = "transcribe", audio: bool = True) -> ParsedTranscription:
-    return parse_form(pairs, task, audio=audio)
+    return parse_form(pairs, task, files=int(audio))
 
 
 def asked(*pairs: tuple[str, str]) -> TranscriptionRequest:

@@ -1,0 +1,73 @@
+"""Audio in the input of a job: what is taken for base64."""
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deployments.errors import InvalidRequest
+from serve_app.contracts.audio import audio_in
+from serve_app.fields.audio import STEP
+
+BLANKS = " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2003\u2028\u2029\u202f\u205f\u3000"
+LONG = bytes(range(256)) * (STEP // 128)
+
+
+async def decoded(text: str) -> bytes:
+    audio = await audio_in(text, "blob", 10 * STEP)
+    assert audio.upload is not None
+    return audio.upload.data.tobytes()
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+async def test_every_unicode_blank_is_ignored(blank: str) -> None:
+    assert await decoded(f"{blank}UklG{blank}Rg={blank}={blank}") == b"RIFF"
+
+
+async def test_long_base64_in_lines() -> None:
+    assert await decoded(base64.encodebytes(LONG).decode().replace("\n", "\u2028")) == LONG
+
+
+@pytest.mark.parametrize(
+    "text", ["UklGRklG=", "UklGRklG==", "UklGRklG = = = =", "data:audio/wav;base64,UklGRklG="]
+)
+async def test_padding_after_whole_groups_is_ignored(text: str) -> None:
+    assert await decoded(text) == b"RIFFIF"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=",
+        "====",
+        "AAA",
+        "AA=",
+        "AAA==",
+        "AA===",
+        "AA====",
+        "A===",
+        "AA=A",
+        "AAA=AAA=",
+        "AAA=AAAA",
+        "AA-_",
+        "é",
+        "\ud800",
+    ],
+)  # fmt: skip
+async def test_what_is_no_base64(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="Failed to decode blob data: it is not valid base64"):
+        await decoded(text)
+
+
+@given(st.text("AQz=+/-\xa0 ", max_size=12))
+async def test_any_text_is_decoded_as_by_python(text: str) -> None:
+    try:
+        expected = base64.b64decode("".join(text.split()), validate=True)
+    except ValueError:
+        expected = b""
+    if expected:
+        assert await decoded(text) == expected
+    else:
+        with pytest.raises(InvalidRequest):
+            await decoded(text)
