@@ -1,6 +1,7 @@
 """Audio in the input of a job: what is taken for base64."""
 
 import base64
+import re
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from serve_app.contracts.audio import audio_in
 from serve_app.fields.audio import STEP
 
 BLANKS = " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2003\u2028\u2029\u202f\u205f\u3000"
+BASE64 = re.compile(r"([\w+/]{4})+=*|([\w+/]{4})*([\w+/]{3}=|[\w+/]{2}==)", re.ASCII)  # what Python 3.11 decodes
 LONG = bytes(range(256)) * (STEP // 128)
 
 
@@ -61,13 +63,10 @@ async def test_what_is_no_base64(text: str) -> None:
 
 
 @given(st.text("AQz=+/-\xa0 ", max_size=12))
-async def test_any_text_is_decoded_as_by_python(text: str) -> None:
-    try:
-        expected = base64.b64decode("".join(text.split()), validate=True)
-    except ValueError:
-        expected = b""
-    if expected:
-        assert await decoded(text) == expected
+async def test_any_text_is_decoded_or_refused(text: str) -> None:
+    bare = "".join(text.split())
+    if BASE64.fullmatch(bare):
+        assert await decoded(text) == base64.b64decode(bare)
     else:
         with pytest.raises(InvalidRequest):
             await decoded(text)
