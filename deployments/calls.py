@@ -43,12 +43,17 @@ RETRY_PAUSE_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Calls of one model's deployment. ``retries`` counts the tries after the first one."""
+    """Calls of one model's deployment. ``retries`` counts the tries after the first one.
+
+    A model's unexpected error is logged and becomes an InternalError. With ``raw_errors`` it is raised as it is
+    and not logged, for those who run the model in their own process.
+    """
 
     handle: Handle
     model: str
     retries: int = 2
     clock: Callable[[], float] = time.time
+    raw_errors: bool = False
 
     async def one(self, method: str, deadline: float | None, *args: Any) -> Any:
         """The result of a replica's method. ``deadline`` is Unix time in seconds. Raises any ``AntiphonError``."""
@@ -94,7 +99,7 @@ class Calls:
     async def _again_or_raise(self, error: BaseException, attempt: int) -> None:
         """Return if the call may be tried again."""
         if not isinstance(error, REPLICA_DIED):
-            translated = _translated(error, self.model)
+            translated = _translated(error, self.model, raw_errors=self.raw_errors)
             if translated is error:
                 raise error
             raise translated from error
@@ -112,7 +117,7 @@ def _leaving() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _translated(error: BaseException, model: str) -> BaseException:
+def _translated(error: BaseException, model: str, *, raw_errors: bool) -> BaseException:
     """What the caller gets for an error that came out of a replica or of Serve itself."""
     match error:
         case RayTaskError() if isinstance(error.cause, AntiphonError):
@@ -130,7 +135,7 @@ def _translated(error: BaseException, model: str) -> BaseException:
             )
         case DeploymentUnavailableError():
             return ModelUnavailable(f"The model {model!r} failed to start.")
-        case Exception():
+        case Exception() if not raw_errors:
             logger.error("the model %s failed", model, exc_info=error)
             return InternalError("The model failed on this request. The log has the details.")
     return error

@@ -57,8 +57,9 @@ class ModelPool(Generic[Model]):
             self._wake()
 
     async def close(self) -> None:
-        """Unload everything."""
+        """Unload everything; loads under way are given up."""
         for name, slot in list(self._slots.items()):
+            slot.loading.cancel()
             self._drop(name, slot)
         await asyncio.gather(*self._unloading, return_exceptions=True)
 

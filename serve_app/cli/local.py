@@ -13,7 +13,7 @@ from deployments.states import StateBoard
 from serve_app.cli.progress import Bar
 from serve_app.cli.servers import ModelOptions
 from serve_app.config.app import AppConfig
-from serve_app.config.models import AnyEntry
+from serve_app.config.models import AnyEntry, ModerationConfig, TextClassificationEntry
 from serve_app.config.serve_yaml.load import load
 from serve_app.gateway.model_index import ModelIndex
 from serve_app.graph.in_process import InProcess
@@ -75,8 +75,19 @@ def _configured(kind: ModelKind, name: str | None, apps: Sequence[AppConfig]) ->
             assert isinstance(entry, kind.entry)
             settings = entry.config.model_copy(update=dict(kind.without_limits))
             entry = entry.model_copy(update={"config": settings})
-            return LocalModel(entry.id, app.only(entry), resolved.on_demand or entry.id)
+            return LocalModel(entry.id, _without_moderation(app.only(entry)), resolved.on_demand or entry.id)
     raise refusal
+
+
+def _without_moderation(app: AppConfig) -> AppConfig:
+    """Commands moderate nothing: a model may lack labels that the moderation of a server relies on."""
+    models = tuple(
+        entry.model_copy(update={"moderation": ModerationConfig()})
+        if isinstance(entry, TextClassificationEntry)
+        else entry
+        for entry in app.models
+    )
+    return app.model_copy(update={"models": models})
 
 
 def _from_source(kind: ModelKind, source: str, app: AppConfig | None, *, with_settings: bool) -> LocalModel:
@@ -104,7 +115,7 @@ class LocalClient:
         """Raises ModelNotFound, InvalidRequest, ConfigProblems."""
         local = find_model(kind, options.model, options.config)
         self.model = local.name
-        self._graph = InProcess(local.config, BarBoard(bar, local.id), timed=False)
+        self._graph = InProcess(local.config, BarBoard(bar, local.id), timed=False, raw_errors=True)
 
     async def __aenter__(self) -> Self:
         self.gateway = await self._graph.__aenter__()

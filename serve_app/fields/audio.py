@@ -1,10 +1,11 @@
 """Audio files of clients: their bytes, plain or in base64, and their names and content types, made harmless."""
 
 import binascii
+import mmap
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,19 @@ class Upload:
 def uploads_of(files: Iterable[bytes]) -> tuple[Upload, ...]:
     """Files on their way to a replica, not copied."""
     return tuple(Upload(np.frombuffer(file, dtype=np.uint8)) for file in files)
+
+
+def file_upload(file: BinaryIO, size: int, copied: int) -> Upload:
+    """The ``size`` bytes of a file: mapped if they are more than ``copied``, so that they are never in our heap as
+    a whole. They outlive the closing of the file. Raises InvalidRequest for an empty file.
+    """
+    if not size:
+        raise InvalidRequest("The file is empty.", param="file")
+    if size <= copied:
+        file.seek(0)
+        return uploads_of([file.read()])[0]
+    file.flush()
+    return Upload(np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8))
 
 
 def file_name(sent: str | None) -> str | None:

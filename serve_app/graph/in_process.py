@@ -26,26 +26,37 @@ class InProcess:
 
     ``async with InProcess(config) as gateway`` loads the models, gives the same gateway as on a server, and at the
     end unloads them. For one model, with the classifier that it names, use ``config.only(entry)``. ``states`` gets
-    the models' states; a subclass of ``StateBoard`` may show it. ``timed`` False gives requests all
-    the time that they need; other limits are settings of the models.
+    the models' states; a subclass of ``StateBoard`` may show them. ``timed`` False gives requests all the time
+    that they need; other limits are settings of the models. ``raw_errors``: as for ``Calls``.
     """
 
-    def __init__(self, config: AppConfig, states: StateBoard | None = None, *, timed: bool = True) -> None:
-        self._config, self._timed = config, timed
+    def __init__(
+        self,
+        config: AppConfig,
+        states: StateBoard | None = None,
+        *,
+        timed: bool = True,
+        raw_errors: bool = False,
+    ) -> None:
+        self._config, self._timed, self._raw_errors = config, timed, raw_errors
         self._states = states or StateBoard()
         self._replicas: dict[str, Replica[Any, Any]] = {}
 
     async def __aenter__(self) -> Gateway:
-        """The gateway, once the models are loaded. Raises what the first of those that failed raises, mostly
-        ModelUnavailable; then nothing is left loaded.
+        """The gateway, once the models are loaded. Raises what the first one to fail raises, mostly
+        ModelUnavailable; the others are then given up, and nothing is left loaded.
         """
-        gateway = await self.start()
-        try:
-            if failures := await self._load():
-                raise failures[0]
-        except BaseException:
-            await self.close()
-            raise
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self.close)
+            gateway = await self.start()
+            loads = [asyncio.create_task(replica.start()) for replica in self._replicas.values()]
+            try:
+                await asyncio.gather(*loads)
+            finally:
+                for load in loads:
+                    load.cancel()
+                await asyncio.gather(*loads, return_exceptions=True)
+            stack.pop_all()
         return gateway
 
     async def __aexit__(
@@ -59,11 +70,14 @@ class InProcess:
         for entry in classifiers_first(self._config.models):
             self._replicas[entry.id] = self._replica(entry, states, handles)
             handles[entry.id] = LocalHandle(self._replicas[entry.id])
-        return make_gateway(self._config, handles, states, timed=self._timed)
+        return make_gateway(self._config, handles, states, timed=self._timed, raw_errors=self._raw_errors)
 
     async def ready(self) -> None:
         """Load the models, at the same time. Raises StartFailed."""
-        if failures := await self._load():
+        ends = await asyncio.gather(
+            *(replica.start() for replica in self._replicas.values()), return_exceptions=True
+        )
+        if failures := [error for error in ends if error is not None]:
             reasons = "; ".join(str(error) for error in failures)
             raise StartFailed(f"Antiphon could not start a model. {reasons}") from failures[0]
 
@@ -72,22 +86,17 @@ class InProcess:
         await asyncio.Event().wait()
 
     async def close(self) -> None:
-        """Unload everything."""
-        for replica in self._replicas.values():
-            await replica.close()
-
-    async def _load(self) -> list[BaseException]:
-        """Why models could not be loaded."""
-        ends = await asyncio.gather(
-            *(replica.start() for replica in self._replicas.values()), return_exceptions=True
-        )
-        return [error for error in ends if error is not None]
+        """Unload everything, classifiers last, whatever one of the models raises."""
+        async with contextlib.AsyncExitStack() as stack:
+            for replica in self._replicas.values():
+                stack.push_async_callback(replica.close)
 
     def _replica(self, entry: AnyEntry, states: "LocalHandle", handles: Mapping[str, Handle]) -> Replica[Any, Any]:
         family = family_of(entry, self._config)
         arguments = {"states": states, **family.arguments}
         if family.classifier is not None:
-            arguments["classifier"] = Calls(handles[family.classifier], family.classifier)
+            handle = handles[family.classifier]
+            arguments["classifier"] = Calls(handle, family.classifier, raw_errors=self._raw_errors)
         return family.replica(entry.id, entry.config, **arguments)
 
 

@@ -113,6 +113,14 @@ async def test_errors_are_of_our_own_tree(error: Exception, raised: type[Antipho
     assert len(handle.calls) == 1, "only a death is tried again"
 
 
+async def test_whoever_runs_the_model_gets_its_own_error(caplog: pytest.LogCaptureFixture) -> None:
+    error = ZeroDivisionError("boom")
+    with pytest.raises(ZeroDivisionError) as caught:
+        await Calls(Handle(raising(error)), "m", raw_errors=True).one("add", later(), 2, 3)
+    assert caught.value is error
+    assert not caplog.records
+
+
 async def test_the_deadline_cancels_the_call() -> None:
     handle = Handle(forever)
     with pytest.raises(DeadlineExceeded):

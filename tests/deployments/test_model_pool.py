@@ -127,6 +127,23 @@ async def test_close_unloads_everything() -> None:
     assert sorted(loader.unloads) == ["a", "b"]
 
 
+async def test_close_gives_up_what_still_loads() -> None:
+    loader = Loader()
+    loader.gate.clear()
+    pool = ModelPool(loader.load, loader.unload)
+
+    async def use() -> None:
+        async with pool.use("a"):
+            pass
+
+    loading = asyncio.create_task(use())
+    await until(lambda: loader.loads)
+    await asyncio.wait_for(pool.close(), 5)
+    with pytest.raises(asyncio.CancelledError):
+        await loading
+    assert (pool.loaded, loader.unloads) == ({}, [])
+
+
 async def test_a_loaded_model_is_there_while_another_unloads() -> None:
     loader = Loader()
     unloading = asyncio.Event()

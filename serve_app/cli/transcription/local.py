@@ -1,13 +1,12 @@
 """Transcription in this process, with the parser, gateway and formats of a server."""
 
+import asyncio
+import os
 from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from deployments.errors import InvalidRequest
 from deployments.whisper.types import Finished, Progress, Segment, Task, Transcript
 from serve_app.cli.local import LocalClient, ModelKind
 from serve_app.cli.servers import ModelOptions
@@ -15,11 +14,12 @@ from serve_app.cli.transcription.inputs import AudioInput
 from serve_app.cli.transcription.progress import ProgressBar
 from serve_app.cli.transcription.results import GrowingTranscript
 from serve_app.config.models import WhisperEntry
-from serve_app.fields.audio import Upload
+from serve_app.fields.audio import Upload, file_upload
 from serve_app.tasks.transcription import formats
 from serve_app.tasks.transcription.parse import Output, parse_form
 
 NO_LIMIT = {"queue_audio_s": 1e9, "queue_requests": 1_000_000}
+COPIED_BYTES = 1024**2  # a larger file is mapped
 WHISPER = ModelKind(WhisperEntry, "whisper", NO_LIMIT)
 
 
@@ -39,7 +39,7 @@ class LocalTranscriber(LocalClient):
             parsed, upload = parse_form([*texts, ("url", audio.url or "")], task, files=0), None
         else:
             parsed = parse_form(texts, task, files=1).with_file(audio.path.name, None)
-            upload = _upload_of(audio.path)
+            upload = await asyncio.to_thread(_upload_of, audio.path)
         request = parsed.request.model_copy(update={"model": self.model})
         async with aclosing(self.gateway.transcribe(request, upload)) as events:
             async for event in events:
@@ -53,10 +53,9 @@ class LocalTranscriber(LocalClient):
 
 
 def _upload_of(path: Path) -> Upload:
-    """The bytes of a file, mapped. Raises InvalidRequest for an empty one."""
-    if not path.stat().st_size:
-        raise InvalidRequest("The file is empty.", param="file")
-    return Upload(np.memmap(path, dtype=np.uint8, mode="r"))
+    """The bytes of a file. Raises InvalidRequest for an empty one."""
+    with path.open("rb") as file:
+        return file_upload(file, os.fstat(file.fileno()).st_size, COPIED_BYTES)
 
 
 def _document(task: Task, end: Finished, grown: GrowingTranscript, output: Output) -> dict[str, Any] | None:

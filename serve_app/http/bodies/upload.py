@@ -1,16 +1,11 @@
 """An uploaded file on its way to a replica."""
 
 import asyncio
-import mmap
-from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartParser
 
-from deployments.errors import InvalidRequest
-from serve_app.fields.audio import Upload
+from serve_app.fields.audio import Upload, file_upload
 
 
 async def open_upload(file: UploadFile) -> Upload:
@@ -18,14 +13,4 @@ async def open_upload(file: UploadFile) -> Upload:
 
     The bytes outlive the closing of the file. Raises InvalidRequest for an empty file.
     """
-    if not file.size:
-        raise InvalidRequest("The file is empty.", param="file")
-    return Upload(await asyncio.to_thread(_bytes_of, file.file, file.size))
-
-
-def _bytes_of(file: BinaryIO, size: int) -> NDArray[np.uint8]:
-    if size <= MultiPartParser.spool_max_size:
-        file.seek(0)
-        return np.frombuffer(file.read(), dtype=np.uint8)
-    file.flush()
-    return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8)
+    return await asyncio.to_thread(file_upload, file.file, file.size or 0, MultiPartParser.spool_max_size)

@@ -2,17 +2,21 @@
 
 import subprocess
 import sys
+from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deployments.errors import InvalidRequest, ModelNotFound
 from deployments.model_state import ModelState
+from serve_app.cli.classification.local import CLASSIFIER as CLASSIFICATION
 from serve_app.cli.local import BarBoard, find_model
 from serve_app.cli.progress import Bar
 from serve_app.cli.speech.local import SPEECH
 from serve_app.cli.transcription.local import WHISPER
-from tests.serve_app.cli.terminal import ROOT
+from serve_app.graph.families import family_of
+from tests.serve_app.cli.terminal import ROOT, UTT01, antiphon
 
 ASR, TTS, CLASSIFIER = (str(ROOT / "samples" / name / "model") for name in ("asr", "tts", "classifier"))
 HEAD = """
@@ -71,6 +75,48 @@ def test_a_source_runs_with_the_settings_of_a_configuration_that_was_named(confi
     assert (entry.config.max_audio_s, model.config.fetch.max_bytes) == (60, 1000)  # type: ignore[union-attr]
     (entry,) = find_model(WHISPER, ASR, None).config.models
     assert entry.config.max_audio_s != 60  # type: ignore[union-attr]
+
+
+def test_a_classifier_may_lack_labels_that_the_moderation_of_a_server_names(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    moderation = "{categories: {toxic: harassment}}"
+    classifier = f"{{id: words, family: text_classification, moderation: {moderation}, config: {{source: "
+    models = [f"{{id: asr, classifier: words, config: {{source: {ASR}}}}}", f"{classifier}{CLASSIFIER}}}}}"]
+    models.append(f"{{id: voice, family: fish_speech, classifier: words, config: {{source: {TTS}}}}}")
+    file.write_text(f"{HEAD}      models:\n" + "".join(f"        - {model}\n" for model in models))
+    for kind in (CLASSIFICATION, WHISPER, SPEECH):
+        config = find_model(kind, None, file).config
+        assert family_of(config.models[0], config).arguments == {"required_labels": ()}
+    result = antiphon("classify", "--local", "--config", file, "a text")
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("replica", "method", "arguments"),
+    [
+        ("text_classification.deployment.TextClassificationReplica", "classify", ["classify", "a text"]),
+        ("whisper.deployment.WhisperReplica", "transcribe", ["transcribe", UTT01]),
+        ("fish_speech.deployment.FishSpeechReplica", "speak", ["speak", "--model", TTS, "a text"]),
+    ],
+)
+def test_what_a_model_raises_is_said(
+    replica: str,
+    method: str,
+    arguments: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def failing(*_: Any) -> None:
+        raise RuntimeError("boom")
+
+    async def failing_stream(*_: Any) -> AsyncGenerator[None]:
+        raise RuntimeError("boom")
+        yield
+
+    monkeypatch.setattr(f"deployments.{replica}.{method}", failing if method == "classify" else failing_stream)
+    result = antiphon(arguments[0], "--local", *arguments[1:])
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "Error: RuntimeError: boom\n")
+    assert not caplog.records
 
 
 def test_what_is_no_model(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

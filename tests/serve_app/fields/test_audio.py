@@ -1,11 +1,16 @@
 """Audio files in base64, and what their names may do."""
 
 import base64
+import io
+import mmap
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from deployments.errors import InvalidRequest
-from serve_app.fields.audio import STEP, audio_of, content_type, decode_base64, file_name, uploads_of
+from serve_app.fields.audio import STEP, audio_of, content_type, decode_base64, file_name, file_upload, uploads_of
 
 BLANKS = [f"AA{blank}AA" for blank in "\v\f\x1c\x85\xa0\u2028\u3000"]  # those that are ignored in jobs alone
 LONG = bytes(range(256)) * (STEP // 128)
@@ -37,6 +42,26 @@ def test_what_is_no_audio(value: object) -> None:
 def test_audio_in_a_field() -> None:
     assert audio_of("data:audio/wav;base64,UklGRg==", "voice").data.tobytes() == b"RIFF"
     assert [upload.data.tobytes() for upload in uploads_of([b"a", b"bc"])] == [b"a", b"bc"]
+
+
+@pytest.mark.parametrize(("size", "mapped"), [(4, False), (5, True)])
+def test_a_large_file_is_mapped_and_a_small_one_may_change(size: int, mapped: bool, tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF."[:size])
+    with path.open("rb") as file:
+        upload = file_upload(file, size, 4)
+    base: Any = upload.data
+    while isinstance(base, np.ndarray):
+        base = base.base
+    assert isinstance(base.obj if isinstance(base, memoryview) else base, mmap.mmap) == mapped
+    if not mapped:
+        path.write_bytes(b"")  # reading what is mapped would now end the process
+    assert upload.data.tobytes() == b"RIFF."[:size]
+
+
+def test_an_empty_file() -> None:
+    with pytest.raises(InvalidRequest, match="The file is empty"):
+        file_upload(io.BytesIO(), 0, 4)
 
 
 def test_names_and_content_types_are_harmless() -> None:

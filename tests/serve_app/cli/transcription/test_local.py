@@ -6,8 +6,10 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ from serve_app.cli.local import find_model
 from serve_app.cli.servers import ModelOptions
 from serve_app.cli.transcription import progress
 from serve_app.cli.transcription.local import NO_LIMIT, WHISPER, LocalTranscriber
-from serve_app.fields.audio import Upload
+from serve_app.fields.audio import Upload, file_upload
 from tests.serve_app.cli.terminal import LONG, ROOT, UTT01, UTT09, cli
 from tests.serve_app.http.server import serving
 from tests.serve_app.http.stub import StubBackend, app_of
@@ -56,6 +58,26 @@ def test_queues_do_not_limit_a_process_of_ones_own() -> None:
     model = find_model(WHISPER, "whisper-1", None)
     (entry,) = model.config.models
     assert (model.name, entry.config.queue_requests) == ("sample-asr", NO_LIMIT["queue_requests"])
+
+
+def test_a_file_is_read_beside_the_event_loop_and_a_small_one_may_shrink_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(Path(UTT09).read_bytes())
+    opened: list[threading.Thread] = []
+    open_file = file_upload
+
+    def shrinking(*arguments: Any) -> Upload:
+        opened.append(threading.current_thread())
+        upload = open_file(*arguments)
+        path.write_bytes(b"")
+        return upload
+
+    monkeypatch.setattr("serve_app.cli.transcription.local.file_upload", shrinking)
+    assert cli("--local", str(path)).stdout == "the green door and the small coffee\n"
+    assert threading.main_thread() not in opened
+    assert cli("--local", str(path)).stderr == "Error: The file is empty.\n"
 
 
 class RealBackend(StubBackend):
