@@ -24,7 +24,7 @@ from serve_app.http.openapi import openapi
 from serve_app.keys import ApiKeys
 from tests.serve_app.http.jobs.fake import FakeJobs
 from tests.serve_app.http.speech_stub import SPEECH_MODEL, StubSpeech
-from tests.serve_app.http.stub import MODELS, WAV, ModelIndex, StubBackend, client_of
+from tests.serve_app.http.stub import MODELS, WAV, ModelIndex, StubGateway, client_of
 
 ROOT = Path(__file__).parents[2]
 SAVED = Path(__file__).parent / "saved"
@@ -100,11 +100,11 @@ CALLS: tuple[Request, ...] = (
 )
 
 
-class _Backend(StubSpeech, StubBackend):
+class _StubGateway(StubSpeech, StubGateway):
     """Transcribes, speaks and classifies as it is told, or fails."""
 
     def __init__(self) -> None:
-        StubBackend.__init__(self)
+        StubGateway.__init__(self)
         StubSpeech.__init__(self)
         self.models = ModelIndex((*MODELS, SPEECH_MODEL))
         self.failure: Exception | None = None
@@ -176,8 +176,8 @@ async def _error_bodies() -> str:
 
 
 async def _answers() -> AsyncIterator[str]:
-    backend, jobs = _Backend(), FakeJobs()
-    app = create_app(backend, HttpConfig(), ApiKeys([KEY]), jobs=jobs)
+    gateway, jobs = _StubGateway(), FakeJobs()
+    app = create_app(gateway, HttpConfig(), ApiKeys([KEY]), jobs=jobs)
     async with client_of(app, headers={"x-request-id": "the-id"}) as client:
         for method, path, content in CALLS:
             yield _shown(f"no key: {method} {path}", await client.request(method, path, **content))
@@ -187,8 +187,8 @@ async def _answers() -> AsyncIterator[str]:
             asked = {key: value for key, value in content.items() if key not in ("files", "headers")}
             yield _shown(f"{method} {path} {asked or ''}", answer)
         for failure in FAILURES:
-            backend.failure = jobs.failure = failure
-            backend.script = (failure,)
+            gateway.failure = jobs.failure = failure
+            gateway.script = (failure,)
             for method, path, content in CALLS:
                 answer = await client.request(method, path, **content)
                 yield _shown(f"{type(failure).__name__}: {method} {path}", answer)

@@ -11,16 +11,16 @@ from serve_app.contracts.contract import Chunk, Contract, Item, JobContext, JobR
 from serve_app.jobs.options import JobOptions
 from serve_app.jobs.outputs import Outputs
 from serve_app.jobs.types import Job
-from tests.serve_app.http.stub import StubBackend, app_of
+from tests.serve_app.http.stub import StubGateway, app_of
 
 JOB = Job("job-1", "speech", "IN_PROGRESS", 0, 1, JobOptions())
 URL = "https://example.com/speech.wav"
 
 
-def context_of(backend: StubBackend | None = None, **changes: Any) -> JobContext:
-    backend = backend or StubBackend()
+def context_of(gateway: StubGateway | None = None, **changes: Any) -> JobContext:
+    gateway = gateway or StubGateway()
     webhooks = WebhooksConfig(**changes.pop("webhooks", {}))
-    return JobContext("job-1", backend, app_of(backend), webhooks=webhooks, **changes)
+    return JobContext("job-1", gateway, app_of(gateway), webhooks=webhooks, **changes)
 
 
 async def items_of(contract: Contract, job_input: Mapping[str, Any], context: JobContext) -> list[Item]:

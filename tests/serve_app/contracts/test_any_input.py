@@ -14,7 +14,7 @@ from serve_app.contracts.faster_whisper.input import SCHEMA
 from serve_app.contracts.fish_speech.contract import SHAPE
 from serve_app.contracts.options import OPTIONS
 from tests.serve_app.contracts.support import URL, context_of
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 
 ROUTES = ("/v1/models", "/v1/moderations", "/v1/audio/transcriptions", "/v1/audio/speech", "/v1/tts")
 TEXTS = st.one_of(
@@ -71,7 +71,7 @@ INPUTS = SHAPED | st.dictionaries(KEYS, VALUES, max_size=5)
 
 @given(INPUTS)
 async def test_any_json(job_input: dict[str, Any]) -> None:
-    context = context_of(SpeakingBackend(), upload_bytes=10_000)
+    context = context_of(SpeakingGateway(), upload_bytes=10_000)
     refusals: list[AntiphonError] = []
     for contract in ALL:
         assert isinstance(contract.accepts(job_input), bool)

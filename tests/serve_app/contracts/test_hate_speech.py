@@ -11,7 +11,7 @@ from deployments.errors import DeadlineExceeded, InternalError, InvalidRequest, 
 from deployments.text_classification.types import TextScores
 from serve_app.contracts import by_name
 from tests.serve_app.contracts.support import context_of, items_of, output_of, refusal_of
-from tests.serve_app.http.stub import StubBackend, ask
+from tests.serve_app.http.stub import StubGateway, ask
 
 CONTRACT = by_name("hate-speech")
 
@@ -29,7 +29,7 @@ async def test_the_repositorys_key_and_wrapper() -> None:
 
 @pytest.mark.parametrize("text", ["some spam", ["hate", "some spam"]])
 async def test_exactly_the_object_of_http(text: Any) -> None:
-    response = await ask(StubBackend(), {"prompt": text})
+    response = await ask(StubGateway(), {"prompt": text})
     assert await output_of({"prompt": text}) == response.json()
 
 
@@ -77,26 +77,26 @@ async def test_refusals(job_input: dict[str, Any], words: str) -> None:
 
 
 async def test_models() -> None:
-    backend = StubBackend()
+    gateway = StubGateway()
     deadline = time.time() + 60
-    await output_of({"prompt": "a"}, context_of(backend, model="guard", deadline=deadline))
-    await output_of({"prompt": "a", "model": "sample-classifier"}, context_of(backend, model="guard"))
-    assert [question.model for question in backend.questions] == ["guard", "sample-classifier"]
-    assert (backend.questions[0].deadline, backend.questions[0].request_id) == (deadline, "job-1")
+    await output_of({"prompt": "a"}, context_of(gateway, model="guard", deadline=deadline))
+    await output_of({"prompt": "a", "model": "sample-classifier"}, context_of(gateway, model="guard"))
+    assert [question.model for question in gateway.questions] == ["guard", "sample-classifier"]
+    assert (gateway.questions[0].deadline, gateway.questions[0].request_id) == (deadline, "job-1")
     with pytest.raises(ModelNotFound):
-        await output_of({"prompt": "a", "model": "nobody"}, context_of(backend))
+        await output_of({"prompt": "a", "model": "nobody"}, context_of(gateway))
 
 
 async def test_a_deadline() -> None:
-    backend = StubBackend()
-    backend.hindrances = (asyncio.Event(),)
+    gateway = StubGateway()
+    gateway.hindrances = (asyncio.Event(),)
     with pytest.raises(DeadlineExceeded):
-        await output_of({"prompt": "a"}, context_of(backend, deadline=time.time() + 0.01))
-    assert backend.active == 0
+        await output_of({"prompt": "a"}, context_of(gateway, deadline=time.time() + 0.01))
+    assert gateway.active == 0
 
 
 async def test_scores_that_json_does_not_have() -> None:
-    backend = StubBackend()
-    backend.scores = lambda text: TextScores({"hate": float("nan")}, 1)
+    gateway = StubGateway()
+    gateway.scores = lambda text: TextScores({"hate": float("nan")}, 1)
     with pytest.raises(InternalError):
-        await output_of({"prompt": "a"}, context_of(backend))
+        await output_of({"prompt": "a"}, context_of(gateway))

@@ -16,13 +16,13 @@ from serve_app.fields.audio import Upload
 from tests.deployments.whisper.support import SAMPLES
 from tests.serve_app.contracts.ivrit.client import decoded
 from tests.serve_app.contracts.support import output_of
-from tests.serve_app.http.stub import StubBackend, app_of
+from tests.serve_app.http.stub import StubGateway, app_of
 
 WORDS = "two two three seven five"
 BLOB = base64.b64encode((SAMPLES / "testset" / "utt01.wav").read_bytes()).decode()
 
 
-class Served(StubBackend):
+class Served(StubGateway):
     """The sample model in this process."""
 
     def __init__(self, replica: WhisperReplica) -> None:
@@ -48,8 +48,8 @@ async def served() -> AsyncIterator[JobContext]:
     replica = WhisperReplica("sample-asr", config, FetchPolicy())
     await replica.start()
     try:
-        backend = Served(replica)
-        yield JobContext("job-1", backend, app_of(backend))
+        gateway = Served(replica)
+        yield JobContext("job-1", gateway, app_of(gateway))
     finally:
         await replica.close()
 

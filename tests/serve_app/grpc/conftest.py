@@ -12,26 +12,26 @@ from serve_app.config.app import GrpcConfig
 from serve_app.grpc import add_services
 from serve_app.grpc.servicer import Servicer
 from serve_app.keys import ApiKeys
-from tests.serve_app.http.stub import StubBackend
+from tests.serve_app.http.stub import StubGateway
 
 UNLIMITED = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
 Connect = Callable[..., Any]
 
 
 @pytest.fixture
-def backend() -> StubBackend:
+def gateway() -> StubGateway:
     """What answers."""
-    return StubBackend()
+    return StubGateway()
 
 
 @pytest.fixture
-async def connect(backend: StubBackend) -> AsyncIterator[Connect]:
+async def connect(gateway: StubGateway) -> AsyncIterator[Connect]:
     """Starts a server and gives a channel to it; ``keys`` it knows, and its configuration."""
     async with AsyncExitStack() as stack:
 
         async def start(address: str = "127.0.0.1", keys: tuple[str, ...] = (), **config: Any) -> Channel:
             server = grpc.aio.server(options=UNLIMITED)
-            add_services(Servicer(backend, GrpcConfig(**config), ApiKeys(keys)), server)
+            add_services(Servicer(gateway, GrpcConfig(**config), ApiKeys(keys)), server)
             port = server.add_insecure_port(f"{address}:0")
             await server.start()
             stack.push_async_callback(server.stop, None)

@@ -20,7 +20,7 @@ from serve_app.grpc.protos.transcription_pb2 import TranscribeRequest
 from serve_app.grpc.servicer import Servicer
 from serve_app.keys import ApiKeys
 from tests.serve_app.grpc.conftest import Connect, refusal, trailing
-from tests.serve_app.http.stub import StubBackend
+from tests.serve_app.http.stub import StubGateway
 
 REQUEST = ClassifyRequest(texts=["a"])
 MIB = 1024**2
@@ -59,14 +59,14 @@ def test_only_loopback_is_this_machine(peer: str, local: bool) -> None:
 
 
 async def test_other_machines_are_told_why_they_are_refused(
-    connect: Connect, backend: StubBackend, monkeypatch: pytest.MonkeyPatch
+    connect: Connect, gateway: StubGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Call, "is_local", False)
     stub = ClassificationStub(await connect(keys=("k",)))
     error = await refusal(stub.Classify(REQUEST))
     assert error.code() == StatusCode.PERMISSION_DENIED
     assert "`grpc.remote_clients: true`" in str(error.details())
-    assert not backend.questions
+    assert not gateway.questions
     open_stub = ClassificationStub(await connect(remote_clients=True))
     assert (await open_stub.Classify(REQUEST)).results
 
@@ -82,7 +82,7 @@ async def test_other_machines_are_told_why_they_are_refused(
         ([], False),
     ],
 )
-async def test_keys_are_those_of_http(connect: Connect, backend: StubBackend, sent: Any, lets_in: bool) -> None:
+async def test_keys_are_those_of_http(connect: Connect, gateway: StubGateway, sent: Any, lets_in: bool) -> None:
     stub = ClassificationStub(await connect(keys=("first", "second")))
     if lets_in:
         assert (await stub.Classify(REQUEST, metadata=sent)).results
@@ -90,7 +90,7 @@ async def test_keys_are_those_of_http(connect: Connect, backend: StubBackend, se
     error = await refusal(stub.Classify(REQUEST, metadata=sent))
     assert error.code() == StatusCode.UNAUTHENTICATED
     assert trailing(error)["error-code"] == "invalid_api_key"
-    assert not backend.questions
+    assert not gateway.questions
 
 
 async def test_nothing_is_read_without_a_key(connect: Connect) -> None:
@@ -98,14 +98,14 @@ async def test_nothing_is_read_without_a_key(connect: Connect) -> None:
     assert (await refusal(call(b"\xff" * 100))).code() == StatusCode.UNAUTHENTICATED
 
 
-async def test_large_messages_are_refused(connect: Connect, backend: StubBackend) -> None:
+async def test_large_messages_are_refused(connect: Connect, gateway: StubGateway) -> None:
     channel = await connect(message_bytes=4 * MIB)
     stub = ClassificationStub(channel)
     error = await refusal(stub.Classify(ClassifyRequest(texts=["x" * 4 * MIB])))
     assert error.code() == StatusCode.INVALID_ARGUMENT
     assert "this server takes 4194304." in str(error.details())
     assert trailing(error)["error-code"] == "payload_too_large"
-    assert not backend.questions
+    assert not gateway.questions
     assert (await stub.Classify(ClassifyRequest(texts=["x" * (4 * MIB - 10)]))).results
 
 
@@ -167,13 +167,13 @@ class Context:
 @given(st.binary(max_size=64), st.sampled_from(["runsync", "Classify", "Transcribe"]))
 def test_no_bytes_break_a_method(sent: bytes, method: str) -> None:
     context = Context()
-    servicer = Servicer(StubBackend(), GrpcConfig(), ApiKeys())
+    servicer = Servicer(StubGateway(), GrpcConfig(), ApiKeys())
     answer = asyncio.run(getattr(servicer, method)(sent, context))
     assert context.status in (StatusCode.OK, StatusCode.INVALID_ARGUMENT, StatusCode.NOT_FOUND)
     assert bool(answer.ByteSize()) == (context.status is StatusCode.OK)
 
 
-async def test_texts_have_to_be_utf_8(channel: grpc.aio.Channel, backend: StubBackend) -> None:
+async def test_texts_have_to_be_utf_8(channel: grpc.aio.Channel, gateway: StubGateway) -> None:
     for path, sent in (
         ("service.runsync/runsync", b"\x0a\x04\x0a\x02\xff\xfe"),
         ("antiphon.v1.Classification/Classify", b"\x0a\x02\xff\xfe"),
@@ -181,7 +181,7 @@ async def test_texts_have_to_be_utf_8(channel: grpc.aio.Channel, backend: StubBa
         error = await refusal(channel.unary_unary(f"/{path}")(sent))
         assert error.code() == StatusCode.INVALID_ARGUMENT
         assert str(error.details()).startswith("The request is no message of the type ")
-    assert not backend.questions
+    assert not gateway.questions
 
 
 async def test_unknown_fields_are_left_alone(channel: grpc.aio.Channel) -> None:
@@ -205,37 +205,37 @@ async def test_methods_nobody_knows_are_unimplemented(channel: grpc.aio.Channel)
     ],
 )
 async def test_the_clients_id_is_kept(
-    channel: grpc.aio.Channel, backend: StubBackend, caplog: pytest.LogCaptureFixture, sent: Any, id_: str
+    channel: grpc.aio.Channel, gateway: StubGateway, caplog: pytest.LogCaptureFixture, sent: Any, id_: str
 ) -> None:
     with caplog.at_level(logging.INFO, "ray.serve"):
         call = ClassificationStub(channel).Classify(REQUEST, metadata=sent)
         await call
         assert dict(await call.trailing_metadata())["x-request-id"] == id_
-    assert backend.questions[0].request_id == id_
+    assert gateway.questions[0].request_id == id_
     (record,) = [record for record in caplog.records if record.name == "ray.serve"]
     assert record.request_id == id_
 
 
-async def test_a_call_without_an_id_gets_one(channel: grpc.aio.Channel, backend: StubBackend) -> None:
+async def test_a_call_without_an_id_gets_one(channel: grpc.aio.Channel, gateway: StubGateway) -> None:
     call = channel.unary_stream("/antiphon.v1.Transcription/StreamTranscription")(
         TranscribeRequest(audio=b"x").SerializeToString()
     )
     _ = [event async for event in call]
     told = dict(await call.trailing_metadata())
     assert len(told["x-request-id"]) == 32
-    assert backend.request.request_id == told["x-request-id"]
+    assert gateway.request.request_id == told["x-request-id"]
 
 
 async def test_every_call_is_one_line_in_the_log(
-    channel: grpc.aio.Channel, backend: StubBackend, caplog: pytest.LogCaptureFixture
+    channel: grpc.aio.Channel, gateway: StubGateway, caplog: pytest.LogCaptureFixture
 ) -> None:
     stub = ClassificationStub(channel)
     with caplog.at_level(logging.INFO, "ray.serve"):
         await stub.Classify(REQUEST)
         await refusal(stub.Classify(ClassifyRequest()))
-        backend.hindrances = [errors.ModelUnavailable("It is loading.")]
+        gateway.hindrances = [errors.ModelUnavailable("It is loading.")]
         await refusal(stub.Classify(REQUEST, metadata=[("x-request-id", "mine")]))
-        backend.hindrances = [RuntimeError("secret")]
+        gateway.hindrances = [RuntimeError("secret")]
         await refusal(stub.Classify(REQUEST, metadata=[("x-request-id", "yours")]))
     lines = [
         record.getMessage().rpartition(" ms")[0].rpartition(" ")[0] or record.getMessage()

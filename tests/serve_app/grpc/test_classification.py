@@ -13,16 +13,16 @@ from serve_app.grpc.protos.classification_pb2_grpc import ClassificationStub
 from serve_app.grpc.protos.hate_speech_pb2 import Input, data, output
 from serve_app.grpc.protos.hate_speech_pb2_grpc import runsyncStub
 from tests.serve_app.grpc.conftest import refusal, trailing
-from tests.serve_app.http.stub import LABELS, LONGEST, StubBackend, scores_of
+from tests.serve_app.http.stub import LABELS, LONGEST, StubGateway, scores_of
 
 
-async def test_a_prompt_gets_four_scores(channel: Channel, backend: StubBackend) -> None:
+async def test_a_prompt_gets_four_scores(channel: Channel, gateway: StubGateway) -> None:
     answer = await runsyncStub(channel).runsync(data(input=Input(prompt="Hello World, spam")))
     assert answer.status == "COMPLETED"
     assert answer.output.text == "Hello World, spam"
     scores = {label: getattr(answer.output, label) for label in LABELS}
     assert scores == pytest.approx({"abusing": 0.05, "hate": 0.05, "neutral": 0.05, "spam": 0.85})
-    assert backend.questions[0].model is None
+    assert gateway.questions[0].model is None
 
 
 async def test_the_bytes_of_any_client_of_the_guide_do(channel: Channel) -> None:
@@ -33,14 +33,14 @@ async def test_the_bytes_of_any_client_of_the_guide_do(channel: Channel) -> None
     assert answer.output.neutral == pytest.approx(0.85)
 
 
-async def test_further_labels_do_no_harm(channel: Channel, backend: StubBackend) -> None:
-    backend.scores = lambda text: TextScores(dict.fromkeys((*LABELS, "other"), 0.2), 1)
+async def test_further_labels_do_no_harm(channel: Channel, gateway: StubGateway) -> None:
+    gateway.scores = lambda text: TextScores(dict.fromkeys((*LABELS, "other"), 0.2), 1)
     answer = await runsyncStub(channel).runsync(data(input=Input(prompt="a")))
     assert answer.output.hate == pytest.approx(0.2)
 
 
-async def test_a_model_without_the_four_labels_cannot_answer(channel: Channel, backend: StubBackend) -> None:
-    backend.scores = lambda text: TextScores({"hate": 0.5, "neutral": 0.5}, 1)
+async def test_a_model_without_the_four_labels_cannot_answer(channel: Channel, gateway: StubGateway) -> None:
+    gateway.scores = lambda text: TextScores({"hate": 0.5, "neutral": 0.5}, 1)
     error = await refusal(runsyncStub(channel).runsync(data(input=Input(prompt="a"))))
     assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
     assert error.details() == (
@@ -60,16 +60,16 @@ async def test_a_model_without_the_four_labels_cannot_answer(channel: Channel, b
     ],
 )
 async def test_a_prompt_has_to_say_something(
-    channel: Channel, backend: StubBackend, sent: data, said: str
+    channel: Channel, gateway: StubGateway, sent: data, said: str
 ) -> None:
     error = await refusal(runsyncStub(channel).runsync(sent))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert str(error.details()).startswith(said)
     assert trailing(error)["error-param"] == "input.prompt"
-    assert not backend.questions
+    assert not gateway.questions
 
 
-async def test_texts_are_answered_in_their_order(channel: Channel, backend: StubBackend) -> None:
+async def test_texts_are_answered_in_their_order(channel: Channel, gateway: StubGateway) -> None:
     texts = ["some hate", "x" * (LONGEST + 1), "Ünïcödé 🫠 spam"]
     answer = await ClassificationStub(channel).Classify(ClassifyRequest(texts=texts, model="guard"))
     assert [result.label for result in answer.results] == ["hate", "neutral", "spam"]
@@ -77,8 +77,8 @@ async def test_texts_are_answered_in_their_order(channel: Channel, backend: Stub
     assert [result.tokens for result in answer.results] == [9, LONGEST, 14]
     assert answer.results[0].scores == pytest.approx(dict(scores_of("hate").scores))
     assert answer.model == "guard"
-    assert backend.questions[0].texts == tuple(texts)
-    assert backend.questions[0].model == "guard"
+    assert gateway.questions[0].texts == tuple(texts)
+    assert gateway.questions[0].model == "guard"
 
 
 @pytest.mark.parametrize(
@@ -121,17 +121,17 @@ async def test_the_answer_names_the_model(channel: Channel, name: str, answers: 
     ],
 )
 async def test_mistakes_are_named(
-    channel: Channel, backend: StubBackend, sent: ClassifyRequest, code: str, said: str, param: str
+    channel: Channel, gateway: StubGateway, sent: ClassifyRequest, code: str, said: str, param: str
 ) -> None:
     error = await refusal(ClassificationStub(channel).Classify(sent))
     assert error.code() == grpc.StatusCode[code]
     assert error.details() == said
     assert trailing(error)["error-param"] == param
-    assert not backend.questions
+    assert not gateway.questions
 
 
-async def test_a_full_queue_says_when_to_come_back(channel: Channel, backend: StubBackend) -> None:
-    backend.hindrances = [Overloaded("Too much to do.", retry_after_s=2.5)]
+async def test_a_full_queue_says_when_to_come_back(channel: Channel, gateway: StubGateway) -> None:
+    gateway.hindrances = [Overloaded("Too much to do.", retry_after_s=2.5)]
     error = await refusal(ClassificationStub(channel).Classify(ClassifyRequest(texts=["a"])))
     assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert error.details() == "Too much to do."
@@ -140,35 +140,35 @@ async def test_a_full_queue_says_when_to_come_back(channel: Channel, backend: St
     assert "error-param" not in told
 
 
-async def test_who_leaves_stops_the_work(channel: Channel, backend: StubBackend) -> None:
-    backend.hindrances = [asyncio.Event()]
+async def test_who_leaves_stops_the_work(channel: Channel, gateway: StubGateway) -> None:
+    gateway.hindrances = [asyncio.Event()]
     call = ClassificationStub(channel).Classify(ClassifyRequest(texts=["a"]))
     async with asyncio.timeout(10):
-        while not backend.active:
+        while not gateway.active:
             await asyncio.sleep(0)
         call.cancel()
-        while backend.active:
+        while gateway.active:
             await asyncio.sleep(0)
-    assert backend.closed == 1
+    assert gateway.closed == 1
 
 
-async def test_a_passed_deadline_stops_the_work(channel: Channel, backend: StubBackend) -> None:
-    backend.hindrances = [asyncio.Event()]
+async def test_a_passed_deadline_stops_the_work(channel: Channel, gateway: StubGateway) -> None:
+    gateway.hindrances = [asyncio.Event()]
     error = await refusal(ClassificationStub(channel).Classify(ClassifyRequest(texts=["a"]), timeout=0.2))
     assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     async with asyncio.timeout(10):
-        while backend.active:
+        while gateway.active:
             await asyncio.sleep(0)
-    assert backend.closed == 1
+    assert gateway.closed == 1
 
 
-async def test_many_calls_at_once_get_their_own_answers(channel: Channel, backend: StubBackend) -> None:
+async def test_many_calls_at_once_get_their_own_answers(channel: Channel, gateway: StubGateway) -> None:
     here = asyncio.Event()
-    backend.hindrances = [here]
+    gateway.hindrances = [here]
     stub = ClassificationStub(channel)
     calls = [stub.Classify(ClassifyRequest(texts=[LABELS[i % 4]] * (i + 1))) for i in range(64)]
     async with asyncio.timeout(20):
-        while backend.active < 64:
+        while gateway.active < 64:
             await asyncio.sleep(0)
         here.set()
         answers = await asyncio.gather(*calls)

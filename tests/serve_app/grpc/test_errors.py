@@ -13,7 +13,7 @@ from serve_app.grpc.errors import LONGEST_DETAILS, RemoteClient, UnsuitableModel
 from serve_app.grpc.protos.classification_pb2 import ClassifyRequest
 from serve_app.grpc.protos.classification_pb2_grpc import ClassificationStub
 from tests.serve_app.grpc.conftest import refusal
-from tests.serve_app.http.stub import StubBackend
+from tests.serve_app.http.stub import StubGateway
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_metadata_is_ascii_whatever_the_field_is_called(name: str) -> None:
         assert len(value) <= 9 * 128 + 128 * 3
 
 
-async def test_long_foreign_sentences_arrive(channel: grpc.aio.Channel, backend: StubBackend) -> None:
-    backend.hindrances = [errors.InvalidRequest("字" * 10_000 + "\n", param="字" * 1_000)]
+async def test_long_foreign_sentences_arrive(channel: grpc.aio.Channel, gateway: StubGateway) -> None:
+    gateway.hindrances = [errors.InvalidRequest("字" * 10_000 + "\n", param="字" * 1_000)]
     error = await refusal(ClassificationStub(channel).Classify(ClassifyRequest(texts=["a"])))
     assert error.code() == StatusCode.INVALID_ARGUMENT
     assert error.details() == "字" * (LONGEST_DETAILS // 9)

@@ -17,18 +17,18 @@ from serve_app.grpc.protos import speech_pb2
 from serve_app.grpc.protos.speech_pb2 import ListVoicesRequest, Reference, SpeakRequest, SpeechEvent
 from serve_app.grpc.protos.speech_pb2_grpc import SpeechStub
 from tests.serve_app.grpc.conftest import refusal, trailing
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.speech_stub import CHUNK, RATE, tone
-from tests.serve_app.http.stub import StubBackend
+from tests.serve_app.http.stub import StubGateway
 
 TEXT = "Hello there, friend."
 SECONDS = 0.05 * len(TEXT)
 
 
 @pytest.fixture
-def backend() -> SpeakingBackend:
+def gateway() -> SpeakingGateway:
     """What speaks."""
-    return SpeakingBackend()
+    return SpeakingGateway()
 
 
 @pytest.fixture
@@ -42,13 +42,13 @@ async def events_of(stub: Any, request: SpeakRequest) -> list[SpeechEvent]:
     return [event async for event in stub.StreamSpeech(request)]
 
 
-async def test_a_text_becomes_a_file(stub: Any, backend: SpeakingBackend) -> None:
+async def test_a_text_becomes_a_file(stub: Any, gateway: SpeakingGateway) -> None:
     answer = await stub.Speak(SpeakRequest(text=TEXT, seed=7))
-    assert answer.audio == encode(tone(backend.spoken), "wav", RATE)
+    assert answer.audio == encode(tone(gateway.spoken), "wav", RATE)
     assert (answer.sample_rate, answer.seed, answer.model, answer.cut) == (RATE, 7, "sample-tts", False)
     assert answer.duration == SECONDS
     assert not answer.classification
-    asked = backend.spoken
+    asked = gateway.spoken
     assert (asked.text, asked.voice, asked.model, asked.speaker, asked.reference_texts) == (
         TEXT,
         None,
@@ -57,12 +57,12 @@ async def test_a_text_becomes_a_file(stub: Any, backend: SpeakingBackend) -> Non
         (),
     )
     assert asked.sampling.model_fields_set == {"seed"}
-    assert backend.references == [[]]
+    assert gateway.references == [[]]
 
 
-async def test_every_option_arrives(stub: Any, backend: SpeakingBackend) -> None:
-    backend.library["anna"] = await backend.add_voice(NewVoice(id="anna", texts=("Hi.",)), [])
-    backend.references.clear()
+async def test_every_option_arrives(stub: Any, gateway: SpeakingGateway) -> None:
+    gateway.library["anna"] = await gateway.add_voice(NewVoice(id="anna", texts=("Hi.",)), [])
+    gateway.references.clear()
     await stub.Speak(
         SpeakRequest(
             text=TEXT,
@@ -81,19 +81,19 @@ async def test_every_option_arrives(stub: Any, backend: SpeakingBackend) -> None
             seed=LARGEST_SEED,
         )
     )
-    asked, sampling = backend.spoken, backend.spoken.sampling
+    asked, sampling = gateway.spoken, gateway.spoken.sampling
     assert (asked.model, asked.voice, asked.speaker, asked.sample_rate) == ("tts-1", "anna", "narrator", 24_000)
     assert (asked.speed, asked.volume_db, asked.reference_texts) == (1.1, -6.5, ("First.", "Second."))
     assert (sampling.temperature, sampling.top_p, sampling.repetition_penalty) == (0.0, 0.9, 1.3)
     assert (sampling.max_new_tokens, sampling.chunk_length, sampling.seed) == (0, 0, LARGEST_SEED)
-    assert backend.references == [[b"one", b"two"]]
+    assert gateway.references == [[b"one", b"two"]]
 
 
 @pytest.mark.parametrize("name", ["wav", "pcm", "flac", "mp3", "aac"])
-async def test_formats(stub: Any, backend: SpeakingBackend, name: Any) -> None:
+async def test_formats(stub: Any, gateway: SpeakingGateway, name: Any) -> None:
     kind = getattr(speech_pb2, f"AUDIO_FORMAT_{name.upper()}")
     answer = await stub.Speak(SpeakRequest(text=TEXT, format=kind, seed=1))
-    assert answer.audio == encode(tone(backend.spoken), name, RATE)
+    assert answer.audio == encode(tone(gateway.spoken), name, RATE)
 
 
 async def test_opus(stub: Any) -> None:
@@ -102,7 +102,7 @@ async def test_opus(stub: Any) -> None:
     assert soundfile.info(io.BytesIO(answer.audio)).duration == SECONDS
 
 
-async def test_a_stream_is_the_file(stub: Any, backend: SpeakingBackend) -> None:
+async def test_a_stream_is_the_file(stub: Any, gateway: SpeakingGateway) -> None:
     started, *audio, finished = await events_of(stub, SpeakRequest(text=TEXT, seed=5))
     assert (started.started.sample_rate, started.started.seed, started.started.segments) == (RATE, 5, 1)
     assert (started.started.text_tokens, started.started.model) == (len(TEXT), "sample-tts")
@@ -110,7 +110,7 @@ async def test_a_stream_is_the_file(stub: Any, backend: SpeakingBackend) -> None
     assert (finished.finished.duration, finished.finished.frames) == (SECONDS, 16_000 // 640)
     samples, rate = soundfile.read(io.BytesIO(b"".join(event.audio for event in audio)), dtype="float32")
     assert rate == RATE
-    np.testing.assert_allclose(samples, tone(backend.spoken), atol=2**-15)
+    np.testing.assert_allclose(samples, tone(gateway.spoken), atol=2**-15)
 
 
 @pytest.mark.parametrize(("name", "rate"), [("MP3", 32_000), ("OPUS", 16_000)])
@@ -122,9 +122,9 @@ async def test_a_bit_rate(stub: Any, name: str, rate: int) -> None:
     assert len(answer.audio) < 1.5 * rate / 8 * answer.duration
 
 
-async def test_sound_comes_as_it_is_made(stub: Any, backend: SpeakingBackend) -> None:
+async def test_sound_comes_as_it_is_made(stub: Any, gateway: SpeakingGateway) -> None:
     more = asyncio.Event()
-    backend.hindrances = {1: more}
+    gateway.hindrances = {1: more}
     sizes = []
     async with asyncio.timeout(10):
         async for event in stub.StreamSpeech(SpeakRequest(text=TEXT, format=speech_pb2.AUDIO_FORMAT_PCM)):
@@ -134,12 +134,12 @@ async def test_sound_comes_as_it_is_made(stub: Any, backend: SpeakingBackend) ->
     assert sizes == [2 * CHUNK] * 4
 
 
-async def test_what_a_classifier_found_and_where_the_text_was_cut(stub: Any, backend: SpeakingBackend) -> None:
+async def test_what_a_classifier_found_and_where_the_text_was_cut(stub: Any, gateway: SpeakingGateway) -> None:
     async def speak(request: Any, references: Any = ()) -> Any:
         yield Started(RATE, 3, 2, 9, {"hate": 0.25, "neutral": 0.75})
         yield Finished(0, 0, cut=True)
 
-    backend.speak = speak  # type: ignore[method-assign]
+    gateway.speak = speak  # type: ignore[method-assign]
     answer = await stub.Speak(SpeakRequest(text=TEXT))
     assert answer.cut
     assert dict(answer.classification) == {"hate": 0.25, "neutral": 0.75}
@@ -173,14 +173,14 @@ async def test_what_a_classifier_found_and_where_the_text_was_cut(stub: Any, bac
 )
 @pytest.mark.parametrize("stream", [False, True])
 async def test_mistakes_are_named(
-    stub: Any, backend: SpeakingBackend, sent: dict[str, Any], said: str, param: str, stream: bool
+    stub: Any, gateway: SpeakingGateway, sent: dict[str, Any], said: str, param: str, stream: bool
 ) -> None:
     request = SpeakRequest(text=TEXT, **sent)
     error = await refusal(events_of(stub, request) if stream else stub.Speak(request))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert said in str(error.details())
     assert trailing(error)["error-param"] == param
-    assert not backend.speech_requests
+    assert not gateway.speech_requests
 
 
 async def test_a_bit_rate_that_no_codec_has(stub: Any) -> None:
@@ -213,9 +213,9 @@ async def test_what_is_not_there(stub: Any, sent: dict[str, Any], code: grpc.Sta
 )
 @pytest.mark.parametrize("stream", [False, True])
 async def test_failures_have_a_status(
-    stub: Any, backend: SpeakingBackend, failure: Exception, code: grpc.StatusCode, stream: bool
+    stub: Any, gateway: SpeakingGateway, failure: Exception, code: grpc.StatusCode, stream: bool
 ) -> None:
-    backend.hindrances = {0: failure}
+    gateway.hindrances = {0: failure}
     request = SpeakRequest(text=TEXT)
     error = await refusal(events_of(stub, request) if stream else stub.Speak(request))
     assert error.code() == code
@@ -225,9 +225,9 @@ async def test_failures_have_a_status(
 
 
 async def test_a_stream_that_fails_ends_with_an_empty_event_and_its_status(
-    stub: Any, backend: SpeakingBackend
+    stub: Any, gateway: SpeakingGateway
 ) -> None:
-    backend.hindrances = {1: InternalError("The model failed.")}
+    gateway.hindrances = {1: InternalError("The model failed.")}
     call = stub.StreamSpeech(SpeakRequest(text=TEXT))
     kinds = [(await call.read()).WhichOneof("event") for _ in range(3)]
     assert kinds == ["started", "audio", None]
@@ -235,25 +235,25 @@ async def test_a_stream_that_fails_ends_with_an_empty_event_and_its_status(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_who_leaves_stops_the_work(stub: Any, backend: SpeakingBackend, stream: bool) -> None:
-    backend.hindrances = {1: asyncio.Event()}
+async def test_who_leaves_stops_the_work(stub: Any, gateway: SpeakingGateway, stream: bool) -> None:
+    gateway.hindrances = {1: asyncio.Event()}
     method = stub.StreamSpeech if stream else stub.Speak
     call = method(SpeakRequest(text=TEXT))
     async with asyncio.timeout(10):
         if stream:
             await call.read()
-        while not backend.speaking:
+        while not gateway.speaking:
             await asyncio.sleep(0)
         call.cancel()
-        while backend.speaking:
+        while gateway.speaking:
             await asyncio.sleep(0)
-    assert backend.closed == 1
+    assert gateway.closed == 1
 
 
-async def test_voices(stub: Any, backend: SpeakingBackend) -> None:
+async def test_voices(stub: Any, gateway: SpeakingGateway) -> None:
     assert not (await stub.ListVoices(ListVoicesRequest())).voices
     details = VoiceDetails(title="Anna", description="Calm.", tags=("calm",), languages=("en", "de"))
-    await backend.add_voice(NewVoice(id="anna", texts=("One.", "Two."), details=details), [])
+    await gateway.add_voice(NewVoice(id="anna", texts=("One.", "Two."), details=details), [])
     (voice,) = (await stub.ListVoices(ListVoicesRequest(model="sample-tts"))).voices
     assert (voice.id, list(voice.texts), voice.title, voice.description) == (
         "anna",
@@ -267,7 +267,7 @@ async def test_voices(stub: Any, backend: SpeakingBackend) -> None:
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_keys_are_asked_for(connect: Any, backend: StubBackend) -> None:
+async def test_keys_are_asked_for(connect: Any, gateway: StubGateway) -> None:
     stub = SpeechStub(await connect(keys=("k",)))
     error = await refusal(stub.ListVoices(ListVoicesRequest()))
     assert error.code() == grpc.StatusCode.UNAUTHENTICATED

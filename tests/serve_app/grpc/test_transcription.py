@@ -14,7 +14,7 @@ from serve_app.grpc.protos import transcription_pb2
 from serve_app.grpc.protos.transcription_pb2 import TranscribeRequest, TranscriptionEvent
 from serve_app.grpc.protos.transcription_pb2_grpc import TranscriptionStub
 from tests.serve_app.grpc.conftest import refusal, trailing
-from tests.serve_app.http.stub import SCRIPT, SEGMENTS, TEXT, StubBackend, segment
+from tests.serve_app.http.stub import SCRIPT, SEGMENTS, TEXT, StubGateway, segment
 
 AUDIO = b"RIFF....WAVEfmt "
 URL = "https://example.com/a.wav"
@@ -26,7 +26,7 @@ def stub(channel: Channel) -> Any:
     return TranscriptionStub(channel)
 
 
-async def test_a_file_becomes_a_transcript(stub: Any, backend: StubBackend) -> None:
+async def test_a_file_becomes_a_transcript(stub: Any, gateway: StubGateway) -> None:
     answer = await stub.Transcribe(TranscribeRequest(audio=AUDIO))
     assert answer.text == TEXT
     assert (answer.language, answer.model) == ("en", "sample-asr")
@@ -47,19 +47,19 @@ async def test_a_file_becomes_a_transcript(stub: Any, backend: StubBackend) -> N
     assert first.words[1].start == SEGMENTS[0].words[1].start
     assert first.words[1].probability == pytest.approx(0.9)
     assert not first.classification
-    (upload,) = backend.uploads
+    (upload,) = gateway.uploads
     assert upload is not None
     assert upload.data.tobytes() == AUDIO
-    assert (backend.request.task, backend.request.url, backend.request.file_name) == ("transcribe", None, None)
+    assert (gateway.request.task, gateway.request.url, gateway.request.file_name) == ("transcribe", None, None)
 
 
-async def test_a_classifier_scores_segments(stub: Any, backend: StubBackend) -> None:
-    backend.script = (segment(0, " Bad words.", 0, 1, classification={"hate": 0.75, "neutral": 0.25}), SCRIPT[-1])
+async def test_a_classifier_scores_segments(stub: Any, gateway: StubGateway) -> None:
+    gateway.script = (segment(0, " Bad words.", 0, 1, classification={"hate": 0.75, "neutral": 0.25}), SCRIPT[-1])
     answer = await stub.Transcribe(TranscribeRequest(audio=AUDIO))
     assert dict(answer.segments[0].classification) == {"hate": 0.75, "neutral": 0.25}
 
 
-async def test_every_option_arrives(stub: Any, backend: StubBackend) -> None:
+async def test_every_option_arrives(stub: Any, gateway: StubGateway) -> None:
     await stub.Transcribe(
         TranscribeRequest(
             audio=b"\0\0" * 100,
@@ -77,7 +77,7 @@ async def test_every_option_arrives(stub: Any, backend: StubBackend) -> None:
             },
         )
     )
-    asked = backend.request
+    asked = gateway.request
     assert (asked.task, asked.language, asked.model) == ("translate", "de", "org/some-name")
     assert (asked.content_type, asked.file_name) == ("audio/pcm;rate=16000", "Grüße.raw")
     assert (asked.decoding.initial_prompt, asked.decoding.beam_size) == ("Anna, Bert", 1)
@@ -87,10 +87,10 @@ async def test_every_option_arrives(stub: Any, backend: StubBackend) -> None:
     assert asked.vad.threshold == 0.25
 
 
-async def test_a_url_is_left_to_the_replica(stub: Any, backend: StubBackend) -> None:
+async def test_a_url_is_left_to_the_replica(stub: Any, gateway: StubGateway) -> None:
     await stub.Transcribe(TranscribeRequest(url=URL, task=transcription_pb2.TASK_TRANSCRIBE))
-    assert backend.request.url == URL
-    assert backend.uploads == [None]
+    assert gateway.request.url == URL
+    assert gateway.uploads == [None]
 
 
 async def test_what_nobody_knows_is_ignored_and_told(stub: Any) -> None:
@@ -132,14 +132,14 @@ async def test_what_nobody_knows_is_ignored_and_told(stub: Any) -> None:
 )
 @pytest.mark.parametrize("stream", [False, True])
 async def test_mistakes_are_named(
-    stub: Any, backend: StubBackend, sent: dict[str, Any], said: str, param: str, stream: bool
+    stub: Any, gateway: StubGateway, sent: dict[str, Any], said: str, param: str, stream: bool
 ) -> None:
     request = TranscribeRequest(**sent)
     error = await refusal(collected(stub, request) if stream else stub.Transcribe(request))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert said in str(error.details())
     assert trailing(error)["error-param"] == param
-    assert not backend.requests
+    assert not gateway.requests
 
 
 async def collected(stub: Any, request: TranscribeRequest) -> list[TranscriptionEvent]:
@@ -147,9 +147,9 @@ async def collected(stub: Any, request: TranscribeRequest) -> list[Transcription
     return [event async for event in stub.StreamTranscription(request)]
 
 
-async def test_events_come_one_by_one(stub: Any, backend: StubBackend) -> None:
+async def test_events_come_one_by_one(stub: Any, gateway: StubGateway) -> None:
     more = asyncio.Event()
-    backend.script = (*SCRIPT[:2], more, *SCRIPT[2:])
+    gateway.script = (*SCRIPT[:2], more, *SCRIPT[2:])
     events = []
     async with asyncio.timeout(10):
         async for event in stub.StreamTranscription(TranscribeRequest(audio=AUDIO, model="large")):
@@ -168,17 +168,17 @@ async def test_events_come_one_by_one(stub: Any, backend: StubBackend) -> None:
     assert (events[4].finished.duration, events[4].finished.speech_duration) == (5.2, 5.0)
 
 
-async def test_a_length_that_is_not_known_is_absent(stub: Any, backend: StubBackend) -> None:
-    backend.script = (Started("en", 1.0, None), Progress(1.0, None), Finished("en", 1.0, 2.0, 2.0))
+async def test_a_length_that_is_not_known_is_absent(stub: Any, gateway: StubGateway) -> None:
+    gateway.script = (Started("en", 1.0, None), Progress(1.0, None), Finished("en", 1.0, 2.0, 2.0))
     started, progress, _ = await collected(stub, TranscribeRequest(audio=AUDIO))
     assert not started.started.HasField("duration")
     assert not progress.progress.HasField("total")
 
 
 async def test_a_stream_that_fails_ends_with_an_empty_event_and_its_status(
-    stub: Any, backend: StubBackend
+    stub: Any, gateway: StubGateway
 ) -> None:
-    backend.script = (*SCRIPT[:2], UndecodableAudio("The file is damaged.", param="file"))
+    gateway.script = (*SCRIPT[:2], UndecodableAudio("The file is damaged.", param="file"))
     call = stub.StreamTranscription(TranscribeRequest(audio=AUDIO))
     kinds = [(await call.read()).WhichOneof("event") for _ in range(3)]
     assert kinds == ["started", "segment", None]
@@ -197,32 +197,32 @@ async def test_a_stream_that_fails_ends_with_an_empty_event_and_its_status(
     ],
 )
 async def test_our_own_failures_have_a_status(
-    stub: Any, backend: StubBackend, failure: Exception, code: grpc.StatusCode
+    stub: Any, gateway: StubGateway, failure: Exception, code: grpc.StatusCode
 ) -> None:
-    backend.script = (failure,)
+    gateway.script = (failure,)
     error = await refusal(stub.Transcribe(TranscribeRequest(audio=AUDIO)))
     assert error.code() == code
     assert "secret" not in str(error.details())
     assert ("retry-after" in trailing(error)) == (code == grpc.StatusCode.UNAVAILABLE)
 
 
-async def test_a_transcript_without_an_end_is_our_failure(stub: Any, backend: StubBackend) -> None:
-    backend.script = SCRIPT[:-1]
+async def test_a_transcript_without_an_end_is_our_failure(stub: Any, gateway: StubGateway) -> None:
+    gateway.script = SCRIPT[:-1]
     error = await refusal(stub.Transcribe(TranscribeRequest(audio=AUDIO)))
     assert error.code() == grpc.StatusCode.INTERNAL
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_who_leaves_stops_the_work(stub: Any, backend: StubBackend, stream: bool) -> None:
-    backend.script = (*SCRIPT[:2], asyncio.Event())
+async def test_who_leaves_stops_the_work(stub: Any, gateway: StubGateway, stream: bool) -> None:
+    gateway.script = (*SCRIPT[:2], asyncio.Event())
     method = stub.StreamTranscription if stream else stub.Transcribe
     call = method(TranscribeRequest(audio=AUDIO))
     async with asyncio.timeout(10):
         if stream:
             await call.read()
-        while not backend.active:
+        while not gateway.active:
             await asyncio.sleep(0)
         call.cancel()
-        while backend.active:
+        while gateway.active:
             await asyncio.sleep(0)
-    assert backend.closed == 1
+    assert gateway.closed == 1

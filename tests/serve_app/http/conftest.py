@@ -7,33 +7,33 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 
 from tests.serve_app.http.server import serving
-from tests.serve_app.http.stub import SCRIPT, StubBackend, app_of
+from tests.serve_app.http.stub import SCRIPT, StubGateway, app_of
 
 KEY = "the-key"
 
 
 class Server:
-    """A backend that tests change, and the address at which it is served."""
+    """A gateway that tests change, and the address at which it is served."""
 
-    def __init__(self, backend: Any, url: str) -> None:
-        self.backend, self.url = backend, url
+    def __init__(self, gateway: Any, url: str) -> None:
+        self.gateway, self.url = gateway, url
 
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Server]:
-    backend = StubBackend()
-    with serving(app_of(backend, keys=[KEY], upload_bytes=3_000_000)) as url:
-        yield Server(backend, url)
+    gateway = StubGateway()
+    with serving(app_of(gateway, keys=[KEY], upload_bytes=3_000_000)) as url:
+        yield Server(gateway, url)
 
 
 @pytest.fixture
 def server(shared: Server) -> Server:
-    shared.backend.script = SCRIPT
-    shared.backend.hindrances = ()
-    shared.backend.requests.clear()
-    shared.backend.questions.clear()
-    shared.backend.uploads.clear()
-    shared.backend.closed = 0
+    shared.gateway.script = SCRIPT
+    shared.gateway.hindrances = ()
+    shared.gateway.requests.clear()
+    shared.gateway.questions.clear()
+    shared.gateway.uploads.clear()
+    shared.gateway.closed = 0
     return shared
 
 

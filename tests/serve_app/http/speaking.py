@@ -8,16 +8,16 @@ from deployments.fish_speech.types import SpeechEvent, SpeechRequest, Voice
 from serve_app.fields.audio import Upload
 from serve_app.gateway.model_index import ModelIndex
 from tests.serve_app.http.speech_stub import SPEECH_MODEL, StubSpeech
-from tests.serve_app.http.stub import MODELS, StubBackend
+from tests.serve_app.http.stub import MODELS, StubGateway
 
 
-class SpeakingBackend(StubSpeech, StubBackend):
-    """``StubBackend`` with ``StubSpeech``; models have to be among those that are served. ``speaking`` counts the
+class SpeakingGateway(StubSpeech, StubGateway):
+    """``StubGateway`` with ``StubSpeech``; models have to be among those that are served. ``speaking`` counts the
     streams that are open.
     """
 
     def __init__(self, **hindrances: Any) -> None:
-        StubBackend.__init__(self)
+        StubGateway.__init__(self)
         StubSpeech.__init__(self, **hindrances)
         self.models = ModelIndex((*MODELS, SPEECH_MODEL))
         self.speaking = 0

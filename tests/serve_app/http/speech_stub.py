@@ -1,4 +1,4 @@
-"""A speech backend that hums: what every entrance needs of the gateway, without a model.
+"""A speech gateway that hums: what every entrance needs of the gateway, without a model.
 
 A text becomes a tone whose samples depend on text, seed, voice and references, so that tests can tell them apart.
 """
@@ -37,7 +37,7 @@ CHUNK = 4_000
 
 
 class StubSpeech:
-    """Mix it into a stub backend. ``hindrances`` are raised (exceptions) or waited for (asyncio events) after
+    """Mix it into a stub gateway. ``hindrances`` are raised (exceptions) or waited for (asyncio events) after
     that many chunks; ``speech_requests`` and ``references`` keep what was asked; ``closed`` counts streams that
     were left early.
     """

@@ -116,7 +116,7 @@ def scores_of(text: str) -> TextScores:
     return TextScores(scores, min(len(text), LONGEST), len(text) > LONGEST)
 
 
-class StubBackend:
+class StubGateway:
     """Plays ``script``: events are yielded, exceptions raised, asyncio events and seconds waited for.
 
     Texts get the scores of ``scores`` after ``hindrances``.
@@ -184,8 +184,8 @@ async def _meet(hindrance: Hindrance) -> None:
             await asyncio.sleep(hindrance)
 
 
-def app_of(backend: StubBackend, *, keys: Iterable[str] = (), **limits: Any) -> ASGIApp:
-    return create_app(backend, HttpConfig(**limits), ApiKeys(keys))
+def app_of(gateway: StubGateway, *, keys: Iterable[str] = (), **limits: Any) -> ASGIApp:
+    return create_app(gateway, HttpConfig(**limits), ApiKeys(keys))
 
 
 @contextlib.asynccontextmanager
@@ -197,19 +197,19 @@ async def client_of(app: ASGIApp, **options: Any) -> AsyncIterator[httpx.AsyncCl
 
 
 async def post(
-    backend: StubBackend, data: Mapping[str, Any] | None = None, files: Any = None, path: str = PATH, **limits: Any
+    gateway: StubGateway, data: Mapping[str, Any] | None = None, files: Any = None, path: str = PATH, **limits: Any
 ) -> httpx.Response:
     """One transcription of a file by a fresh application."""
-    async with client_of(app_of(backend, **limits)) as client:
+    async with client_of(app_of(gateway, **limits)) as client:
         return await client.post(path, data=data, files=files or {"file": WAV})
 
 
 async def ask(
-    backend: StubBackend, body: Any, path: str = CLASSIFY, content_type: str = "application/json", **limits: Any
+    gateway: StubGateway, body: Any, path: str = CLASSIFY, content_type: str = "application/json", **limits: Any
 ) -> httpx.Response:
     """One JSON request to a fresh application: a value to be written as JSON, or bytes as they are."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    async with client_of(app_of(backend, **limits)) as client:
+    async with client_of(app_of(gateway, **limits)) as client:
         return await client.post(path, content=content, headers={"content-type": content_type})
 
 

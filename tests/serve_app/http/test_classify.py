@@ -14,7 +14,7 @@ from tests.serve_app.http.stub import (
     CLASSIFY,
     MODERATIONS,
     PATH,
-    StubBackend,
+    StubGateway,
     app_of,
     ask,
     client_of,
@@ -30,7 +30,7 @@ HATE = {"hate": 0.85, "abusing": 0.05, "neutral": 0.05, "spam": 0.05}
 async def test_one_text(name: str) -> None:
     """The flat object of the hate-speech service, whatever the text is called."""
     text = ' They hate "us"\n🙂 \u2028ü '
-    response = await ask(StubBackend(), {name: text})
+    response = await ask(StubGateway(), {name: text})
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json"
     assert response.json() == {"text": text, **HATE, "label": "hate", "truncated": False}
@@ -39,18 +39,18 @@ async def test_one_text(name: str) -> None:
 
 async def test_a_list_of_texts_in_their_order() -> None:
     texts = ["spam " * 300, "hate", "hate", "nothing"]
-    found = (await ask(StubBackend(), {"input": texts})).json()
+    found = (await ask(StubGateway(), {"input": texts})).json()
     assert [(one["text"], one["label"]) for one in found] == list(
         zip(texts, ["spam", "hate", "hate", "neutral"], strict=True)
     )
     assert [one["truncated"] for one in found] == [True, False, False, False]
-    (only,) = (await ask(StubBackend(), {"prompt": ["hate"]})).json()
+    (only,) = (await ask(StubGateway(), {"prompt": ["hate"]})).json()
     assert only["label"] == "hate"
 
 
 async def test_ten_thousand_texts() -> None:
     texts = [f"text {number}" for number in range(10_000)]
-    backend = StubBackend()
+    gateway = StubGateway()
     threads: set[threading.Thread] = set()
 
     class Watched(TextScores):
@@ -59,8 +59,8 @@ async def test_ten_thousand_texts() -> None:
             threads.add(threading.current_thread())
             return "x"
 
-    backend.scores = lambda text: Watched({"x": 1.0}, 1)
-    found = (await ask(backend, {"input": texts})).json()
+    gateway.scores = lambda text: Watched({"x": 1.0}, 1)
+    found = (await ask(gateway, {"input": texts})).json()
     assert [one["text"] for one in found] == texts
     assert threading.main_thread() not in threads
 
@@ -75,21 +75,21 @@ async def test_ten_thousand_texts() -> None:
 )
 @ROUTES
 async def test_models_by_their_names(path: str, sent: str | None, asked: str | None) -> None:
-    backend = StubBackend()
-    assert (await ask(backend, {"input": "a", "model": sent}, path)).status_code == 200
-    (question,) = backend.questions
+    gateway = StubGateway()
+    assert (await ask(gateway, {"input": "a", "model": sent}, path)).status_code == 200
+    (question,) = gateway.questions
     assert (question.texts, question.model) == (("a",), asked)
 
 
 @ROUTES
 async def test_request_ids(path: str) -> None:
-    backend = StubBackend()
-    async with client_of(app_of(backend)) as client:
+    gateway = StubGateway()
+    async with client_of(app_of(gateway)) as client:
         named = await client.post(path, json={"input": "a"}, headers={"x-request-id": "r-1"})
         other = await client.post(path, json={"input": "a"})
     assert named.headers["x-request-id"] == "r-1"
-    assert [question.request_id for question in backend.questions] == ["r-1", other.headers["x-request-id"]]
-    assert (await ask(StubBackend(), b"{", path)).headers["x-request-id"]
+    assert [question.request_id for question in gateway.questions] == ["r-1", other.headers["x-request-id"]]
+    assert (await ask(StubGateway(), b"{", path)).headers["x-request-id"]
 
 
 @ROUTES
@@ -119,28 +119,28 @@ async def test_request_ids(path: str) -> None:
     ],
 )  # fmt: skip
 async def test_questions_that_cannot_be_answered(path: str, body: Any, param: str, sentence: str) -> None:
-    backend = StubBackend()
-    response = await ask(backend, body, path)
+    gateway = StubGateway()
+    response = await ask(gateway, body, path)
     assert response.status_code == 400
     assert message(response).startswith(sentence)
     assert response.json()["error"]["param"] == param
     assert response.headers["x-should-retry"] == "false"
-    assert backend.active == 0
+    assert gateway.active == 0
 
 
 async def test_names_of_the_text_in_refusals() -> None:
-    response = await ask(StubBackend(), {"prompt": ["a", ""]})
+    response = await ask(StubGateway(), {"prompt": ["a", ""]})
     assert (message(response), response.json()["error"]["param"]) == (
         "Text 2 of `prompt` is empty; leave it out.",
         "prompt",
     )
-    both = await ask(StubBackend(), {"text": "a", "prompt": "a"})
+    both = await ask(StubGateway(), {"text": "a", "prompt": "a"})
     assert (both.status_code, message(both)) == (
         400,
         "`prompt` and `text` mean the same; send only one of them.",
     )
-    assert (await ask(StubBackend(), {"input": None, "text": "hate"})).json()["label"] == "hate"
-    nothing = await ask(StubBackend(), {"prompt": None, "text": None})
+    assert (await ask(StubGateway(), {"input": None, "text": "hate"})).json()["label"] == "hate"
+    nothing = await ask(StubGateway(), {"prompt": None, "text": None})
     assert message(nothing) == "`prompt` has to be a text or a list of texts, not null."
 
 
@@ -149,7 +149,7 @@ async def test_names_of_the_text_in_refusals() -> None:
     "model", ["gpt-9", "sample-Classifier", "../guard", "guard\0", "\ud800", "acme/on-demand"]
 )
 async def test_unknown_models(path: str, model: str) -> None:
-    response = await ask(StubBackend(), {"input": "a", "model": model}, path)
+    response = await ask(StubGateway(), {"input": "a", "model": model}, path)
     assert (response.status_code, response.json()["error"]["code"]) == (404, "model_not_found")
     assert message(response).endswith(
         "is not served here. Models for classification: any-classifier, guard, sample-classifier."
@@ -157,7 +157,7 @@ async def test_unknown_models(path: str, model: str) -> None:
 
 
 async def test_transcription_by_a_classifier() -> None:
-    response = await post(StubBackend(), {"model": "guard"})
+    response = await post(StubGateway(), {"model": "guard"})
     assert (response.status_code, message(response)) == (
         400,
         "The model 'guard' does classification, not transcription.",
@@ -166,7 +166,7 @@ async def test_transcription_by_a_classifier() -> None:
 
 @ROUTES
 async def test_other_methods(path: str) -> None:
-    async with client_of(app_of(StubBackend())) as client:
+    async with client_of(app_of(StubGateway())) as client:
         for method in ("GET", "PUT", "PATCH", "DELETE"):
             response = await client.request(method, path)
             assert (response.status_code, response.headers["allow"]) == (405, "POST")
@@ -187,24 +187,24 @@ async def test_other_methods(path: str) -> None:
     ],
 )
 async def test_failures_of_the_model(path: str, error: BaseException, status: int) -> None:
-    backend = StubBackend()
-    backend.hindrances = (error,)
-    response = await ask(backend, {"input": "a" * 1_000_000}, path)
+    gateway = StubGateway()
+    gateway.hindrances = (error,)
+    response = await ask(gateway, {"input": "a" * 1_000_000}, path)
     assert response.status_code == status
     assert "a bug" not in message(response)
     assert ("retry-after" in response.headers) is (status in (429, 503))
 
 
 async def test_scores_that_json_cannot_hold() -> None:
-    backend = StubBackend()
-    backend.scores = lambda text: TextScores({"hate": float("nan")}, 1)
+    gateway = StubGateway()
+    gateway.scores = lambda text: TextScores({"hate": float("nan")}, 1)
     for path in (CLASSIFY, MODERATIONS):
-        response = await ask(backend, {"input": "a"}, path)
+        response = await ask(gateway, {"input": "a"}, path)
         assert (response.status_code, response.json()["error"]["code"]) == (500, "internal_error")
 
 
 async def test_an_answer_of_the_wrong_length_is_our_fault() -> None:
-    class Forgetful(StubBackend):
+    class Forgetful(StubGateway):
         async def classify(self, request: ClassificationRequest) -> tuple[TextScores, ...]:
             return (await super().classify(request))[1:]
 
@@ -213,22 +213,22 @@ async def test_an_answer_of_the_wrong_length_is_our_fault() -> None:
 
 @ROUTES
 async def test_a_client_that_leaves_stops_the_work(path: str) -> None:
-    backend = StubBackend()
-    backend.hindrances = (asyncio.Event(),)
-    call = AsgiCall(app_of(backend), path, headers={"content-type": "application/json"}).start()
+    gateway = StubGateway()
+    gateway.hindrances = (asyncio.Event(),)
+    call = AsgiCall(app_of(gateway), path, headers={"content-type": "application/json"}).start()
     call.feed(json.dumps({"input": "a"}).encode())
-    while not backend.active:
+    while not gateway.active:
         await asyncio.sleep(0)
     call.leave()
     assert await call.finished() == []
-    assert (backend.active, backend.closed) == (0, 1)
+    assert (gateway.active, gateway.closed) == (0, 1)
 
 
 async def test_nobody_without_a_key() -> None:
-    backend = StubBackend()
-    async with client_of(app_of(backend, keys=["the-key"])) as client:
+    gateway = StubGateway()
+    async with client_of(app_of(gateway, keys=["the-key"])) as client:
         for path in (CLASSIFY, MODERATIONS, PATH):
             assert (await client.post(path, json={"input": "a"})).status_code == 401
             wrong = await client.post(path, content=b"{", headers={"authorization": "Bearer other"})
             assert wrong.status_code == 401
-    assert not backend.questions
+    assert not gateway.questions

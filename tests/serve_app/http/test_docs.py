@@ -7,14 +7,14 @@ from serve_app.tasks.speech.fields import SPEECH
 from serve_app.tasks.speech.voice_fields import NEW_VOICE
 from serve_app.tasks.transcription.fields import FIELDS
 from tests.serve_app.http.stub import (
-    StubBackend,
+    StubGateway,
     app_of,
     client_of,
 )
 
 
 async def test_the_page_is_complete_and_needs_no_other_server() -> None:
-    async with client_of(app_of(StubBackend())) as client:
+    async with client_of(app_of(StubGateway())) as client:
         page = (await client.get("/docs")).text
         index = (await client.get("/")).json()
         document = (await client.get("/openapi.json")).json()

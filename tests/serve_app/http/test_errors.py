@@ -11,7 +11,7 @@ from deployments.errors import AntiphonError
 from deployments.whisper.types import Started
 from serve_app.http.errors import error_headers
 from tests.serve_app.http.asgi_call import AsgiCall
-from tests.serve_app.http.stub import PATH, WAV, StubBackend, app_of, client_of, multipart, post
+from tests.serve_app.http.stub import PATH, WAV, StubGateway, app_of, client_of, multipart, post
 
 OVERLOADED = errors.Overloaded("The queue is full.", retry_after_s=2.1)
 
@@ -45,8 +45,8 @@ def _propagate() -> Iterator[None]:
 async def test_the_exception_tree(
     error: AntiphonError, status: int, kind: str, code: str, retry: str | None, stream: str, began: bool
 ) -> None:
-    backend = StubBackend((Started("en", 1.0, None), error) if began else (error,))
-    response = await post(backend, {"stream": stream})
+    gateway = StubGateway((Started("en", 1.0, None), error) if began else (error,))
+    response = await post(gateway, {"stream": stream})
     assert response.status_code == status
     assert response.headers["content-type"] == "application/json"
     assert response.json() == {
@@ -54,7 +54,7 @@ async def test_the_exception_tree(
     }
     assert response.headers.get("x-should-retry") == retry
     assert ("retry-after" in response.headers) is (status in (429, 503))
-    assert backend.closed == 1
+    assert gateway.closed == 1
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_errors_still_pickle() -> None:
 
 
 async def test_a_bug_is_logged_with_its_traceback_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
-    async with client_of(app_of(StubBackend((ZeroDivisionError("secret path"),)))) as client:
+    async with client_of(app_of(StubGateway((ZeroDivisionError("secret path"),)))) as client:
         response = await client.post(PATH, files={"file": WAV}, headers={"x-request-id": "r-77"})
     assert response.status_code == 500
     assert response.json()["error"]["code"] == "internal_error"
@@ -84,7 +84,7 @@ async def test_a_bug_is_logged_with_its_traceback_and_not_told(caplog: pytest.Lo
 
 
 async def test_unknown_paths_and_methods() -> None:
-    async with client_of(app_of(StubBackend())) as client:
+    async with client_of(app_of(StubGateway())) as client:
         missing = await client.get("/v1/engines")
         wrong = await client.get(PATH)
         outside = await client.get("/nothing")
@@ -101,7 +101,7 @@ async def test_unknown_paths_and_methods() -> None:
 
 
 async def test_an_unknown_model() -> None:
-    response = await post(StubBackend(), {"model": "gpt-9"})
+    response = await post(StubGateway(), {"model": "gpt-9"})
     assert (response.status_code, response.json()["error"]["code"]) == (404, "model_not_found")
     assert response.json()["error"]["param"] == "model"
     assert "sample-asr" in response.json()["error"]["message"]
@@ -109,7 +109,7 @@ async def test_an_unknown_model() -> None:
 
 async def test_the_access_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "ray.serve")
-    async with client_of(app_of(StubBackend())) as client:
+    async with client_of(app_of(StubGateway())) as client:
         await client.get("/v1/models", headers={"x-request-id": "r-1"})
         await client.get("/healthz")
         await client.get("/v1/%0aFAKE%1b[31m", headers={"x-request-id": "r-2"})
@@ -122,7 +122,7 @@ async def test_the_access_log(caplog: pytest.LogCaptureFixture) -> None:
 
 async def test_a_failure_after_the_response_began_ends_the_connection() -> None:
     """A body that cannot be finished must not look finished."""
-    app = app_of(StubBackend())
+    app = app_of(StubGateway())
     headers, body = multipart({"response_format": "text"})
     call = AsgiCall(app, headers=headers)
 

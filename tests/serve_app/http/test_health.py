@@ -4,7 +4,7 @@ import pytest
 
 from deployments.model_state import ModelState
 from tests.serve_app.http.stub import (
-    StubBackend,
+    StubGateway,
     app_of,
     client_of,
 )
@@ -21,9 +21,9 @@ LOADING = ModelState("downloading", 0.25, "3 of 12 files")
     ],
 )
 async def test_probes(states: dict[str, ModelState], readyz: int, ping: int, status: str) -> None:
-    backend = StubBackend()
-    backend.found = states
-    async with client_of(app_of(backend)) as client:
+    gateway = StubGateway()
+    gateway.found = states
+    async with client_of(app_of(gateway)) as client:
         alive, ready, pong = [await client.get(path) for path in ("/healthz", "/readyz", "/ping")]
         assert (await client.head("/healthz")).status_code == 200
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
@@ -38,12 +38,12 @@ async def test_probes(states: dict[str, ModelState], readyz: int, ping: int, sta
 
 async def test_readyz_tells_the_progress_and_the_queue() -> None:
     """Queues are seconds of audio or tokens, whatever the model's work is measured in."""
-    backend = StubBackend()
-    backend.found = {
+    gateway = StubGateway()
+    gateway.found = {
         "large": LOADING,
         "guard": ModelState("ready", queued=512.0, active_requests=3),
     }
-    async with client_of(app_of(backend)) as client:
+    async with client_of(app_of(gateway)) as client:
         body = (await client.get("/readyz")).json()
     assert body["models"] == {
         "large": {

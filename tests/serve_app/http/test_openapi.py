@@ -10,13 +10,13 @@ from serve_app.tasks.classification.fields import CLASSIFICATION, MODERATION
 from serve_app.tasks.speech.fields import SPEECH
 from serve_app.tasks.speech.voice_fields import NEW_VOICE, VOICE_CHANGE
 from serve_app.tasks.transcription.fields import FIELDS
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.stub import (
     CLASSIFY,
     FINISHED,
     MODERATIONS,
     PATH,
-    StubBackend,
+    StubGateway,
     app_of,
     ask,
     client_of,
@@ -48,7 +48,7 @@ def test_the_document_has_every_field_and_no_dangling_reference() -> None:
 
 
 async def test_the_document_describes_every_route() -> None:
-    app = app_of(StubBackend())
+    app = app_of(StubGateway())
     paths = {re.sub(r"\{\w+:path\}", "{id}", route.path) for route in app.routes}
     assert paths - {"/", "/docs", "/openapi.json", "/v2/{id}"} == set(openapi("1")["paths"])
 
@@ -61,17 +61,17 @@ async def test_answers_fit_the_document() -> None:
         jsonschema.validate(value, {"$ref": f"#/components/schemas/{schema}", "components": components})
 
     fields = {"timestamp_granularities[]": ["word", "segment"], "response_format": "verbose_json"}
-    check((await post(StubBackend(), fields)).json(), "VerboseTranscript")
-    check((await post(StubBackend(), {"include[]": "logprobs"})).json(), "Transcript")
-    check((await post(StubBackend(), {"temperature": "9"})).json(), "Error")
-    moderated = StubBackend((segment(0, "a", 0, 1, classification={"hate": 0.5, "spam": 0.5}), FINISHED))
+    check((await post(StubGateway(), fields)).json(), "VerboseTranscript")
+    check((await post(StubGateway(), {"include[]": "logprobs"})).json(), "Transcript")
+    check((await post(StubGateway(), {"temperature": "9"})).json(), "Error")
+    moderated = StubGateway((segment(0, "a", 0, 1, classification={"hate": 0.5, "spam": 0.5}), FINISHED))
     check((await post(moderated)).json(), "Transcript")
     check((await post(moderated, fields)).json(), "VerboseTranscript")
-    check((await ask(StubBackend(), {"input": "x"})).json(), "TextScores")
-    check((await ask(StubBackend(), {"input": ["x"]})).json()[0], "TextScores")
+    check((await ask(StubGateway(), {"input": "x"})).json(), "TextScores")
+    check((await ask(StubGateway(), {"input": ["x"]})).json()[0], "TextScores")
     for model in ("sample-classifier", "guard"):
-        check((await ask(StubBackend(), {"input": "x", "model": model}, MODERATIONS)).json(), "ModerationList")
-    async with client_of(app_of(SpeakingBackend())) as client:
+        check((await ask(StubGateway(), {"input": "x", "model": model}, MODERATIONS)).json(), "ModerationList")
+    async with client_of(app_of(SpeakingGateway())) as client:
         check((await client.get("/v1/models")).json(), "ModelList")
         voice = {"name": "anna", "audio_sample": "AAAA", "text": "a"}
         check((await client.post("/v1/audio/voices", json=voice)).json(), "Voice")
@@ -82,10 +82,10 @@ async def test_answers_fit_the_document() -> None:
     for line in spoken.text.split("\n\n"):
         if line.startswith("data: {"):
             check(json.loads(line[6:]), "SpeechEvent")
-    async with client_of(app_of(StubBackend())) as client:
+    async with client_of(app_of(StubGateway())) as client:
         check((await client.get("/readyz")).json(), "Readiness")
         check((await client.get("/healthz")).json(), "Health")
-    stream = await post(StubBackend(), {"stream": "true", "response_format": "verbose_json"})
+    stream = await post(StubGateway(), {"stream": "true", "response_format": "verbose_json"})
     events = [json.loads(line[6:]) for line in stream.text.split("\n\n") if line.startswith("data: {")]
     assert len(events) == 3
     for event in events:

@@ -33,7 +33,7 @@ from serve_app.jobs.storage.tables import jobs
 from serve_app.jobs.types import Job
 from serve_app.jobs.webhooks.sender import Sender
 from serve_app.keys import ApiKeys
-from tests.serve_app.http.stub import StubBackend
+from tests.serve_app.http.stub import StubGateway
 
 ENDPOINT, OTHER = "sample-asr", "sample-classifier"
 LEASE_S = 4.0  # a live runner must not lose one while the machine is busy
@@ -115,20 +115,20 @@ class Site:
 
     store: JobStore
     config: JobsConfig
-    backend: StubBackend
+    gateway: StubGateway
     service: JobService = field(init=False)
     environment: dict[str, str] = field(default_factory=dict)
     runners: list[Runner] = field(default_factory=list)
 
     def start_runner(self, name: str = "runner") -> Runner:
         """One more runner."""
-        http = create_app(self.backend, HttpConfig(), ApiKeys())
+        http = create_app(self.gateway, HttpConfig(), ApiKeys())
         runner = Runner(
             name,
             self.config,
             self.store,
             Outputs(self.config.publish, ("127.0.0.0/8",), self.environment),
-            self.backend,
+            self.gateway,
             http,
             Sender(self.store.database, self.config.webhooks, ()),
             upload_bytes=1 << 20,
@@ -169,7 +169,7 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def site_of(
-    folder: Path, *, runners: int = 1, backend: StubBackend | None = None, **settings: Any
+    folder: Path, *, runners: int = 1, gateway: StubGateway | None = None, **settings: Any
 ) -> AsyncIterator[Site]:
     """A service with its database in ``folder`` (or at ``database``)."""
     settings = {
@@ -179,9 +179,9 @@ async def site_of(
     } | settings
     config = JobsConfig.model_validate(settings)
     store = JobStore.open(config)
-    backend = backend or StubBackend()
-    site = Site(store, config, backend)
-    site.service = JobService(config, store, backend, site)
+    gateway = gateway or StubGateway()
+    site = Site(store, config, gateway)
+    site.service = JobService(config, store, gateway, site)
     for number in range(runners):
         site.start_runner(f"runner-{number}")
     try:

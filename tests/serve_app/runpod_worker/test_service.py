@@ -16,7 +16,7 @@ from serve_app.failures import StartFailed
 from serve_app.runpod_worker.handlers import JobHandler, ProgressPosts
 from serve_app.runpod_worker.service import Service
 from tests.media.sound import streamed_file
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.speech_stub import RATE, tone
 
 CONFIG = AppConfig.model_validate({"models": [{"id": "sample-asr", "config": {"source": "samples/asr/model"}}]})
@@ -28,10 +28,10 @@ class Models:
 
     def __init__(self, *, failure: str | None = None, gone: bool = False) -> None:
         self.failure, self.gone, self.closed = failure, gone, threading.Event()
-        self.backend = SpeakingBackend()
+        self.gateway = SpeakingGateway()
 
     async def start(self) -> Any:
-        return self.backend
+        return self.gateway
 
     async def ready(self) -> None:
         if self.failure:
@@ -71,10 +71,10 @@ async def test_a_job_that_speaks(streaming: bool) -> None:
         handler = JobHandler(service, sent, ProgressPosts(unheard))
         if streaming:
             parts = [base64.b64decode(chunk["audio_chunk"]) async for chunk in handler.stream(sent)]
-            sound = streamed_file([tone(models.backend.spoken)], "wav", RATE)
+            sound = streamed_file([tone(models.gateway.spoken)], "wav", RATE)
         else:
             parts = [base64.b64decode((await handler.whole(sent))["audio"])]
-            sound = encode(tone(models.backend.spoken), "wav", RATE)
+            sound = encode(tone(models.gateway.spoken), "wav", RATE)
         assert b"".join(parts) == sound
     finally:
         await asyncio.to_thread(service.close)

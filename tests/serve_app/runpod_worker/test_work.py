@@ -14,7 +14,7 @@ from serve_app.contracts.contract import Chunk, Item, JobContext, JobProgress, J
 from serve_app.jobs.outputs import Outputs
 from serve_app.runpod_worker import work as work_module
 from serve_app.runpod_worker.work import Tools, streams, work
-from tests.serve_app.http.stub import StubBackend, app_of
+from tests.serve_app.http.stub import StubGateway, app_of
 
 Script = Callable[[JobContext], AsyncGenerator[Item]]
 JOB = {"id": "job-1", "input": {"any": "thing"}}
@@ -62,9 +62,9 @@ def done(monkeypatch: pytest.MonkeyPatch, kept: Kept) -> Any:
 
     def started(script: Script, *, streamed: bool = False, **more: Any) -> AsyncGenerator[Any]:
         monkeypatch.setattr(work_module, "choose", lambda *_: Scripted(script))
-        backend = StubBackend()
+        gateway = StubGateway()
         outputs = Outputs(PublishConfig(), environment={})
-        tools = Tools(backend, app_of(backend), kept, outputs)  # type: ignore[arg-type]
+        tools = Tools(gateway, app_of(gateway), kept, outputs)  # type: ignore[arg-type]
         return work({**JOB, **more}, tools, streamed=streamed)
 
     return started

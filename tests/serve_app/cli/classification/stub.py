@@ -19,7 +19,7 @@ from serve_app.gateway.model_index import ModelIndex
 from serve_app.tasks.classification.answers import as_object
 from tests.serve_app.cli.terminal import ROOT, antiphon
 from tests.serve_app.http.server import serving
-from tests.serve_app.http.stub import MODELS, StubBackend, app_of
+from tests.serve_app.http.stub import MODELS, StubGateway, app_of
 
 LONGEST = 1_000
 Step = BaseException | asyncio.Event | asyncio.Barrier | float
@@ -39,7 +39,7 @@ def answers(texts: Sequence[str]) -> list[dict[str, Any]]:
     return [as_object(text, scores(text)) for text in texts]
 
 
-class Classifying(StubBackend):
+class Classifying(StubGateway):
     """Refuses what is longer than LONGEST. ``script`` says what the first requests meet: an exception is raised;
     events, seconds, and as many requests as a barrier has places are waited for.
     """
@@ -81,9 +81,9 @@ class Classifying(StubBackend):
 @contextlib.contextmanager
 def server(*script: Step, max_texts: int = 128, **limits: Any) -> Iterator[tuple[Classifying, str]]:
     """A running server that plays the script."""
-    backend = Classifying(*script, max_texts=max_texts)
-    with serving(app_of(backend, **limits)) as url:
-        yield backend, url
+    gateway = Classifying(*script, max_texts=max_texts)
+    with serving(app_of(gateway, **limits)) as url:
+        yield gateway, url
 
 
 def classify(*arguments: str | Path, **options: Any) -> Result:

@@ -21,7 +21,7 @@ from tests.deployments.text_classification.support import LABELS, SENTENCES, ran
 from tests.serve_app.cli.classification.stub import classify, printed, start
 from tests.serve_app.cli.terminal import ROOT
 from tests.serve_app.http.server import serving
-from tests.serve_app.http.stub import StubBackend, app_of
+from tests.serve_app.http.stub import StubGateway, app_of
 
 TESTSET = ROOT / "samples" / "classifier" / "testset.jsonl"
 LONG = "far too long " * 5_000
@@ -101,7 +101,7 @@ def test_a_wrong_configuration_is_told() -> None:
     assert "The configuration is wrong." in result.stderr
 
 
-class RealBackend(StubBackend):
+class RealGateway(StubGateway):
     """The model behind the stub's door."""
 
     def __init__(self, model: Path) -> None:
@@ -122,7 +122,7 @@ class RealBackend(StubBackend):
 
 def test_a_server_and_the_process_itself_print_the_same(model: Path) -> None:
     arguments = [*SENTENCES, "many words " * 100, LONG, "ünï\u2028code 😀", "a\0b", "last"]
-    with serving(app_of(RealBackend(model))) as url:
+    with serving(app_of(RealGateway(model))) as url:
         served = classify("--server", url, *arguments)
     local = classify("--local", "--model", model, *arguments)
     assert (local.exit_code, local.stderr) == (served.exit_code, served.stderr)

@@ -89,10 +89,10 @@ def files(tmp_path: Path) -> tuple[list[Path], list[str]]:
 
 def test_a_full_server_is_waited_for_as_long_as_it_says_so(slept: list[float]) -> None:
     waits = [5, 590, 700, *range(1, 30)]
-    with server(*(Overloaded("Full.", retry_after_s=wait) for wait in waits)) as (backend, url):
+    with server(*(Overloaded("Full.", retry_after_s=wait) for wait in waits)) as (gateway, url):
         result = classify("--server", url, "a text")
     assert (result.exit_code, printed(result.stdout), result.stderr) == (0, answers(["a text"]), "")
-    assert len(backend.asked) == len(waits) + 1
+    assert len(gateway.asked) == len(waits) + 1
     assert sum(slept) == sum(waits)
 
 

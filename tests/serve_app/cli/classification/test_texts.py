@@ -157,9 +157,9 @@ def test_a_file_that_cannot_be_read_stops_no_other(file: Path) -> None:
 
 def test_nothing_to_do(file: Path) -> None:
     file.write_text("\n\n")
-    with server() as (backend, url):
+    with server() as (gateway, url):
         result = classify("--server", url, file)
-    assert (result.exit_code, result.stdout, result.stderr, backend.asked) == (0, "", "", [])
+    assert (result.exit_code, result.stdout, result.stderr, gateway.asked) == (0, "", "", [])
 
 
 async def test_reading_waits_for_the_first_answer() -> None:

@@ -26,11 +26,11 @@ from tests.serve_app.http.server import serving, wait_until
 def test_texts_files_and_standard_input_come_in_their_order(tmp_path: Path) -> None:
     file = tmp_path / "posts.txt"
     file.write_text("three\nfour\n")
-    with server() as (backend, url):
+    with server() as (gateway, url):
         result = classify("--server", url, "one", "zwei 🙂", file, "-", "last", input="five\nsix\n")
     assert (result.exit_code, result.stderr) == (0, "")
     assert printed(result.stdout) == answers(["one", "zwei 🙂", "three", "four", "five", "six", "last"])
-    assert len(backend.asked) == 1
+    assert len(gateway.asked) == 1
 
 
 def test_a_line_is_what_the_server_answers(tmp_path: Path) -> None:
@@ -44,15 +44,15 @@ def test_a_line_is_what_the_server_answers(tmp_path: Path) -> None:
 
 
 def test_the_model_and_the_key_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    with server(keys=["sesame"]) as (backend, url):
+    with server(keys=["sesame"]) as (gateway, url):
         refused = classify("--server", url, "a text")
         assert (refused.exit_code, refused.stdout) == (1, "")
         assert "This server wants an API key" in refused.stderr
-        assert backend.asked == []
+        assert gateway.asked == []
         monkeypatch.setenv("ANTIPHON_API_KEY", "sesame")
         monkeypatch.setenv("ANTIPHON_SERVER", f"{url}/v1/")
         assert classify("--model", "tweets", "a text").exit_code == 0
-        (request,) = backend.asked
+        (request,) = gateway.asked
     assert (request.model, request.texts) == ("tweets", ("a text",))
 
 
@@ -189,13 +189,13 @@ def test_many_lines_with_few_requests_at_a_time(tmp_path: Path) -> None:
     file = tmp_path / "posts.txt"
     file.write_text("".join(f"{text}\n" for text in texts))
     together = asyncio.Barrier(AT_ONCE)
-    with server(*[together] * AT_ONCE, 0.2) as (backend, url):
+    with server(*[together] * AT_ONCE, 0.2) as (gateway, url):
         result = classify("--server", url, file)
     assert (result.exit_code, result.stderr) == (0, "")
     assert printed(result.stdout) == answers(texts)
-    assert backend.most_active == AT_ONCE
-    assert max(len(request.texts) for request in backend.asked) == BATCH_TEXTS
-    assert len(backend.asked) < 10_000 / BATCH_TEXTS * 1.1
+    assert gateway.most_active == AT_ONCE
+    assert max(len(request.texts) for request in gateway.asked) == BATCH_TEXTS
+    assert len(gateway.asked) < 10_000 / BATCH_TEXTS * 1.1
 
 
 def test_a_slow_writer_gets_its_answers_at_once() -> None:
@@ -240,11 +240,11 @@ def test_when_nobody_reads_any_more_it_ends_quietly() -> None:
 
 
 def test_ctrl_c_ends_it_at_once_and_stops_the_server() -> None:
-    with server(asyncio.Event()) as (backend, url), start("--server", url, "a text") as process:
-        wait_until(lambda: backend.active == 1)
+    with server(asyncio.Event()) as (gateway, url), start("--server", url, "a text") as process:
+        wait_until(lambda: gateway.active == 1)
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=20)
-        wait_until(lambda: backend.left == 1)
+        wait_until(lambda: gateway.left == 1)
     assert (process.returncode, b"Traceback" in error) == (1, False)
 
 

@@ -20,7 +20,7 @@ from media.encode import EXTENSIONS, FORMATS, AudioFormat, encode
 from tests.media.sound import correlation, decoded
 from tests.serve_app.cli.terminal import ROOT, antiphon
 from tests.serve_app.http.server import serving, wait_until
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.speech_stub import RATE, tone
 from tests.serve_app.http.stub import app_of
 
@@ -28,10 +28,10 @@ SAID = "The birch canoe."
 
 
 @contextlib.contextmanager
-def server(hindrances: dict[int, Any] | None = None, **limits: Any) -> Iterator[tuple[SpeakingBackend, str]]:
-    backend = SpeakingBackend(hindrances=hindrances)
-    with serving(app_of(backend, **limits)) as url:
-        yield backend, url
+def server(hindrances: dict[int, Any] | None = None, **limits: Any) -> Iterator[tuple[SpeakingGateway, str]]:
+    gateway = SpeakingGateway(hindrances=hindrances)
+    with serving(app_of(gateway, **limits)) as url:
+        yield gateway, url
 
 
 def speak(*arguments: str | Path, **options: Any) -> Result:
@@ -41,9 +41,9 @@ def speak(*arguments: str | Path, **options: Any) -> Result:
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_ending_says_the_format(kind: AudioFormat, tmp_path: Path) -> None:
     target = tmp_path / "new" / f"speech{EXTENSIONS[kind].upper()}"
-    with server() as (backend, url):
+    with server() as (gateway, url):
         result = speak("--server", url, SAID, "-o", target)
-        said = tone(backend.spoken)
+        said = tone(gateway.spoken)
     assert (result.exit_code, result.stdout) == (0, "")
     sound = decoded(target.read_bytes(), RATE, raw=RawPcm(RATE) if kind == "pcm" else None)
     assert said.size <= sound.size <= said.size + (3_000 if kind == "aac" else 0)
@@ -53,9 +53,9 @@ def test_the_ending_says_the_format(kind: AudioFormat, tmp_path: Path) -> None:
 
 
 def test_the_same_samples_as_over_http(tmp_path: Path) -> None:
-    with server() as (backend, url):
+    with server() as (gateway, url):
         assert speak("--server", url, SAID, "-o", tmp_path / "a.wav").exit_code == 0
-        assert (tmp_path / "a.wav").read_bytes() == encode(tone(backend.spoken), "wav", RATE)
+        assert (tmp_path / "a.wav").read_bytes() == encode(tone(gateway.spoken), "wav", RATE)
 
 
 def test_what_was_done_is_told(tmp_path: Path) -> None:
@@ -72,11 +72,11 @@ def test_every_option_reaches_the_server(tmp_path: Path) -> None:
         "--temperature 0.3 --top-p 0.8 --repetition-penalty 1.1 --max-new-tokens 99 --chunk-length 0 "
         "--bit-rate 16000 --format mp3"
     )
-    with server() as (backend, url):
-        backend.library["anna"] = Voice("anna", ("Hello.",), VoiceDetails(), 0.0, 0.0)
+    with server() as (gateway, url):
+        gateway.library["anna"] = Voice("anna", ("Hello.",), VoiceDetails(), 0.0, 0.0)
         result = speak("--server", f"{url}/v1/", *options.split(), "-o", tmp_path / "speech", SAID)
         assert (result.exit_code, result.exception) == (0, None)
-        request = backend.spoken
+        request = gateway.spoken
     assert (request.model, request.voice, request.speaker) == ("tts-1", "anna", "someone")
     assert (request.speed, request.volume_db, request.sample_rate) == (1.5, -3, 8_000)
     sampling = request.sampling
@@ -86,9 +86,9 @@ def test_every_option_reaches_the_server(tmp_path: Path) -> None:
 
 
 def test_what_is_not_said_is_left_to_the_model() -> None:
-    with server() as (backend, url):
+    with server() as (gateway, url):
         speak("--server", url, SAID)
-        assert backend.spoken.sampling.model_fields_set == set()
+        assert gateway.spoken.sampling.model_fields_set == set()
 
 
 def test_references_with_their_words(tmp_path: Path) -> None:
@@ -98,12 +98,12 @@ def test_references_with_their_words(tmp_path: Path) -> None:
         recording.with_suffix(".lab").write_text(f"beside {number}\n")
     (tmp_path / "said.txt").write_text(" from a file ")
     audios = [argument for recording in recordings for argument in ("--reference-audio", recording)]
-    with server() as (backend, url):
+    with server() as (gateway, url):
         for texts in ([], ["--reference-text", "one.", "--reference-text", tmp_path / "said.txt"]):
             assert speak("--server", url, *audios, *texts, SAID).exit_code == 0
-        asked = [request.reference_texts for request in backend.speech_requests]
+        asked = [request.reference_texts for request in gateway.speech_requests]
         assert asked == [("beside 0", "beside 1"), ("one.", "from a file")]
-        assert backend.references == [[b"RIFF0", b"RIFF1"]] * 2
+        assert gateway.references == [[b"RIFF0", b"RIFF1"]] * 2
         recordings[0].with_suffix(".lab").unlink()
         result = speak("--server", url, *audios, SAID)
     assert result.exit_code == 2
@@ -111,13 +111,13 @@ def test_references_with_their_words(tmp_path: Path) -> None:
 
 
 def test_standard_input_and_standard_output() -> None:
-    with server() as (backend, url):
+    with server() as (gateway, url):
         result = speak("--server", url, "-", input="Grüße an alle.\n")
-        assert backend.spoken.text == "Grüße an alle.\n"
-        streamed = encode(tone(backend.spoken), "wav", RATE)
+        assert gateway.spoken.text == "Grüße an alle.\n"
+        streamed = encode(tone(gateway.spoken), "wav", RATE)
         assert result.stdout_bytes[44:] == streamed[44:]
         assert speak("--server", url, "-", "-o", "-", "--format", "pcm", input=SAID).stdout_bytes == encode(
-            tone(backend.speech_requests[1]), "pcm", RATE
+            tone(gateway.speech_requests[1]), "pcm", RATE
         )
         result = speak("--server", url, "-", input=b"\xff")
     assert (result.exit_code, "is not UTF-8" in result.stderr) == (2, True)
@@ -130,7 +130,7 @@ def program(*arguments: str) -> "subprocess.Popen[bytes]":
 
 def test_sound_comes_while_the_rest_is_made() -> None:
     go_on = asyncio.Event()
-    with server({1: go_on}) as (backend, url), program("--server", url, SAID) as process:
+    with server({1: go_on}) as (gateway, url), program("--server", url, SAID) as process:
         assert process.stdout is not None
         first = os.read(process.stdout.fileno(), 100_000)
         assert len(first) > 44
@@ -138,19 +138,19 @@ def test_sound_comes_while_the_rest_is_made() -> None:
         go_on._loop.call_soon_threadsafe(go_on.set)  # type: ignore[attr-defined]
         data = first + process.stdout.read()
         assert process.wait(20) == 0
-        said = encode(tone(backend.spoken), "pcm", RATE)
+        said = encode(tone(gateway.spoken), "pcm", RATE)
     assert data[44:] == said
 
 
 def test_ctrl_c_ends_the_request() -> None:
-    with server({1: asyncio.Event()}) as (backend, url), program("--server", url, SAID) as process:
+    with server({1: asyncio.Event()}) as (gateway, url), program("--server", url, SAID) as process:
         assert process.stdout is not None
         os.read(process.stdout.fileno(), 100_000)
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=20)
         assert process.returncode == 1
         assert b"Traceback" not in error
-        wait_until(lambda: backend.closed == 1)
+        wait_until(lambda: gateway.closed == 1)
 
 
 @pytest.mark.parametrize(
@@ -194,15 +194,15 @@ def test_what_is_refused_is_a_sentence_and_1(
 
 
 def test_a_full_server_is_asked_again() -> None:
-    with server({0: Overloaded("Full.", retry_after_s=0.1)}) as (backend, url):
+    with server({0: Overloaded("Full.", retry_after_s=0.1)}) as (gateway, url):
 
         class OnlyOnce(dict[int, Any]):
             def get(self, key: int, default: Any = None) -> Any:
                 return self.pop(key, default)
 
-        backend.hindrances = OnlyOnce(backend.hindrances)
+        gateway.hindrances = OnlyOnce(gateway.hindrances)
         assert speak("--server", url, SAID).exit_code == 0
-        assert len(backend.speech_requests) == 2
+        assert len(gateway.speech_requests) == 2
 
 
 def test_no_server_at_the_given_address() -> None:

@@ -21,13 +21,13 @@ from serve_app.fields.audio import Upload
 from serve_app.tasks.transcription import formats as transcripts
 from tests.serve_app.cli.terminal import LONG, ROOT, UTT01, UTT09, cli
 from tests.serve_app.http.server import serving, wait_until
-from tests.serve_app.http.stub import SEGMENTS, TEXT, Step, StubBackend, app_of
+from tests.serve_app.http.stub import SEGMENTS, TEXT, Step, StubGateway, app_of
 
 FINISHED = Finished("en", 0.98, 5.2, 5.0)
 TRANSCRIPT = Transcript("transcribe", "en", 0.98, 5.2, 5.0, SEGMENTS)
 
 
-class Backend(StubBackend):
+class PlaylistGateway(StubGateway):
     """Plays one script after the other; the last one again and again."""
 
     def __init__(self, *scripts: Sequence[Step]) -> None:
@@ -43,10 +43,10 @@ class Backend(StubBackend):
 
 
 @contextlib.contextmanager
-def server(*scripts: Sequence[Step], **limits: Any) -> Iterator[tuple[Backend, str]]:
-    backend = Backend(*scripts)
-    with serving(app_of(backend, **limits)) as url:
-        yield backend, url
+def server(*scripts: Sequence[Step], **limits: Any) -> Iterator[tuple[PlaylistGateway, str]]:
+    gateway = PlaylistGateway(*scripts)
+    with serving(app_of(gateway, **limits)) as url:
+        yield gateway, url
 
 
 def as_printed(document: dict[str, Any]) -> str:
@@ -74,9 +74,9 @@ def test_every_option_reaches_the_server() -> None:
         "--model large --language german --prompt Hm. --hotwords a,b --beam-size 3 --temperature 0.2,0.4 --no-vad "
         "--word-timestamps --format verbose_json --task transcribe"
     )
-    with server() as (backend, url):
+    with server() as (gateway, url):
         result = cli("--server", f"{url}/v1/", *options.split(), UTT01)
-        request = backend.request
+        request = gateway.request
     assert (request.model, request.language, request.vad) == ("large", "de", None)
     assert (request.decoding.initial_prompt, request.decoding.hotwords) == ("Hm.", "a,b")
     assert (request.decoding.beam_size, request.decoding.temperatures) == (3, (0.2, 0.4))
@@ -85,25 +85,25 @@ def test_every_option_reaches_the_server() -> None:
 
 
 def test_the_bytes_of_the_file_reach_the_server() -> None:
-    with server() as (backend, url):
+    with server() as (gateway, url):
         cli("--server", url, UTT01)
-        (upload,) = backend.uploads
+        (upload,) = gateway.uploads
     assert upload is not None
     assert upload.data.tobytes() == Path(UTT01).read_bytes()
 
 
 def test_translation_and_a_url() -> None:
-    with server() as (backend, url):
+    with server() as (gateway, url):
         result = cli("--server", url, "--task", "translate", "https://example.com/a%20b.mp3", "--format", "json")
-        assert (backend.request.task, backend.request.url) == ("translate", "https://example.com/a%20b.mp3")
+        assert (gateway.request.task, gateway.request.url) == ("translate", "https://example.com/a%20b.mp3")
     assert json.loads(result.stdout)["text"] == TEXT
 
 
 def test_standard_input_and_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     data = Path(UTT01).read_bytes()
-    with server() as (backend, url):
+    with server() as (gateway, url):
         assert cli("--server", url, "-", input=data).stdout == TEXT + "\n"
-        (upload,) = backend.uploads
+        (upload,) = gateway.uploads
         assert upload is not None
         assert upload.data.tobytes() == data
         monkeypatch.setattr(inputs, "PIPE_BYTES", 1000)
@@ -116,9 +116,9 @@ def test_standard_input_and_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_pipe_is_read_like_standard_input(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with server() as (backend, url), subprocess.Popen(["cp", UTT01, str(pipe)]):
+    with server() as (gateway, url), subprocess.Popen(["cp", UTT01, str(pipe)]):
         assert cli("--server", url, pipe).stdout == TEXT + "\n"
-    assert backend.uploads
+    assert gateway.uploads
 
 
 @pytest.mark.parametrize("kind", ["text", "srt", "vtt"])
@@ -139,7 +139,7 @@ def test_a_stream_prints_each_segment_at_once(kind: str) -> None:
 
 
 def test_ctrl_c_ends_the_request() -> None:
-    with server((Started("en", 1, None), SEGMENTS[0], asyncio.Event())) as (backend, url):
+    with server((Started("en", 1, None), SEGMENTS[0], asyncio.Event())) as (gateway, url):
         command = [sys.executable, "-c", "from serve_app.cli import main; main()", "transcribe", "--stream"]
         with subprocess.Popen(
             [*command, "--server", url, UTT01],
@@ -153,7 +153,7 @@ def test_ctrl_c_ends_the_request() -> None:
             _, error = process.communicate(timeout=20)
         assert process.returncode == 1
         assert b"Traceback" not in error
-        wait_until(lambda: backend.closed == 1)
+        wait_until(lambda: gateway.closed == 1)
 
 
 def test_several_files_come_in_their_order_and_one_failure_stops_no_other(tmp_path: Path) -> None:

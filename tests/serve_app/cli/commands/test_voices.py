@@ -12,10 +12,10 @@ from tests.serve_app.http.stub import TEXT
 def test_voices_are_added_listed_and_deleted(tmp_path: Path) -> None:
     recording = tmp_path / "anna.wav"
     recording.write_bytes(Path(UTT01).read_bytes())
-    with server() as (backend, url):
+    with server() as (gateway, url):
         made = antiphon("voices", "add", "--server", url, "anna", recording)
         assert (made.exit_code, made.stdout) == (0, f"{TEXT}\n")  # the server wrote it down
-        assert backend.references == [[recording.read_bytes()]]
+        assert gateway.references == [[recording.read_bytes()]]
         recording.with_suffix(".lab").write_text("From the file.")
         options = [
             "--id",
@@ -31,13 +31,13 @@ def test_voices_are_added_listed_and_deleted(tmp_path: Path) -> None:
         ]
         made = antiphon("voices", "add", "--server", url, "Ben", recording, *options)
         assert (made.exit_code, made.stdout) == (0, "")
-        assert backend.library["ben-2"].texts == ("From the file.",)
+        assert gateway.library["ben-2"].texts == ("From the file.",)
         made = antiphon(
             "voices", "add", "--server", url, "eve", recording, recording, "--text", "One.", "--text", "Two."
         )
         assert made.exit_code == 0
-        assert backend.library["eve"].texts == ("One.", "Two.")
-        ben = backend.library["ben-2"].details
+        assert gateway.library["eve"].texts == ("One.", "Two.")
+        ben = gateway.library["ben-2"].details
         assert (ben.title, ben.description, ben.languages, ben.tags) == ("Ben", "Calm.", ("en", "de"), ("low",))
         listed = antiphon("voices", "list", "--server", url)
         assert [line.split() for line in listed.stdout.splitlines()] == [
@@ -48,7 +48,7 @@ def test_voices_are_added_listed_and_deleted(tmp_path: Path) -> None:
         ]
         gone = antiphon("voices", "delete", "--server", url, "anna", "nobody", "eve")
         assert (gone.exit_code, gone.stderr) == (1, "Error: There is no voice 'nobody'.\n")
-        assert list(backend.library) == ["ben-2"]
+        assert list(gateway.library) == ["ben-2"]
         again = antiphon("voices", "add", "--server", url, "ben-2", recording)
         assert (again.exit_code, again.stderr) == (1, "Error: There is a voice 'ben-2' already.\n")
 

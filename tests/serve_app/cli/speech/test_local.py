@@ -17,7 +17,7 @@ from serve_app.fields.audio import Upload
 from tests.media.sound import decoded
 from tests.serve_app.cli.terminal import ROOT, antiphon
 from tests.serve_app.http.server import serving
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.stub import app_of
 
 MODEL = ROOT / "samples" / "tts" / "model"
@@ -31,7 +31,7 @@ def spoken(target: Path, *arguments: str | Path) -> np.ndarray[tuple[int], np.dt
     return decoded(target.read_bytes(), probe(target).sample_rate)
 
 
-class RealBackend(SpeakingBackend):
+class RealGateway(SpeakingGateway):
     """The model behind the stub's door."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class RealBackend(SpeakingBackend):
 
 def test_a_server_and_the_process_itself_say_the_same(tmp_path: Path) -> None:
     options = ["--seed", "5", "--reference-audio", RECORDING, "--speed", "0.8", "--sample-rate", "24000"]
-    with serving(app_of(RealBackend())) as url:
+    with serving(app_of(RealGateway())) as url:
         served = spoken(tmp_path / "served.wav", "--server", url, *options)
     local = spoken(tmp_path / "local.wav", "--local", "--model", MODEL, *options)
     np.testing.assert_array_equal(served, local)

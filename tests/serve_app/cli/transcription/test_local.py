@@ -21,7 +21,7 @@ from serve_app.cli.transcription.local import NO_LIMIT, WHISPER, LocalTranscribe
 from serve_app.fields.audio import Upload, file_upload
 from tests.serve_app.cli.terminal import LONG, ROOT, UTT01, UTT09, cli
 from tests.serve_app.http.server import serving
-from tests.serve_app.http.stub import StubBackend, app_of
+from tests.serve_app.http.stub import StubGateway, app_of
 
 
 def test_without_a_server_it_works_by_itself() -> None:
@@ -80,7 +80,7 @@ def test_a_file_is_read_beside_the_event_loop_and_a_small_one_may_shrink_meanwhi
     assert cli("--local", str(path)).stderr == "Error: The file is empty.\n"
 
 
-class RealBackend(StubBackend):
+class RealGateway(StubGateway):
     """The sample model behind the stub's door."""
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ def test_a_server_and_the_process_itself_print_the_same() -> None:
     common = ["--word-timestamps", "--beam-size", "1", UTT01, UTT09]
     options = [["--format", kind, *common] for kind in ("text", "json", "verbose_json")]
     options[-1].append(LONG)
-    with serving(app_of(RealBackend())) as url:
+    with serving(app_of(RealGateway())) as url:
         served = [cli("--server", url, *each) for each in options]
     local = [cli("--local", *each) for each in options]
     assert [each.exit_code for each in served + local] == [0] * 6

@@ -14,7 +14,7 @@ from serve_app.contracts import by_name
 from serve_app.contracts.contract import JobProgress, JobResult
 from serve_app.fields.audio import Upload
 from tests.serve_app.contracts.support import URL, context_of, items_of, output_of, refusal_of
-from tests.serve_app.http.stub import FINISHED, SCRIPT, SEGMENTS, StubBackend, segment
+from tests.serve_app.http.stub import FINISHED, SCRIPT, SEGMENTS, StubGateway, segment
 
 CONTRACT = by_name("faster-whisper")
 DEFAULT_OUTPUT = {
@@ -44,8 +44,8 @@ EXAMPLE = {
 
 
 async def test_the_workers_own_example() -> None:
-    backend = StubBackend()
-    items = await items_of(CONTRACT, EXAMPLE, context_of(backend, deadline=99.0))
+    gateway = StubGateway()
+    items = await items_of(CONTRACT, EXAMPLE, context_of(gateway, deadline=99.0))
     progress, result = items
     assert isinstance(progress, JobProgress)
     assert progress.value == {"step": "transcribe", "processed_seconds": 2.5, "total_seconds": 5.2}
@@ -57,7 +57,7 @@ async def test_the_workers_own_example() -> None:
     assert output["translation"] is None
     keys = {"id", "seek", "start", "end", "text", "tokens", "temperature", "avg_logprob", "compression_ratio"}
     assert output["segments"][0].keys() == keys | {"no_speech_prob"}
-    request, decoding = backend.request, backend.request.decoding
+    request, decoding = gateway.request, gateway.request.decoding
     assert (request.url, request.vad, request.deadline) == (EXAMPLE["audio"], None, 99.0)
     assert decoding.temperatures == (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     assert (decoding.length_penalty, decoding.condition_on_previous_text) == (0.0, False)
@@ -65,23 +65,23 @@ async def test_the_workers_own_example() -> None:
 
 
 async def test_the_workers_defaults() -> None:
-    backend = StubBackend()
-    output = await output_of({"audio": URL}, context_of(backend))
+    gateway = StubGateway()
+    output = await output_of({"audio": URL}, context_of(gateway))
     assert output["model"] == "sample-asr"
-    assert backend.request.model is None
-    assert backend.request.decoding.condition_on_previous_text is True
-    assert backend.request.decoding.beam_size == 5
-    output = await output_of({"audio": URL, "enable_vad": True}, context_of(backend, model="large"))
+    assert gateway.request.model is None
+    assert gateway.request.decoding.condition_on_previous_text is True
+    assert gateway.request.decoding.beam_size == 5
+    output = await output_of({"audio": URL, "enable_vad": True}, context_of(gateway, model="large"))
     assert output["model"] == "large"
-    assert backend.requests[1].model == "large"
-    assert backend.requests[1].vad is not None
+    assert gateway.requests[1].model == "large"
+    assert gateway.requests[1].vad is not None
 
 
 async def test_bytes() -> None:
-    backend = StubBackend()
-    await output_of({"audio_base64": base64.b64encode(b"sound").decode()}, context_of(backend))
-    assert backend.uploads[0] is not None
-    assert backend.uploads[0].data.tobytes() == b"sound"
+    gateway = StubGateway()
+    await output_of({"audio_base64": base64.b64encode(b"sound").decode()}, context_of(gateway))
+    assert gateway.uploads[0] is not None
+    assert gateway.uploads[0].data.tobytes() == b"sound"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ async def test_words() -> None:
     assert len(output["word_timestamps"]) == 16
 
 
-class Bilingual(StubBackend):
+class Bilingual(StubGateway):
     """Says something else when it translates."""
 
     async def transcribe(
@@ -118,12 +118,12 @@ class Bilingual(StubBackend):
 
 
 async def test_a_translation_is_a_second_pass_with_the_same_options() -> None:
-    backend = Bilingual()
+    gateway = Bilingual()
     job_input = {"audio": URL, "translate": True, "translation": "srt", "initial_prompt": "Anna", "beam_size": 3}
-    output = await output_of({**job_input, "word_timestamps": True}, context_of(backend))
+    output = await output_of({**job_input, "word_timestamps": True}, context_of(gateway))
     assert output["transcription"].startswith("The birch")
     assert output["translation"] == "1\n00:00:00,000 --> 00:00:01,000\nIn English.\n"
-    first, second = backend.requests
+    first, second = gateway.requests
     assert (first.task, second.task) == ("transcribe", "translate")
     assert (second.decoding.beam_size, second.decoding.initial_prompt) == (3, "Anna")
     assert (first.decoding.word_timestamps, second.decoding.word_timestamps) == (True, False)
@@ -144,10 +144,10 @@ class Crowded(Bilingual):
 
 
 async def test_the_second_pass_waits_for_room() -> None:
-    backend = Crowded()
-    output = await output_of({"audio": URL, "translate": True}, context_of(backend))
+    gateway = Crowded()
+    output = await output_of({"audio": URL, "translate": True}, context_of(gateway))
     assert output["translation"] == "In English."
-    assert [request.task for request in backend.requests] == ["transcribe", "translate", "translate"]
+    assert [request.task for request in gateway.requests] == ["transcribe", "translate", "translate"]
 
 
 async def test_every_mistake_has_a_line() -> None:
@@ -189,10 +189,10 @@ async def test_one_source(job_input: dict[str, Any], sentence: str) -> None:
     ],
 )
 async def test_refusals(changes: dict[str, Any], kind: type[Exception]) -> None:
-    backend = StubBackend()
+    gateway = StubGateway()
     with pytest.raises(kind):
-        await output_of({"audio": URL, **changes}, context_of(backend), "transcription")
-    assert not backend.requests
+        await output_of({"audio": URL, **changes}, context_of(gateway), "transcription")
+    assert not gateway.requests
 
 
 @pytest.mark.parametrize(
@@ -200,22 +200,22 @@ async def test_refusals(changes: dict[str, Any], kind: type[Exception]) -> None:
     [(0, 0, (0.0,)), (0.5, 0.25, (0.5, 0.75, 1.0)), (1, 0.2, (1.0,)), (0.3, 0.2, (0.3, 0.5, 0.7, 0.9))],
 )
 async def test_ladders(temperature: float, step: float, ladder: tuple[float, ...]) -> None:
-    backend = StubBackend()
+    gateway = StubGateway()
     job_input = {"audio": URL, "temperature": temperature, "temperature_increment_on_fallback": step}
-    await output_of(job_input, context_of(backend))
-    assert backend.request.decoding.temperatures == ladder
+    await output_of(job_input, context_of(gateway))
+    assert gateway.request.decoding.temperatures == ladder
 
 
 async def test_an_end_that_never_came() -> None:
     with pytest.raises(InternalError):
-        await output_of({"audio": URL}, context_of(StubBackend((SEGMENTS[0],))))
+        await output_of({"audio": URL}, context_of(StubGateway((SEGMENTS[0],))))
 
 
 async def test_closing_stops_the_work() -> None:
-    backend = StubBackend((SCRIPT[2], asyncio.Event()))
-    items: Any = CONTRACT.run({"audio": URL}, context_of(backend))
+    gateway = StubGateway((SCRIPT[2], asyncio.Event()))
+    items: Any = CONTRACT.run({"audio": URL}, context_of(gateway))
     async with asyncio.timeout(5):
         await anext(items)
-        assert backend.active == 1
+        assert gateway.active == 1
         await items.aclose()
-    assert backend.active == 0
+    assert gateway.active == 0

@@ -26,7 +26,7 @@ from serve_app.contracts.fish_speech.input import seed_of
 from serve_app.tasks.speech.encoding import Container
 from tests.media.sound import streamed_file
 from tests.serve_app.contracts.support import chunks_of, context_of, items_of, output_of, refusal_of
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.speech_stub import RATE, tone
 
 CONTRACT = by_name("fish-speech")
@@ -36,32 +36,32 @@ WAV = base64.b64encode(encode(tone(SpeechRequest(text="reference")), "wav", RATE
 
 
 @pytest.fixture
-def backend() -> SpeakingBackend:
-    return SpeakingBackend()
+def gateway() -> SpeakingGateway:
+    return SpeakingGateway()
 
 
-def expected(backend: SpeakingBackend, kind: Any = "wav") -> bytes:
-    return encode(tone(backend.spoken), kind, RATE)
+def expected(gateway: SpeakingGateway, kind: Any = "wav") -> bytes:
+    return encode(tone(gateway.spoken), kind, RATE)
 
 
-async def spoken(backend: SpeakingBackend, **fields: Any) -> Any:
-    return await output_of({"text": TEXT, **fields}, context_of(backend), "speech")
+async def spoken(gateway: SpeakingGateway, **fields: Any) -> Any:
+    return await output_of({"text": TEXT, **fields}, context_of(gateway), "speech")
 
 
-async def test_a_text_becomes_a_file(backend: SpeakingBackend) -> None:
-    output = await spoken(backend)
-    assert base64.b64decode(output.pop("audio")) == expected(backend)
+async def test_a_text_becomes_a_file(gateway: SpeakingGateway) -> None:
+    output = await spoken(gateway)
+    assert base64.b64decode(output.pop("audio")) == expected(gateway)
     assert output == {"format": "wav", "sample_rate": RATE, "seed": SEED, "seconds": 1.0, "cut": False}
-    assert (backend.spoken.request_id, backend.spoken.sampling.model_fields_set) == ("job-1", {"seed"})
+    assert (gateway.spoken.request_id, gateway.spoken.sampling.model_fields_set) == ("job-1", {"seed"})
 
 
 @pytest.mark.parametrize("kind", ["wav", "pcm", "flac", "mp3", "aac"])
-async def test_formats(backend: SpeakingBackend, kind: str) -> None:
-    output = await spoken(backend, format=kind)
-    assert (output["format"], base64.b64decode(output["audio"])) == (kind, expected(backend, kind))
+async def test_formats(gateway: SpeakingGateway, kind: str) -> None:
+    output = await spoken(gateway, format=kind)
+    assert (output["format"], base64.b64decode(output["audio"])) == (kind, expected(gateway, kind))
 
 
-async def test_every_field_arrives(backend: SpeakingBackend) -> None:
+async def test_every_field_arrives(gateway: SpeakingGateway) -> None:
     deadline = time.time() + 60
     references = [{"audio": WAV, "text": "One."}, {"audio": f"data:audio/wav;base64,{WAV}", "text": "Two."}]
     sampling = {
@@ -73,44 +73,44 @@ async def test_every_field_arrives(backend: SpeakingBackend) -> None:
     }
     fields = {"seed": -5, "prosody": {"speed": 1.5, "volume": -3}, "sample_rate": 24_000, "speaker": "narrator"}
     job_input = {"text": TEXT, "model": "tts-1", "references": references, **sampling, **fields}
-    output = await output_of(job_input, context_of(backend, deadline=deadline), "speech")
-    asked = backend.spoken
+    output = await output_of(job_input, context_of(gateway, deadline=deadline), "speech")
+    asked = gateway.spoken
     assert (asked.model, asked.deadline, asked.speed, asked.volume_db) == ("tts-1", deadline, 1.5, -3)
     assert (asked.sample_rate, asked.speaker, asked.reference_texts) == (24_000, "narrator", ("One.", "Two."))
     assert asked.sampling.model_dump() == {**sampling, "seed": 5}
-    assert backend.references == [[base64.b64decode(WAV)] * 2]
+    assert gateway.references == [[base64.b64decode(WAV)] * 2]
     assert (output["sample_rate"], output["seed"]) == (24_000, 5)
 
 
-async def test_a_voice_by_either_name(backend: SpeakingBackend) -> None:
-    await backend.add_voice(NewVoice(id="anna", texts=("Hi.",)), [])
+async def test_a_voice_by_either_name(gateway: SpeakingGateway) -> None:
+    await gateway.add_voice(NewVoice(id="anna", texts=("Hi.",)), [])
     for name in ("voice", "reference_id"):
-        await spoken(backend, **{name: "anna"})
-    await spoken(backend, voice="anna", reference_id="anna")
-    await spoken(backend, voice=None, reference_id=None)
-    assert [asked.voice for asked in backend.speech_requests] == ["anna", "anna", "anna", None]
+        await spoken(gateway, **{name: "anna"})
+    await spoken(gateway, voice="anna", reference_id="anna")
+    await spoken(gateway, voice=None, reference_id=None)
+    assert [asked.voice for asked in gateway.speech_requests] == ["anna", "anna", "anna", None]
 
 
-async def test_models(backend: SpeakingBackend) -> None:
-    await output_of({"text": TEXT}, context_of(backend, model="sample-tts"), "speech")
-    await output_of({"text": TEXT, "model": "tts-1"}, context_of(backend, model="sample-tts"), "speech")
-    assert [asked.model for asked in backend.speech_requests] == ["sample-tts", "tts-1"]
+async def test_models(gateway: SpeakingGateway) -> None:
+    await output_of({"text": TEXT}, context_of(gateway, model="sample-tts"), "speech")
+    await output_of({"text": TEXT, "model": "tts-1"}, context_of(gateway, model="sample-tts"), "speech")
+    assert [asked.model for asked in gateway.speech_requests] == ["sample-tts", "tts-1"]
 
 
-async def test_the_seed_is_the_jobs(backend: SpeakingBackend) -> None:
+async def test_the_seed_is_the_jobs(gateway: SpeakingGateway) -> None:
     seeds = {seed_of(f"job-{number}") for number in range(100)}
     assert len(seeds) == 100
     assert all(0 <= seed < 2**31 for seed in seeds)
-    assert (await spoken(backend))["seed"] == (await spoken(backend, seed=None))["seed"] == SEED
+    assert (await spoken(gateway))["seed"] == (await spoken(gateway, seed=None))["seed"] == SEED
 
 
-async def test_what_a_classifier_found(backend: SpeakingBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_a_classifier_found(gateway: SpeakingGateway, monkeypatch: pytest.MonkeyPatch) -> None:
     async def speak(request: Any, references: Any = ()) -> Any:
         yield Started(RATE, 3, 1, 9, {"hate": 0.25})
         yield Finished(0, 0, cut=True)
 
-    monkeypatch.setattr(backend, "speak", speak)
-    output = await spoken(backend)
+    monkeypatch.setattr(gateway, "speak", speak)
+    output = await spoken(gateway)
     assert (output["classification"], output["cut"], output["seconds"]) == ({"hate": 0.25}, True, 0)
 
 
@@ -138,17 +138,17 @@ async def test_what_a_classifier_found(backend: SpeakingBackend, monkeypatch: py
 )
 @pytest.mark.parametrize("streaming", [False, True])
 async def test_refusals(
-    backend: SpeakingBackend, fields: dict[str, Any], kind: type[AntiphonError], words: str, streaming: bool
+    gateway: SpeakingGateway, fields: dict[str, Any], kind: type[AntiphonError], words: str, streaming: bool
 ) -> None:
     job_input = {"text": TEXT, "streaming": streaming, **fields}
     with pytest.raises(kind, match=words) as caught:
-        await items_of(CONTRACT, job_input, context_of(backend, upload_bytes=20_000))
+        await items_of(CONTRACT, job_input, context_of(gateway, upload_bytes=20_000))
     assert caught.value.status < 500
 
 
-async def test_the_models_refusal(backend: SpeakingBackend) -> None:
-    backend.hindrances = {0: ContentRefused("The text is not spoken.")}
-    assert await refusal_of(CONTRACT, {"text": TEXT}, context_of(backend)) == "The text is not spoken."
+async def test_the_models_refusal(gateway: SpeakingGateway) -> None:
+    gateway.hindrances = {0: ContentRefused("The text is not spoken.")}
+    assert await refusal_of(CONTRACT, {"text": TEXT}, context_of(gateway)) == "The text is not spoken."
 
 
 def test_its_shape() -> None:
@@ -162,32 +162,32 @@ def test_its_shape() -> None:
 
 
 @pytest.mark.parametrize("kind", ["wav", "pcm", "flac", "mp3", "aac"])
-async def test_chunks_make_the_streamed_file(backend: SpeakingBackend, kind: Any) -> None:
+async def test_chunks_make_the_streamed_file(gateway: SpeakingGateway, kind: Any) -> None:
     text = TEXT * 4
-    chunks = await chunks_of(CONTRACT, {"text": text, "streaming": True, "format": kind}, context_of(backend))
+    chunks = await chunks_of(CONTRACT, {"text": text, "streaming": True, "format": kind}, context_of(gateway))
     values = [chunk.value for chunk in chunks]
     assert [values[0]["begin"], values[-1]["end"]] == [0, 0.05 * len(text)]
     assert [value["begin"] for value in values[1:]] == [value["end"] for value in values[:-1]]
     assert [(chunk.start, chunk.end) for chunk in chunks] == [(value["begin"], value["end"]) for value in values]
     assert all((v["format"], v["sample_rate"], v["seed"]) == (kind, RATE, SEED) for v in values)
     file = b"".join(base64.b64decode(value["audio_chunk"]) for value in values)
-    assert file == streamed_file([tone(backend.spoken)], kind, RATE)
+    assert file == streamed_file([tone(gateway.spoken)], kind, RATE)
     if kind in ("wav", "pcm"):
         assert [value["end"] for value in values] == [0.25, 0.75, 1.75, 3.75, 4.0]
 
 
-async def test_a_stream_of_wav_is_read_by_others(backend: SpeakingBackend) -> None:
-    chunks = await chunks_of(CONTRACT, {"text": TEXT, "streaming": "true"}, context_of(backend))
+async def test_a_stream_of_wav_is_read_by_others(gateway: SpeakingGateway) -> None:
+    chunks = await chunks_of(CONTRACT, {"text": TEXT, "streaming": "true"}, context_of(gateway))
     file = b"".join(base64.b64decode(chunk.value["audio_chunk"]) for chunk in chunks)
     samples, rate = soundfile.read(io.BytesIO(file), dtype="float32")
     assert rate == RATE
-    np.testing.assert_allclose(samples, tone(backend.spoken), atol=2**-15)
+    np.testing.assert_allclose(samples, tone(gateway.spoken), atol=2**-15)
 
 
-async def test_chunks_come_as_they_are_made(backend: SpeakingBackend) -> None:
+async def test_chunks_come_as_they_are_made(gateway: SpeakingGateway) -> None:
     gate = asyncio.Event()
-    backend.hindrances = {3: gate}
-    items: Any = CONTRACT.run({"text": TEXT, "streaming": True}, context_of(backend))
+    gateway.hindrances = {3: gate}
+    items: Any = CONTRACT.run({"text": TEXT, "streaming": True}, context_of(gateway))
     async with asyncio.timeout(5):
         first = await anext(items)
         assert (first.start, first.end) == (0, 0.25)
@@ -196,16 +196,16 @@ async def test_chunks_come_as_they_are_made(backend: SpeakingBackend) -> None:
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-async def test_closing_stops_the_work(backend: SpeakingBackend, streaming: bool) -> None:
-    backend.hindrances = {1: asyncio.Event()}
-    task = asyncio.create_task(items_of(CONTRACT, {"text": TEXT, "streaming": streaming}, context_of(backend)))
+async def test_closing_stops_the_work(gateway: SpeakingGateway, streaming: bool) -> None:
+    gateway.hindrances = {1: asyncio.Event()}
+    task = asyncio.create_task(items_of(CONTRACT, {"text": TEXT, "streaming": streaming}, context_of(gateway)))
     async with asyncio.timeout(5):
-        while not backend.speaking:
+        while not gateway.speaking:
             await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert (backend.speaking, backend.closed) == (0, 1)
+    assert (gateway.speaking, gateway.closed) == (0, 1)
 
 
 async def utterance(samples: Any, pieces: list[int]) -> Any:

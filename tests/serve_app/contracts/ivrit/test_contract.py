@@ -14,7 +14,7 @@ from serve_app.contracts import by_name
 from serve_app.contracts.contract import Chunk, JobProgress, JobResult, Notice
 from tests.serve_app.contracts.ivrit.client import MODEL, decoded, payload
 from tests.serve_app.contracts.support import URL, chunks_of, context_of, items_of, output_of
-from tests.serve_app.http.stub import FINISHED, SEGMENTS, StubBackend
+from tests.serve_app.http.stub import FINISHED, SEGMENTS, StubGateway
 
 IVRIT, LEGACY = by_name("ivrit"), by_name("ivrit-legacy")
 BYTES = b"RIFF....WAVEfmt "
@@ -22,8 +22,8 @@ BLOB = base64.b64encode(BYTES).decode()
 
 
 async def test_a_stream_as_the_newest_client_reads_it() -> None:
-    backend = StubBackend()
-    items = await chunks_of(IVRIT, payload(url=URL, language="en"), context_of(backend, deadline=123.0))
+    gateway = StubGateway()
+    items = await chunks_of(IVRIT, payload(url=URL, language="en"), context_of(gateway, deadline=123.0))
     assert [[entry["type"] for entry in item.value] for item in items] == [
         ["segments"],
         ["progress"],
@@ -42,7 +42,7 @@ async def test_a_stream_as_the_newest_client_reads_it() -> None:
     assert segments[0].speakers == []
     assert segments[0].words[0] == ivrit.types.Word(" The", 0.0, 0.312, 0.9, None)
     assert segments[0].extra_data["language"] == "en"
-    request = backend.request
+    request = gateway.request
     assert (request.url, request.model, request.language, request.deadline) == (URL, MODEL, "en", 123.0)
     assert (request.request_id, request.decoding.word_timestamps) == ("job-1", True)
 
@@ -68,16 +68,16 @@ async def test_exactly_the_keys_of_a_segment() -> None:
 
 async def test_a_classifiers_scores_are_extra_data() -> None:
     scored = dataclasses.replace(SEGMENTS[0], classification={"hate": 0.25})
-    output = await output_of(payload(url=URL), context_of(StubBackend((scored, FINISHED))))
+    output = await output_of(payload(url=URL), context_of(StubGateway((scored, FINISHED))))
     assert decoded(output)[0].extra_data["classification"] == {"hate": 0.25}
 
 
 async def test_output_options() -> None:
-    backend = StubBackend()
+    gateway = StubGateway()
     wanted = {"word_timestamps": False, "extra_data": False}
-    (segment, _) = decoded(await output_of(payload(url=URL, output_options=wanted), context_of(backend)))
+    (segment, _) = decoded(await output_of(payload(url=URL, output_options=wanted), context_of(gateway)))
     assert (segment.words, segment.extra_data) == ([], {})
-    assert backend.request.decoding.word_timestamps is False
+    assert gateway.request.decoding.word_timestamps is False
 
 
 async def test_bare_segments_for_older_clients() -> None:
@@ -103,15 +103,15 @@ async def test_not_streaming() -> None:
     "job_input", [{"type": "blob", "data": BLOB}, {"type": "url", "url": URL, "api_key": "secret"}, {"url": URL}]
 )
 async def test_the_worker_before_august_2025(job_input: dict[str, Any]) -> None:
-    backend = StubBackend()
-    items = await items_of(IVRIT, job_input, context_of(backend))
+    gateway = StubGateway()
+    items = await items_of(IVRIT, job_input, context_of(gateway))
     result = items[-1]
     assert isinstance(result, JobResult)
     segments = result.value["result"]["segments"]
     assert [segment["text"] for segment in segments] == [segment.text for segment in SEGMENTS]
     old = {"id", "seek", "start", "end", "text", "avg_logprob", "compression_ratio", "no_speech_prob", "words"}
     assert old <= segments[0].keys()
-    assert backend.request.model is None
+    assert gateway.request.model is None
 
 
 async def test_an_older_input_may_stream_too() -> None:
@@ -121,25 +121,25 @@ async def test_an_older_input_may_stream_too() -> None:
 
 @pytest.mark.parametrize("prefix", ["", "data:audio/wav;base64,", "data:;base64,"])
 async def test_bytes_inside_the_input(prefix: str) -> None:
-    backend = StubBackend()
-    await output_of(payload(blob=prefix + BLOB), context_of(backend))
-    (upload,) = backend.uploads
+    gateway = StubGateway()
+    await output_of(payload(blob=prefix + BLOB), context_of(gateway))
+    (upload,) = gateway.uploads
     assert upload is not None
     assert (upload.data.dtype, upload.data.tobytes()) == (np.uint8, BYTES)
-    assert backend.request.url is None
-    assert backend.request.content_type == ("audio/wav" if "wav" in prefix else None)
+    assert gateway.request.url is None
+    assert gateway.request.content_type == ("audio/wav" if "wav" in prefix else None)
 
 
 async def test_many_bytes_with_line_ends() -> None:
-    backend = StubBackend()
+    gateway = StubGateway()
     data = bytes(range(256)) * 1_000
-    await output_of(payload(blob=base64.encodebytes(data).decode()), context_of(backend))
-    assert backend.uploads[0] is not None
-    assert backend.uploads[0].data.tobytes() == data
+    await output_of(payload(blob=base64.encodebytes(data).decode()), context_of(gateway))
+    assert gateway.uploads[0] is not None
+    assert gateway.uploads[0].data.tobytes() == data
 
 
 async def test_decoder_options_reach_the_model() -> None:
-    backend = StubBackend()
+    gateway = StubGateway()
     options = {
         "beam_size": 2,
         "initial_prompt": "Names: Anna, Bela.",
@@ -152,8 +152,8 @@ async def test_decoder_options_reach_the_model() -> None:
         "word_timestamps": False,
         "length_penalty": None,
     }
-    await output_of(payload(url=URL, **options), context_of(backend))
-    request, decoding = backend.request, backend.request.decoding
+    await output_of(payload(url=URL, **options), context_of(gateway))
+    request, decoding = gateway.request, gateway.request.decoding
     assert (request.task, request.vad) == ("translate", None)
     assert (decoding.beam_size, decoding.hotwords, decoding.temperatures) == (2, "canoe", (0.0,))
     assert decoding.initial_prompt == "Names: Anna, Bela."
@@ -163,14 +163,14 @@ async def test_decoder_options_reach_the_model() -> None:
 
 
 async def test_ladders_clips_and_detection() -> None:
-    backend = StubBackend()
+    gateway = StubGateway()
     options = {"temperature": [0, 0.4], "clip_timestamps": [{"start": 1, "end": 2.5}], "log_progress": True}
-    await output_of(payload(url=URL, **options), context_of(backend))
-    assert backend.request.decoding.temperatures == (0.0, 0.4)
-    assert [(clip.start, clip.end) for clip in backend.request.clips] == [(1.0, 2.5)]
-    await output_of(payload(url=URL, vad_parameters={"threshold": 0.25}), context_of(backend))
-    assert backend.requests[1].vad is not None
-    assert backend.requests[1].vad.threshold == 0.25
+    await output_of(payload(url=URL, **options), context_of(gateway))
+    assert gateway.request.decoding.temperatures == (0.0, 0.4)
+    assert [(clip.start, clip.end) for clip in gateway.request.clips] == [(1.0, 2.5)]
+    await output_of(payload(url=URL, vad_parameters={"threshold": 0.25}), context_of(gateway))
+    assert gateway.requests[1].vad is not None
+    assert gateway.requests[1].vad.threshold == 0.25
 
 
 async def test_keys_that_nobody_knows_are_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -185,28 +185,28 @@ async def test_keys_that_nobody_knows_are_named_in_the_log(caplog: pytest.LogCap
 
 
 async def test_the_endpoints_model_is_for_inputs_without_one() -> None:
-    backend = StubBackend()
+    gateway = StubGateway()
     job_input = payload(url=URL)
-    await output_of({**job_input, "model": None}, context_of(backend, model="sample-asr"))
-    await output_of(job_input, context_of(backend, model="sample-asr"))
-    assert [request.model for request in backend.requests] == ["sample-asr", MODEL]
+    await output_of({**job_input, "model": None}, context_of(gateway, model="sample-asr"))
+    await output_of(job_input, context_of(gateway, model="sample-asr"))
+    assert [request.model for request in gateway.requests] == ["sample-asr", MODEL]
 
 
 @pytest.mark.parametrize("source", [URL, [URL, URL, URL]])
 async def test_closing_stops_the_work(source: Any) -> None:
-    backend = StubBackend((SEGMENTS[0], asyncio.Event()))
-    items: Any = IVRIT.run(payload(url=source), context_of(backend))
+    gateway = StubGateway((SEGMENTS[0], asyncio.Event()))
+    items: Any = IVRIT.run(payload(url=source), context_of(gateway))
     async with asyncio.timeout(5):
         await anext(items)
-        assert backend.active >= 1
+        assert gateway.active >= 1
         await items.aclose()
-    assert backend.active == 0
+    assert gateway.active == 0
 
 
 async def test_numbers_that_json_does_not_have() -> None:
     odd = dataclasses.replace(SEGMENTS[0], avg_logprob=float("nan"), end=float("inf"))
-    backend = StubBackend((odd, AudioProgress(float("nan"), None), FINISHED))
-    first, second = await items_of(IVRIT, payload(url=URL), context_of(backend))
+    gateway = StubGateway((odd, AudioProgress(float("nan"), None), FINISHED))
+    first, second = await items_of(IVRIT, payload(url=URL), context_of(gateway))
     assert isinstance(first, Chunk)
     assert isinstance(second, Chunk)
     assert second.value[0]["data"]["extra"] == {"processed_seconds": 0.0, "total_seconds": None}

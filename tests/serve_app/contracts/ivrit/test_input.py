@@ -8,7 +8,7 @@ import pytest
 from deployments.errors import AudioTooLong, ForbiddenUrl, InvalidRequest, ModelNotFound, PayloadTooLarge
 from serve_app.contracts import by_name
 from tests.serve_app.contracts.support import URL, context_of, items_of, refusal_of
-from tests.serve_app.http.stub import StubBackend
+from tests.serve_app.http.stub import StubGateway
 
 IVRIT, LEGACY = by_name("ivrit"), by_name("ivrit-legacy")
 MODEL = "sample-asr"
@@ -73,11 +73,11 @@ OTHERS = [
 
 @pytest.mark.parametrize(("job_input", "kind", "words"), OTHERS)
 async def test_other_refusals(job_input: dict[str, Any], kind: type[Exception], words: str) -> None:
-    backend = StubBackend()
+    gateway = StubGateway()
     with pytest.raises(kind, match=words.replace("(", r"\(")) as caught:
-        await items_of(IVRIT, job_input, context_of(backend, upload_bytes=300))
+        await items_of(IVRIT, job_input, context_of(gateway, upload_bytes=300))
     assert getattr(caught.value, "message", "").endswith(".")
-    assert backend.active == 0
+    assert gateway.active == 0
 
 
 @pytest.mark.parametrize("harmless", [False, None, "false", "", 0])
@@ -103,6 +103,6 @@ async def test_a_bad_entry_of_a_list_is_its_own_affair() -> None:
 
 
 async def test_what_the_gateway_raises_comes_through() -> None:
-    backend = StubBackend((AudioTooLong("Too long."),))
+    gateway = StubGateway((AudioTooLong("Too long."),))
     with pytest.raises(AudioTooLong):
-        await items_of(IVRIT, of(url=URL), context_of(backend))
+        await items_of(IVRIT, of(url=URL), context_of(gateway))

@@ -11,11 +11,11 @@ from serve_app.contracts import by_name
 from serve_app.contracts.contract import JobResult, Notice
 from tests.serve_app.contracts.ivrit.client import payload
 from tests.serve_app.contracts.support import URL, context_of, items_of, refusal_of
-from tests.serve_app.http.stub import SEGMENTS, StubBackend
+from tests.serve_app.http.stub import SEGMENTS, StubGateway
 
 IVRIT = by_name("ivrit")
 BLOB = base64.b64encode(b"RIFF....WAVEfmt ").decode()
-HOOK = "https://your-backend.com/api/webhook"
+HOOK = "https://your-gateway.com/api/webhook"
 RECORDING = "unique-recording-id-123"
 TEXT = " ".join(segment.text for segment in SEGMENTS)
 
@@ -96,11 +96,11 @@ async def test_failures() -> None:
 @pytest.mark.parametrize("broken", [{"transcribe_args": 5}, {"engine": "x"}, {"recording_id": {"a": 1}}])
 async def test_inputs_that_are_refused_are_told_too(broken: dict[str, Any]) -> None:
     job_input = {**documented(inside=False), **broken}
-    backend = StubBackend()
-    error = InvalidRequest(await refusal_of(IVRIT, job_input, context_of(backend)))
+    gateway = StubGateway()
+    error = InvalidRequest(await refusal_of(IVRIT, job_input, context_of(gateway)))
     (notice,) = IVRIT.failed(job_input, error, context_of())
     assert notice.payload["error"] == error.message
-    assert not backend.requests
+    assert not gateway.requests
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 from serve_app.contracts import by_name
 from serve_app.contracts.contract import JobContext
-from tests.serve_app.http.stub import PATH, WAV, StubBackend
+from tests.serve_app.http.stub import PATH, WAV, StubGateway
 
 CONTRACT = by_name("openai")
 FILE = {"name": WAV[0], "content_type": WAV[2], "data": base64.b64encode(WAV[1]).decode()}
@@ -18,4 +18,4 @@ def job(route: str = PATH, **body: Any) -> dict[str, Any]:
 
 def context_with(app: Any, **changes: Any) -> JobContext:
     """A context of any application."""
-    return JobContext("job-1", StubBackend(), app, **changes)
+    return JobContext("job-1", StubGateway(), app, **changes)

@@ -20,7 +20,7 @@ from deployments.errors import (
 from serve_app.contracts.openai.contract import OpenAiMistake, OpenAiRefusal
 from tests.serve_app.contracts.openai.job import CONTRACT, FILE, job
 from tests.serve_app.contracts.support import context_of, output_of
-from tests.serve_app.http.stub import MODERATIONS, PATH, SEGMENTS, StubBackend
+from tests.serve_app.http.stub import MODERATIONS, PATH, SEGMENTS, StubGateway
 
 
 @pytest.mark.parametrize(
@@ -48,13 +48,13 @@ async def test_refusals_of_a_route(stream: bool) -> None:
 
 @pytest.mark.parametrize("stream", [True, False])
 async def test_what_may_be_tried_again_is_known_as_such(stream: bool) -> None:
-    full = context_of(StubBackend((Overloaded("Full.", retry_after_s=7),)))
+    full = context_of(StubGateway((Overloaded("Full.", retry_after_s=7),)))
     with pytest.raises(Overloaded) as caught:
         await output_of(job(file=FILE, stream=stream), full)
     assert caught.value.retry_after_s == 7
     assert json.loads(caught.value.message)["error"]["message"] == "Full."
     with pytest.raises(ModelUnavailable):
-        await output_of(job(file=FILE, stream=stream), context_of(StubBackend((ModelUnavailable("Loading."),))))
+        await output_of(job(file=FILE, stream=stream), context_of(StubGateway((ModelUnavailable("Loading."),))))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ async def test_what_may_be_tried_again_is_known_as_such(stream: bool) -> None:
 async def test_an_error_in_a_stream_fails_the_job(
     error: AntiphonError, kind: type[AntiphonError], status: int
 ) -> None:
-    context = context_of(StubBackend((SEGMENTS[0], error)))
+    context = context_of(StubGateway((SEGMENTS[0], error)))
     items: Any = CONTRACT.run(job(file=FILE, stream=True), context)
     assert "The birch canoe" in (await anext(items)).value
     with pytest.raises(kind) as caught:

@@ -13,7 +13,7 @@ from serve_app.contracts.openai.contract import OpenAiMistake
 from serve_app.contracts.openai.request import wants_stream
 from tests.serve_app.contracts.openai.job import CONTRACT, job
 from tests.serve_app.contracts.support import chunks_of, context_of, items_of, output_of
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.stub import ask
 
 SPEECH = "/v1/audio/speech"
@@ -21,26 +21,26 @@ BODY = {"input": "Hello there, friend.", "model": "tts-1", "voice": "alloy", "se
 
 
 async def direct(body: dict[str, Any], path: str = SPEECH) -> bytes:
-    return (await ask(SpeakingBackend(), body, path)).raise_for_status().content
+    return (await ask(SpeakingGateway(), body, path)).raise_for_status().content
 
 
 @pytest.mark.parametrize("kind", ["mp3", "wav", "pcm", "flac", "aac"])
 async def test_the_bytes_of_http(kind: str) -> None:
     body = {**BODY, "response_format": kind}
-    found = await output_of(job(SPEECH, **body), context_of(SpeakingBackend()))
+    found = await output_of(job(SPEECH, **body), context_of(SpeakingGateway()))
     assert base64.b64decode(found.pop("data")) == await direct(body)
     assert found == {"content_type": "audio/mpeg" if kind == "mp3" else f"audio/{kind}"}
 
 
 async def test_a_file_is_no_text_of_a_job() -> None:
-    (item,) = await items_of(CONTRACT, job(SPEECH, **BODY, stream=True), context_of(SpeakingBackend()))
+    (item,) = await items_of(CONTRACT, job(SPEECH, **BODY, stream=True), context_of(SpeakingGateway()))
     assert item == JobResult({"content_type": "audio/mpeg"}, Attachment("data", await direct(BODY), "audio/mpeg"))
 
 
 async def test_events() -> None:
     body = {**BODY, "response_format": "pcm", "stream_format": "sse"}
-    backend = SpeakingBackend()
-    chunks = await chunks_of(CONTRACT, job(SPEECH, **body), context_of(backend))
+    gateway = SpeakingGateway()
+    chunks = await chunks_of(CONTRACT, job(SPEECH, **body), context_of(gateway))
     assert "".join(chunk.value for chunk in chunks).encode() == await direct(body)
     events = [json.loads(chunk.value.removeprefix("data: ")) for chunk in chunks[:-1]]
     sound = b"".join(base64.b64decode(event["audio"]) for event in events[:-1])
@@ -50,31 +50,31 @@ async def test_events() -> None:
 
 @pytest.mark.parametrize("route", [SPEECH, "v1/audio/speech", "/v1/audio/speech?a=1", "/v1/audio%2Fspeech"])
 async def test_the_seed_is_the_jobs(route: str) -> None:
-    backend = SpeakingBackend()
-    await output_of(job(route, **{**BODY, "seed": None}), context_of(backend))
-    await output_of(job(route, **BODY), context_of(backend))
-    assert [asked.sampling.seed for asked in backend.speech_requests] == [seed_of("job-1"), 5]
+    gateway = SpeakingGateway()
+    await output_of(job(route, **{**BODY, "seed": None}), context_of(gateway))
+    await output_of(job(route, **BODY), context_of(gateway))
+    assert [asked.sampling.seed for asked in gateway.speech_requests] == [seed_of("job-1"), 5]
 
 
 async def test_fish_speechs_own_route() -> None:
     body = {"text": "Hello.", "seed": 5, "format": "flac"}
-    found = await output_of(job("/v1/tts", **body), context_of(SpeakingBackend()))
+    found = await output_of(job("/v1/tts", **body), context_of(SpeakingGateway()))
     assert base64.b64decode(found["data"]) == await direct(body, "/v1/tts")
 
 
 async def test_an_error_without_a_body() -> None:
     with pytest.raises(OpenAiMistake, match="answered 405 Method Not Allowed") as caught:
-        await output_of({"openai_route": "/v1/tts"}, context_of(SpeakingBackend()))
+        await output_of({"openai_route": "/v1/tts"}, context_of(SpeakingGateway()))
     assert caught.value.status == 405
 
 
 async def test_errors() -> None:
-    backend = SpeakingBackend()
+    gateway = SpeakingGateway()
     with pytest.raises(OpenAiMistake, match="`input` is empty"):
-        await output_of(job(SPEECH, **{**BODY, "input": ""}), context_of(backend))
-    backend.hindrances = {0: ModelUnavailable("It is loading.")}
+        await output_of(job(SPEECH, **{**BODY, "input": ""}), context_of(gateway))
+    gateway.hindrances = {0: ModelUnavailable("It is loading.")}
     with pytest.raises(ModelUnavailable, match="It is loading"):
-        await output_of(job(SPEECH, **BODY), context_of(backend))
+        await output_of(job(SPEECH, **BODY), context_of(gateway))
 
 
 @pytest.mark.parametrize(

@@ -13,36 +13,36 @@ from starlette.routing import Route
 from deployments.errors import DeadlineExceeded, InternalError
 from tests.serve_app.contracts.openai.job import CONTRACT, FILE, context_with, job
 from tests.serve_app.contracts.support import chunks_of, context_of, output_of
-from tests.serve_app.http.stub import SEGMENTS, StubBackend
+from tests.serve_app.http.stub import SEGMENTS, StubGateway
 
 
 async def test_closing_is_leaving() -> None:
-    backend = StubBackend((SEGMENTS[0], asyncio.Event()))
-    items: Any = CONTRACT.run(job(file=FILE, stream=True), context_of(backend))
+    gateway = StubGateway((SEGMENTS[0], asyncio.Event()))
+    items: Any = CONTRACT.run(job(file=FILE, stream=True), context_of(gateway))
     async with asyncio.timeout(5):
         await anext(items)
-        assert backend.active == 1
+        assert gateway.active == 1
         await items.aclose()
-    assert backend.active == 0
+    assert gateway.active == 0
 
 
 async def test_cancelling_is_leaving() -> None:
-    backend = StubBackend((asyncio.Event(),))
-    task = asyncio.create_task(output_of(job(file=FILE), context_of(backend)))
+    gateway = StubGateway((asyncio.Event(),))
+    task = asyncio.create_task(output_of(job(file=FILE), context_of(gateway)))
     async with asyncio.timeout(5):
-        while not backend.active:
+        while not gateway.active:
             await asyncio.sleep(0.001)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert backend.active == 0
+    assert gateway.active == 0
 
 
 async def test_a_deadline() -> None:
-    backend = StubBackend((asyncio.Event(),))
+    gateway = StubGateway((asyncio.Event(),))
     with pytest.raises(DeadlineExceeded):
-        await output_of(job(file=FILE), context_of(backend, deadline=time.time() + 0.05))
-    assert backend.active == 0
+        await output_of(job(file=FILE), context_of(gateway, deadline=time.time() + 0.05))
+    assert gateway.active == 0
 
 
 async def test_a_reader_that_is_slow_holds_the_application_back() -> None:

@@ -18,7 +18,7 @@ from tests.serve_app.http.asgi_call import AsgiCall
 from tests.serve_app.http.stub import (
     CLASSIFY,
     MODERATIONS,
-    StubBackend,
+    StubGateway,
     app_of,
     ask,
     client_of,
@@ -66,12 +66,12 @@ ROUTES = pytest.mark.parametrize("path", [CLASSIFY, MODERATIONS])
     ],
 )  # fmt: skip
 async def test_bodies_that_cannot_be_read(path: str, body: bytes, sentence: str) -> None:
-    backend = StubBackend()
-    response = await ask(backend, body, path)
+    gateway = StubGateway()
+    response = await ask(gateway, body, path)
     assert response.status_code == 400
     assert message(response).startswith(sentence)
     assert response.json()["error"]["code"] == "invalid_request"
-    assert not backend.questions
+    assert not gateway.questions
 
 
 @ROUTES
@@ -89,7 +89,7 @@ async def test_bodies_that_cannot_be_read(path: str, body: bytes, sentence: str)
     ],
 )
 async def test_other_content_types(path: str, content_type: str) -> None:
-    async with client_of(app_of(StubBackend())) as client:
+    async with client_of(app_of(StubGateway())) as client:
         headers = [(b"content-type", content_type.encode("latin-1"))]
         response = await client.post(path, content=b'{"input": "a"}', headers=headers)
     assert (response.status_code, response.json()["error"]["code"]) == (415, "unsupported_media_type")
@@ -99,7 +99,7 @@ async def test_other_content_types(path: str, content_type: str) -> None:
 @ROUTES
 async def test_forms_and_bodies_of_no_type(path: str) -> None:
     headers, body = multipart({"input": "a"})
-    async with client_of(app_of(StubBackend())) as client:
+    async with client_of(app_of(StubGateway())) as client:
         form = await client.post(path, content=body, headers=headers)
         encoded = await client.post(path, data={"input": "a"})
         nothing = await client.post(path)
@@ -124,14 +124,14 @@ async def test_forms_and_bodies_of_no_type(path: str) -> None:
     ],
 )
 async def test_json_under_its_names_and_in_its_charset(content_type: str, status: int) -> None:
-    response = await ask(StubBackend(), {"input": "a"}, content_type=content_type)
+    response = await ask(StubGateway(), {"input": "a"}, content_type=content_type)
     assert response.status_code == status
     if status == 415:
         assert message(response) == "The charset of the request body has to be utf-8."
 
 
 async def test_a_stranger_type_is_refused_before_the_body_is_read() -> None:
-    call = AsgiCall(app_of(StubBackend()), CLASSIFY, headers={"content-type": "text/plain"}).start()
+    call = AsgiCall(app_of(StubGateway()), CLASSIFY, headers={"content-type": "text/plain"}).start()
     assert (await call.finished())[0]["status"] == 415
 
 
@@ -139,8 +139,8 @@ async def test_the_limit_of_a_body() -> None:
     """Up to the limit it is read, from the next byte on it is refused, while it comes in."""
     body = json.dumps({"input": "a"}).encode()
     filled = body + b" " * (MAX_BYTES - len(body))
-    assert (await ask(StubBackend(), filled)).status_code == 200
-    app = app_of(StubBackend())
+    assert (await ask(StubGateway(), filled)).status_code == 200
+    app = app_of(StubGateway())
     call = AsgiCall(app, CLASSIFY, headers=JSON).start()
     for _ in range(MAX_BYTES // 2**20):
         call.feed(b" " * 2**20, more=True)
@@ -157,13 +157,13 @@ async def test_the_limit_of_a_body() -> None:
 
 
 async def test_a_smaller_limit_of_the_server_holds_too() -> None:
-    response = await ask(StubBackend(), {"input": "a" * 200}, upload_bytes=100)
+    response = await ask(StubGateway(), {"input": "a" * 200}, upload_bytes=100)
     assert (response.status_code, response.json()["error"]["param"]) == (413, None)
     assert message(response) == "The request body is larger than the 100 bytes that this server takes."
 
 
 async def test_a_body_in_many_pieces() -> None:
-    call = AsgiCall(app_of(StubBackend()), CLASSIFY, headers=JSON).start()
+    call = AsgiCall(app_of(StubGateway()), CLASSIFY, headers=JSON).start()
     for byte in '{"input": "grüße 🙂"}'.encode():
         call.feed(bytes([byte]), more=True)
     call.feed(b"")
@@ -173,12 +173,12 @@ async def test_a_body_in_many_pieces() -> None:
 
 
 async def test_a_client_that_leaves_in_the_middle_of_the_body() -> None:
-    backend = StubBackend()
-    call = AsgiCall(app_of(backend), CLASSIFY, headers=JSON).start()
+    gateway = StubGateway()
+    call = AsgiCall(app_of(gateway), CLASSIFY, headers=JSON).start()
     call.feed(b'{"input": "a"', more=True)
     call.leave()
     assert await call.finished() == []
-    assert not backend.questions
+    assert not gateway.questions
 
 
 @pytest.mark.parametrize("size", [10, LARGE_BYTES])
@@ -190,14 +190,14 @@ async def test_only_large_bodies_are_read_on_a_thread(size: int, monkeypatch: py
         return parse_object(body)
 
     monkeypatch.setattr("serve_app.http.bodies.json_body.parse_object", watched)
-    assert (await ask(StubBackend(), {"input": "a" * size})).status_code == 200
+    assert (await ask(StubGateway(), {"input": "a" * size})).status_code == 200
     assert (threads == [threading.main_thread()]) is (size < LARGE_BYTES)
 
 
 async def test_others_are_answered_while_a_large_body_is_read() -> None:
     """Half a million texts; the event loop goes on meanwhile."""
     body = b'{"input": [' + b'"a",' * 500_000 + b'" "]}'
-    app = app_of(StubBackend())
+    app = app_of(StubGateway())
     async with client_of(app) as client:
         large = asyncio.create_task(client.post(CLASSIFY, content=body, headers=JSON))
         answered = 0
@@ -211,11 +211,11 @@ async def test_others_are_answered_while_a_large_body_is_read() -> None:
 
 async def test_unknown_keys_are_ignored_and_named() -> None:
     body = {"input": "a", "stream": True, "user": "u-1", "ü\ud800, x": None, "n" * 100: 1}
-    response = await ask(StubBackend(), body)
+    response = await ask(StubGateway(), body)
     assert response.status_code == 200
     assert response.headers["x-ignored-fields"] == f"stream, user, %C3%BC%3F%2C%20x, {'n' * 64}"
-    assert "x-ignored-fields" not in (await ask(StubBackend(), {"input": "a", "model": None})).headers
-    many = await ask(StubBackend(), {"input": "a"} | {f"k{number}": 0 for number in range(100)})
+    assert "x-ignored-fields" not in (await ask(StubGateway(), {"input": "a", "model": None})).headers
+    many = await ask(StubGateway(), {"input": "a"} | {f"k{number}": 0 for number in range(100)})
     assert many.headers["x-ignored-fields"].count(",") == 31
 
 
@@ -227,7 +227,7 @@ async def test_a_damaged_body_is_never_our_fault(data: st.DataObject) -> None:
         length = data.draw(st.integers(0, 8))
         damaged[position : position + length] = data.draw(st.binary(max_size=8))
     path = data.draw(st.sampled_from([CLASSIFY, MODERATIONS]))
-    assert (await ask(StubBackend(), bytes(damaged), path)).status_code in (200, 400, 404)
+    assert (await ask(StubGateway(), bytes(damaged), path)).status_code in (200, 400, 404)
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -253,9 +253,9 @@ async def test_a_server_that_raises_what_it_is_told_about_a_client_that_left(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    call = AsgiCall(app_of(StubBackend()), "/v1/classify", headers=JSON)
+    call = AsgiCall(app_of(StubGateway()), "/v1/classify", headers=JSON)
     with caplog.at_level("INFO", "ray.serve"):
-        await app_of(StubBackend())(call.scope, receive, send)
+        await app_of(StubGateway())(call.scope, receive, send)
     assert not sent
     assert "499" in caplog.text
     assert "Traceback" not in caplog.text
@@ -264,7 +264,7 @@ async def test_a_server_that_raises_what_it_is_told_about_a_client_that_left(
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "GZIP"])
 @pytest.mark.parametrize("path", ["/v1/classify", "/v1/audio/transcriptions"])
 async def test_compressed_bodies_are_refused(path: str, encoding: str) -> None:
-    async with client_of(app_of(StubBackend())) as client:
+    async with client_of(app_of(StubGateway())) as client:
         answer = await client.post(path, content=b"\x1f\x8b", headers={**JSON, "content-encoding": encoding})
     assert answer.status_code == 415
     assert "compressed" in answer.json()["error"]["message"]

@@ -8,33 +8,33 @@ from fishaudio import AsyncFishAudio, FishAudio
 
 from tests.serve_app.http.fish.support import KEY
 from tests.serve_app.http.server import serving
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.stub import SCRIPT, app_of
 
 
 class Server:
-    """A backend that can be hindered, and the address at which it is served."""
+    """A gateway that can be hindered, and the address at which it is served."""
 
-    def __init__(self, backend: SpeakingBackend, url: str) -> None:
-        self.backend, self.url = backend, url
+    def __init__(self, gateway: SpeakingGateway, url: str) -> None:
+        self.gateway, self.url = gateway, url
 
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Server]:
-    backend = SpeakingBackend()
-    with serving(app_of(backend, keys=[KEY])) as url:
-        yield Server(backend, url)
+    gateway = SpeakingGateway()
+    with serving(app_of(gateway, keys=[KEY])) as url:
+        yield Server(gateway, url)
 
 
 @pytest.fixture
 def server(shared: Server) -> Server:
-    shared.backend.hindrances = {}
-    shared.backend.library = {}
-    shared.backend.script = SCRIPT
-    shared.backend.closed = 0
-    for kept in (shared.backend.speech_requests, shared.backend.references, shared.backend.requests):
+    shared.gateway.hindrances = {}
+    shared.gateway.library = {}
+    shared.gateway.script = SCRIPT
+    shared.gateway.closed = 0
+    for kept in (shared.gateway.speech_requests, shared.gateway.references, shared.gateway.requests):
         kept.clear()
-    shared.backend.uploads.clear()
+    shared.gateway.uploads.clear()
     return shared
 
 

@@ -10,7 +10,7 @@ import ormsgpack
 
 from deployments.fish_speech.types import Voice, VoiceDetails
 from media.encode import encode
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.stub import app_of, client_of
 
 KEY = "the-key"
@@ -28,15 +28,15 @@ def voice(
     return Voice(voice_id, texts or ("Hello.",), VoiceDetails(**details), created, created, shipped)
 
 
-def backend_with(*voices: Voice) -> SpeakingBackend:
-    """A backend with voices in its library."""
-    backend = SpeakingBackend()
-    backend.library = {one.id: one for one in voices}
-    return backend
+def gateway_with(*voices: Voice) -> SpeakingGateway:
+    """A gateway with voices in its library."""
+    gateway = SpeakingGateway()
+    gateway.library = {one.id: one for one in voices}
+    return gateway
 
 
 async def send(
-    backend: SpeakingBackend,
+    gateway: SpeakingGateway,
     body: Any = None,
     path: str = TTS,
     *,
@@ -52,7 +52,7 @@ async def send(
         **(headers or {}),
     }
     content = body if body is None or isinstance(body, bytes) else (ormsgpack.packb if msgpack else _json)(body)
-    async with client_of(app_of(backend, keys=keys, **limits)) as client:
+    async with client_of(app_of(gateway, keys=keys, **limits)) as client:
         return await client.request(method, path, content=content, headers={**sent, **(headers or {})})
 
 

@@ -17,7 +17,7 @@ from serve_app.http.fish.vqgan import DecodeBody, EncodeBody
 from serve_app.http.openapi import openapi
 from serve_app.http.paths import FISH
 from serve_app.tasks.speech.fish_fields import TtsBody
-from tests.serve_app.http.fish.support import WAV, backend_with, send, voice
+from tests.serve_app.http.fish.support import WAV, gateway_with, send, voice
 from tests.serve_app.http.stub import app_of, client_of
 from tests.test_docs import DOCS, FIELD_TABLE, field_table
 
@@ -63,7 +63,7 @@ def test_every_route_is_documented() -> None:
 
 
 async def test_the_page_shows_it() -> None:
-    async with client_of(app_of(backend_with())) as client:
+    async with client_of(app_of(gateway_with())) as client:
         page = (await client.get("/docs")).text
     for name in TtsBody.model_fields:
         assert f"<code>{name}</code>" in page
@@ -82,11 +82,11 @@ async def test_answers_fit_the_document() -> None:
     def check(value: object, schema: str) -> None:
         jsonschema.validate(value, {"$ref": f"#/components/schemas/{schema}", "components": components})
 
-    backend = backend_with(voice("a"))
+    gateway = gateway_with(voice("a"))
 
     async def asked(path: str, body: Any = None, method: str = "POST") -> Any:
         response = await send(
-            backend, body, path, method=method, msgpack=True, headers={"accept": "application/json"}
+            gateway, body, path, method=method, msgpack=True, headers={"accept": "application/json"}
         )
         return response.json()
 

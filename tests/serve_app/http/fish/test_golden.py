@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from serve_app.http.fish.invoke_body import InvokeBody
 from serve_app.tasks.speech.fish_fields import TtsBody
-from tests.serve_app.http.fish.support import GOLDEN, MSGPACK, TTS, backend_with, send
+from tests.serve_app.http.fish.support import GOLDEN, MSGPACK, TTS, gateway_with, send
 from tests.serve_app.http.stub import app_of, client_of
 
 SPOKEN_HERE = ("opus", "flac")  # formats that version 1.5 names and refuses
@@ -56,7 +56,7 @@ def test_defaults() -> None:
     [("out of range top_p", {"text": "a", "top_p": 9}), ("missing text", {}), ("malformed json", b"{x")],
 )
 async def test_what_is_wrong_with_a_body(name: str, body: Any) -> None:
-    response = await send(backend_with(), body)
+    response = await send(gateway_with(), body)
     seen = SEEN[name]
     assert (response.status_code, response.headers["content-type"]) == (seen["status"], seen["content_type"])
     assert response.json() == seen["body"]
@@ -64,12 +64,12 @@ async def test_what_is_wrong_with_a_body(name: str, body: Any) -> None:
 
 @pytest.mark.parametrize("name", ["valid json", "valid msgpack"])
 async def test_what_is_right(name: str) -> None:
-    response = await send(backend_with(), {"text": "a"}, msgpack="msgpack" in name)
+    response = await send(gateway_with(), {"text": "a"}, msgpack="msgpack" in name)
     assert (response.status_code, response.headers["content-type"]) == (SEEN[name]["status"], "audio/wav")
 
 
 async def test_malformed_msgpack_is_the_clients_mistake() -> None:
-    response = await send(backend_with(), b"\xc1", msgpack=True)
+    response = await send(gateway_with(), b"\xc1", msgpack=True)
     seen = SEEN["malformed msgpack"]["body"]
     assert response.status_code == 400
     assert response.json() == {
@@ -80,7 +80,7 @@ async def test_malformed_msgpack_is_the_clients_mistake() -> None:
 
 
 async def test_another_content_type() -> None:
-    response = await send(backend_with(), b"text", headers={"content-type": "text/plain"})
+    response = await send(gateway_with(), b"text", headers={"content-type": "text/plain"})
     seen = SEEN["wrong content type"]
     assert (response.status_code, response.headers["accept"]) == (
         seen["status"],
@@ -93,7 +93,7 @@ async def test_another_content_type() -> None:
 
 
 async def test_another_method() -> None:
-    response = await send(backend_with(), method="GET")
+    response = await send(gateway_with(), method="GET")
     seen = SEEN["GET on POST route"]
     assert (response.status_code, response.text) == (seen["status"], seen["body"])
     assert (response.headers["allow"], response.headers.get("content-type")) == (
@@ -103,7 +103,7 @@ async def test_another_method() -> None:
 
 
 async def test_another_path() -> None:
-    response = await send(backend_with(), {}, "/v1/references/nothing")
+    response = await send(gateway_with(), {}, "/v1/references/nothing")
     seen = SEEN["unknown path"]
     assert response.status_code == seen["status"]
     assert response.json() == seen["body"] | {
@@ -113,14 +113,14 @@ async def test_another_path() -> None:
 
 async def test_the_header_of_streams() -> None:
     """The original's with the sizes of a stream, at the rate of the speech."""
-    response = await send(backend_with(), {"text": "a", "streaming": True, "sample_rate": 44_100})
+    response = await send(gateway_with(), {"text": "a", "streaming": True, "sample_rate": 44_100})
     seen = bytes.fromhex(GOLDEN["stream_wav_header_hex"])
     assert response.content[:44] == seen[:4] + b"\xff" * 4 + seen[8:40] + b"\xff" * 4
 
 
 async def test_keys() -> None:
     """The original's message for a wrong key is \"Invalid token\", and none where there is none."""
-    async with client_of(app_of(backend_with(), keys=["k"])) as client:
+    async with client_of(app_of(gateway_with(), keys=["k"])) as client:
         for path in (TTS, "/v1/health"):
             wrong = await client.post(path, headers={**MSGPACK, "authorization": "Bearer other"})
             missing = await client.post(path, headers=MSGPACK)

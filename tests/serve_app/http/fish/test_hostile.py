@@ -11,7 +11,7 @@ import pytest
 
 from serve_app.http.fish.bodies import MAX_JSON_BYTES, MAX_VALUES
 from serve_app.http.fish.msgpack_size import count_values
-from tests.serve_app.http.fish.support import WAV, backend_with, send, sentence
+from tests.serve_app.http.fish.support import WAV, gateway_with, send, sentence
 
 REFERENCE = {"audio": "", "text": "b"}
 
@@ -25,10 +25,10 @@ REFERENCE = {"audio": "", "text": "b"}
     ],
 )
 async def test_texts_that_cannot_be_spoken(text: str, words: str) -> None:
-    backend = backend_with()
-    response = await send(backend, {"text": text})
+    gateway = gateway_with()
+    response = await send(gateway, {"text": text})
     assert (response.status_code, sentence(response)) == (400, words)
-    assert backend.speech_requests == []
+    assert gateway.speech_requests == []
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ async def test_texts_that_cannot_be_spoken(text: str, words: str) -> None:
     ],
 )
 async def test_json_that_cannot_be_read(body: bytes, words: str) -> None:
-    response = await send(backend_with(), body)
+    response = await send(gateway_with(), body)
     assert response.status_code == 400
     assert sentence(response).startswith(words)
 
@@ -67,7 +67,7 @@ async def test_json_that_cannot_be_read(body: bytes, words: str) -> None:
     ],
 )
 async def test_msgpack_that_cannot_be_read(body: bytes, words: str) -> None:
-    response = await send(backend_with(), body, msgpack=True)
+    response = await send(gateway_with(), body, msgpack=True)
     assert response.status_code == 400
     assert sentence(response) == f"The msgpack in the request body cannot be read: {words}."
 
@@ -75,8 +75,8 @@ async def test_msgpack_that_cannot_be_read(body: bytes, words: str) -> None:
 @pytest.mark.parametrize("body", [[], [{"text": "a"}], "text", 3, None, True])
 async def test_bodies_that_are_no_objects(body: Any) -> None:
     for response in (
-        await send(backend_with(), json.dumps(body).encode()),
-        await send(backend_with(), ormsgpack.packb(body), msgpack=True),
+        await send(gateway_with(), json.dumps(body).encode()),
+        await send(gateway_with(), ormsgpack.packb(body), msgpack=True),
     ):
         assert response.status_code == 422
         assert response.json() == [
@@ -115,7 +115,7 @@ async def test_bodies_that_are_no_objects(body: Any) -> None:
     ],
 )
 async def test_wrong_fields(fields: dict[str, Any], kind: str, loc: list[Any]) -> None:
-    response = await send(backend_with(), {"text": "a", **fields}, msgpack=True)
+    response = await send(gateway_with(), {"text": "a", **fields}, msgpack=True)
     assert response.status_code == 422
     (error,) = response.json()
     assert (error["type"], error["loc"], error["in"]) == (kind, loc, "body")
@@ -135,7 +135,7 @@ async def test_wrong_fields(fields: dict[str, Any], kind: str, loc: list[Any]) -
     ],
 )
 async def test_broken_base64(audio: str) -> None:
-    response = await send(backend_with(), {"text": "a", "references": [REFERENCE | {"audio": audio}]})
+    response = await send(gateway_with(), {"text": "a", "references": [REFERENCE | {"audio": audio}]})
     assert response.status_code == 422
     (error,) = response.json()
     assert error == {
@@ -149,18 +149,18 @@ async def test_broken_base64(audio: str) -> None:
 
 async def test_what_was_sent_is_not_sent_back_as_a_whole() -> None:
     body = {"other": ["x" * 10_000] * 10_000, "deep": [[[[[[1]]]]]], "bytes": b"x" * 100}
-    response = await send(backend_with(), body, msgpack=True)
+    response = await send(gateway_with(), body, msgpack=True)
     (error,) = response.json()
     assert (error["type"], error["input"]["bytes"], error["input"]["deep"]) == ("missing", "bytes", [[["list"]]])
     assert len(response.content) < 10_000
-    many = await send(backend_with(), {"references": [{}] * 64})
+    many = await send(gateway_with(), {"references": [{}] * 64})
     assert len(many.json()) == 20
 
 
 async def test_surrogates_do_not_break_the_answer() -> None:
-    response = await send(backend_with(), b'{"text": "a", "format": "\\ud800", "reference_id": "\\udfff"}')
+    response = await send(gateway_with(), b'{"text": "a", "format": "\\ud800", "reference_id": "\\udfff"}')
     assert response.status_code == 422
-    hostile = await send(backend_with(), b'{"text": "a", "reference_id": "\\ud800"}')
+    hostile = await send(gateway_with(), b'{"text": "a", "reference_id": "\\ud800"}')
     assert hostile.status_code == 404
 
 
@@ -168,20 +168,20 @@ async def test_surrogates_do_not_break_the_answer() -> None:
     "name", ["../../etc/passwd", "/etc/passwd", "..", "a/../b", "anna\0", "C:\\x", "nobody", "x" * 10_000, "\n"]
 )
 async def test_voices_that_there_are_not(name: str) -> None:
-    response = await send(backend_with(), {"text": "a", "reference_id": name})
+    response = await send(gateway_with(), {"text": "a", "reference_id": name})
     assert response.status_code == 404
     assert sentence(response).startswith("There is no voice")
     assert len(response.content) < 1_000
 
 
 async def test_limits_of_bodies() -> None:
-    response = await send(backend_with(), {"text": "a" * 2_000}, upload_bytes=1_000)
+    response = await send(gateway_with(), {"text": "a" * 2_000}, upload_bytes=1_000)
     assert (response.status_code, sentence(response)[:53]) == (
         413,
         "The request body is larger than the 1000 bytes that t",
     )
     large = b'{"text": "' + b"a" * MAX_JSON_BYTES + b'"}'
-    response = await send(backend_with(), large)
+    response = await send(gateway_with(), large)
     assert response.status_code == 413
     assert "msgpack carries audio in less" in sentence(response)
 
@@ -189,13 +189,13 @@ async def test_limits_of_bodies() -> None:
 @pytest.mark.parametrize("value", [b"\x80", b"\x90", b"\xc0", b"\x01"])
 async def test_bodies_that_would_fill_the_memory(value: bytes) -> None:
     body = b"\x81\xaareferences\xdd" + (5_000_000).to_bytes(4, "big") + value * 5_000_000
-    response = await send(backend_with(), body, msgpack=True)
+    response = await send(gateway_with(), body, msgpack=True)
     assert response.status_code == 413
     assert sentence(response).startswith(f"The request body holds more than {MAX_VALUES} values;")
 
 
 async def test_json_that_would_fill_the_memory() -> None:
-    response = await send(backend_with(), b'{"references": [' + b"[]," * 5_000_000 + b"[]]}")
+    response = await send(gateway_with(), b'{"references": [' + b"[]," * 5_000_000 + b"[]]}")
     assert response.status_code == 413
 
 
@@ -233,6 +233,6 @@ async def test_large_bodies_are_read_beside_the_loop(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(binascii, "a2b_base64", watched)
     audio = base64.b64encode(bytes(100_000)).decode()
     body = {"text": "a", "references": [{"audio": audio, "text": "b"}]}
-    assert (await send(backend_with(), body, msgpack=msgpack)).status_code == 200
+    assert (await send(gateway_with(), body, msgpack=msgpack)).status_code == 200
     assert threads
     assert threading.main_thread() not in threads

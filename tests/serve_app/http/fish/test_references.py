@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from deployments.errors import Overloaded
-from tests.serve_app.http.fish.support import MSGPACK, WAV, backend_with, send, sentence, unpacked, voice
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.fish.support import MSGPACK, WAV, gateway_with, send, sentence, unpacked, voice
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.stub import app_of, client_of
 
 ADD, LIST = "/v1/references/add", "/v1/references/list"
@@ -17,8 +17,8 @@ JSON = {"accept": "application/json"}
 NEW: dict[str, Any] = {"id": "my voice-1", "audio": WAV, "text": "Hello."}
 
 
-async def form(backend: SpeakingBackend, path: str, method: str = "POST", **options: Any) -> httpx.Response:
-    async with client_of(app_of(backend)) as client:
+async def form(gateway: SpeakingGateway, path: str, method: str = "POST", **options: Any) -> httpx.Response:
+    async with client_of(app_of(gateway)) as client:
         return await client.request(method, path, headers=JSON, **options)
 
 
@@ -28,55 +28,55 @@ async def test_adding() -> None:
         {"body": NEW, "msgpack": True},
         {"body": NEW | {"audio": text}},
     ):
-        backend = backend_with()
-        response = await send(backend, path=ADD, headers=JSON, **sent)
+        gateway = gateway_with()
+        response = await send(gateway, path=ADD, headers=JSON, **sent)
         assert response.json() == {
             "success": True,
             "message": "The reference 'my voice-1' was added.",
             "reference_id": "my voice-1",
         }
-        assert (backend.library["my voice-1"].texts, backend.references) == (("Hello.",), [[WAV]])
+        assert (gateway.library["my voice-1"].texts, gateway.references) == (("Hello.",), [[WAV]])
 
 
 async def test_adding_by_a_form() -> None:
-    backend = backend_with()
+    gateway = gateway_with()
     data = {"id": "anna", "text": "Hello."}
-    response = await form(backend, ADD, data=data, files={"audio": ("a.wav", WAV, "audio/wav")})
+    response = await form(gateway, ADD, data=data, files={"audio": ("a.wav", WAV, "audio/wav")})
     assert (response.status_code, response.json()["reference_id"]) == (200, "anna")
-    assert backend.references == [[WAV]]
+    assert gateway.references == [[WAV]]
 
 
 async def test_listing() -> None:
-    backend = backend_with(voice("b"), voice("a"))
+    gateway = gateway_with(voice("b"), voice("a"))
     expected = {"success": True, "message": "There are 2 references.", "reference_ids": ["a", "b"]}
-    assert unpacked(await send(backend, path=LIST, method="GET")) == expected
-    assert unpacked(await send(backend, path=LIST, method="GET", headers={"accept": "*/*"})) == expected
-    assert unpacked(await send(backend, path=f"{LIST}?format=msgpack", method="GET", headers=JSON)) == expected
-    assert (await send(backend, path=LIST, method="GET", headers=JSON)).json() == expected
-    assert (await send(backend, path=f"{LIST}?format=json", method="GET")).json() == expected
-    unknown = await send(backend, path=f"{LIST}?model=s9", method="GET")
+    assert unpacked(await send(gateway, path=LIST, method="GET")) == expected
+    assert unpacked(await send(gateway, path=LIST, method="GET", headers={"accept": "*/*"})) == expected
+    assert unpacked(await send(gateway, path=f"{LIST}?format=msgpack", method="GET", headers=JSON)) == expected
+    assert (await send(gateway, path=LIST, method="GET", headers=JSON)).json() == expected
+    assert (await send(gateway, path=f"{LIST}?format=json", method="GET")).json() == expected
+    unknown = await send(gateway, path=f"{LIST}?model=s9", method="GET")
     assert (unknown.status_code, sentence(unknown)[:32]) == (404, "The model 's9' is not served her")
 
 
 async def test_deleting() -> None:
     for sent in ({"msgpack": True}, {}):
-        backend = backend_with(voice("a"), voice("b"))
-        response = await send(backend, {"reference_id": "a"}, DELETE, method="DELETE", headers=JSON, **sent)
+        gateway = gateway_with(voice("a"), voice("b"))
+        response = await send(gateway, {"reference_id": "a"}, DELETE, method="DELETE", headers=JSON, **sent)
         assert response.json() == {
             "success": True,
             "message": "The reference 'a' was deleted.",
             "reference_id": "a",
         }
-        assert list(backend.library) == ["b"]
-    backend = backend_with(voice("a"))
-    assert (await form(backend, DELETE, "DELETE", data={"reference_id": "a"})).status_code == 200
-    assert not backend.library
+        assert list(gateway.library) == ["b"]
+    gateway = gateway_with(voice("a"))
+    assert (await form(gateway, DELETE, "DELETE", data={"reference_id": "a"})).status_code == 200
+    assert not gateway.library
 
 
 async def test_renaming() -> None:
-    backend = backend_with(voice("a", "One.", title="Anna"))
+    gateway = gateway_with(voice("a", "One.", title="Anna"))
     body = {"old_reference_id": "a", "new_reference_id": "anna b"}
-    response = await send(backend, body, UPDATE, headers=JSON)
+    response = await send(gateway, body, UPDATE, headers=JSON)
     assert response.json() == {
         "success": True,
         "message": "The reference 'a' is now 'anna b'.",
@@ -84,7 +84,7 @@ async def test_renaming() -> None:
         "old_reference_id": "a",
         "new_reference_id": "anna b",
     }
-    assert backend.library["anna b"].details.title == "Anna"
+    assert gateway.library["anna b"].details.title == "Anna"
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ async def test_renaming() -> None:
     ],
 )
 async def test_what_cannot_be_done(path: str, method: str, body: Any, status: int, words: str) -> None:
-    backend = backend_with(voice("there"))
-    response = await send(backend, body, path, method=method, msgpack=True)
+    gateway = gateway_with(voice("there"))
+    response = await send(gateway, body, path, method=method, msgpack=True)
     assert response.status_code == status
     answer = unpacked(response)
     named = body.get("id", body.get("reference_id", body.get("old_reference_id")))
@@ -115,26 +115,26 @@ async def test_what_cannot_be_done(path: str, method: str, body: Any, status: in
         named,
     )
     assert answer["message"].startswith(words)
-    assert list(backend.library) == ["there"]
+    assert list(gateway.library) == ["there"]
 
 
 async def test_other_failures_are_told_as_everywhere() -> None:
-    backend = backend_with()
+    gateway = gateway_with()
 
     async def refuse(*arguments: Any) -> Any:
         raise Overloaded("Full.", retry_after_s=3)
 
-    backend.add_voice = refuse  # type: ignore[method-assign]
-    full = await send(backend, NEW, ADD, msgpack=True)
+    gateway.add_voice = refuse  # type: ignore[method-assign]
+    full = await send(gateway, NEW, ADD, msgpack=True)
     assert (full.status_code, full.headers["retry-after"], sentence(full)) == (429, "3", "Full.")
-    missing = await send(backend, {"id": "a"}, ADD, msgpack=True)
+    missing = await send(gateway, {"id": "a"}, ADD, msgpack=True)
     assert (missing.status_code, [one["loc"] for one in missing.json()]) == (422, [["audio"], ["text"]])
-    empty = await form(backend, ADD, data={"id": "a", "text": "b"}, files={"audio": ("a.wav", b"")})
+    empty = await form(gateway, ADD, data={"id": "a", "text": "b"}, files={"audio": ("a.wav", b"")})
     assert (empty.status_code, empty.json()[0]["type"]) == (422, "audio_empty")
-    cut = await send(backend, b"--x\r\n", ADD, headers={"content-type": "multipart/form-data; boundary=x"})
+    cut = await send(gateway, b"--x\r\n", ADD, headers={"content-type": "multipart/form-data; boundary=x"})
     assert cut.status_code == 400
     assert sentence(cut).startswith("The form in the request body cannot be read")
-    text = await send(backend, b"a", ADD, headers={"content-type": "text/plain"})
+    text = await send(gateway, b"a", ADD, headers={"content-type": "text/plain"})
     assert text.status_code == 415
-    stranger = await send(backend, NEW, ADD, headers=MSGPACK, msgpack=True, keys=("k",))
-    assert (stranger.status_code, backend.library) == (401, {})
+    stranger = await send(gateway, NEW, ADD, headers=MSGPACK, msgpack=True, keys=("k",))
+    assert (stranger.status_code, gateway.library) == (401, {})

@@ -36,7 +36,7 @@ def heard(audio: bytes, rate: int = 16_000, *, raw: RawPcm | None = None, seed: 
 def test_its_defaults(client: FishAudio, server: Server) -> None:
     """MP3 without the flag `streaming`, from a model of the hosted service."""
     heard(client.tts.convert(text=HELLO))
-    request = server.backend.spoken
+    request = server.gateway.spoken
     assert (request.text, request.model, request.voice, request.reference_texts) == (HELLO, "s2-pro", None, ())
     assert (request.speed, request.volume_db, request.sample_rate) == (1.0, 0.0, None)
     assert request.sampling.model_dump(include=request.sampling.model_fields_set) == {
@@ -77,13 +77,13 @@ def test_every_argument_arrives(client: FishAudio, server: Server) -> None:
         early_stop_threshold=0.5,
     )
     client.tts.convert(text=HELLO, config=config, model="s1")
-    request = server.backend.spoken
+    request = server.gateway.spoken
     assert (request.model, request.reference_texts) == ("s1", ("Silence.", "More."))
     assert (request.speed, request.volume_db, request.sample_rate) == (1.5, -6.0, 24_000)
     assert request.sampling == SamplingOptions(
         temperature=0, top_p=1e-6, repetition_penalty=2.0, max_new_tokens=0, chunk_length=300
     )
-    assert server.backend.references == [[WAV, WAV + b"2"]]
+    assert server.gateway.references == [[WAV, WAV + b"2"]]
 
 
 def test_bit_rates(client: FishAudio) -> None:
@@ -97,18 +97,18 @@ def test_bit_rates(client: FishAudio) -> None:
 
 
 def test_voices_of_the_library(client: FishAudio, server: Server) -> None:
-    server.backend.library = {"anna": voice("anna")}
+    server.gateway.library = {"anna": voice("anna")}
     client.tts.convert(text="a", reference_id="anna", references=[ReferenceAudio(audio=WAV, text="b")], speed=2.0)
-    request = server.backend.spoken
+    request = server.gateway.spoken
     assert (request.voice, request.reference_texts, request.speed) == ("anna", (), 2.0)
-    assert server.backend.references == [[]]
+    assert server.gateway.references == [[]]
 
 
 async def test_streams_asynchronously(async_client: AsyncFishAudio, server: Server) -> None:
     stream = await async_client.tts.stream(text=HELLO)
     heard(b"".join([chunk async for chunk in stream]))
     heard(await async_client.tts.convert(text=HELLO, format="wav"))
-    assert len(server.backend.speech_requests) == 2
+    assert len(server.gateway.speech_requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ async def test_streams_asynchronously(async_client: AsyncFishAudio, server: Serv
     ],
 )
 def test_failures(client: FishAudio, server: Server, error: Exception, kind: type[APIError], words: str) -> None:
-    server.backend.hindrances = {0: error}
+    server.gateway.hindrances = {0: error}
     with pytest.raises(kind) as failure:
         client.tts.convert(text="a")
     assert failure.value.message.startswith(words)
@@ -147,19 +147,19 @@ def test_mistakes(client: FishAudio, server: Server) -> None:
 
 
 def test_a_stream_that_breaks(client: FishAudio, server: Server) -> None:
-    server.backend.hindrances = {3: ZeroDivisionError("a bug")}
+    server.gateway.hindrances = {3: ZeroDivisionError("a bug")}
     with pytest.raises(httpx.RemoteProtocolError):
         client.tts.convert(text=HELLO, format="pcm")
 
 
 def test_clients_that_give_up_stop_the_work(client: FishAudio, server: Server) -> None:
-    server.backend.hindrances = {1: asyncio.Event()}
+    server.gateway.hindrances = {1: asyncio.Event()}
     for kind in ("wav", "mp3"):
-        server.backend.closed = 0
+        server.gateway.closed = 0
         with pytest.raises(httpx.ReadTimeout):
             client.tts.convert(text=HELLO, format=kind, request_options=RequestOptions(timeout=0.2))
-        wait_until(lambda: server.backend.closed == 1)
-    assert server.backend.speaking == 0
+        wait_until(lambda: server.gateway.closed == 1)
+    assert server.gateway.speaking == 0
 
 
 def test_transcription(client: FishAudio, server: Server) -> None:
@@ -167,9 +167,9 @@ def test_transcription(client: FishAudio, server: Server) -> None:
     assert (found.text, found.duration) == (TEXT, FINISHED.duration * 1_000)
     assert [(one.start, one.end) for one in found.segments] == [(0.0, 2.5), (2.5, 5.04)]
     assert " ".join(one.text for one in found.segments) == TEXT
-    request = server.backend.request
+    request = server.gateway.request
     assert (request.language, request.model) == ("en", None)
-    (upload,) = server.backend.uploads
+    (upload,) = server.gateway.uploads
     assert upload is not None
     assert upload.data.tobytes() == WAV
     assert client.asr.transcribe(audio=WAV, include_timestamps=False).segments == []
@@ -187,7 +187,7 @@ def test_the_life_of_a_voice(client: FishAudio, server: Server) -> None:
     assert (made.type, made.state, made.visibility) == ("tts", "trained", "private")
     assert [sample.text for sample in made.samples] == ["One.", "Two."]
     assert made.created_at.timestamp() < before
-    assert server.backend.references == [[WAV, WAV + b"2"]]
+    assert server.gateway.references == [[WAV, WAV + b"2"]]
 
     assert client.voices.get(made.id) == made
     client.voices.update(made.id, title="Anna B.", tags=["low"], visibility="public")
@@ -209,7 +209,7 @@ def test_recordings_are_transcribed(client: FishAudio, server: Server) -> None:
 
 
 def test_lists_of_voices(client: FishAudio, server: Server) -> None:
-    server.backend.library = {
+    server.gateway.library = {
         one.id: one
         for one in (
             voice("a", title="Anna", tags=("calm", "low"), languages=("en",)),

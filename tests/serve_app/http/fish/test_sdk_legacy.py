@@ -16,7 +16,7 @@ from tests.serve_app.http.stub import TEXT
 
 def test_speech(legacy: Session, server: Server) -> None:
     heard(b"".join(legacy.tts(TTSRequest(text=HELLO))))
-    request = server.backend.spoken
+    request = server.gateway.spoken
     assert (request.model, request.sampling.max_new_tokens) == ("speech-1.5", 1_024)
     assert "max_new_tokens" not in request.sampling.model_fields_set
 
@@ -35,27 +35,27 @@ async def test_speech_asynchronously(server: Server) -> None:
             prosody=Prosody(speed=1.5),
         )
         heard(b"".join([chunk async for chunk in session.tts.awaitable(request)]))
-    assert server.backend.spoken.speed == 1.5
-    assert server.backend.references == [[WAV]]
+    assert server.gateway.spoken.speed == 1.5
+    assert server.gateway.references == [[WAV]]
 
 
 def test_audio_comes_while_it_is_made(legacy: Session, server: Server) -> None:
     """The stub stops after five chunks; what was made until then has arrived. Leaving stops the work."""
-    server.backend.hindrances = {5: asyncio.Event()}
+    server.gateway.hindrances = {5: asyncio.Event()}
     stream = legacy.tts(TTSRequest(text=HELLO * 4, format="pcm"))
     received = 0
     while received < 5 * CHUNK * 2:
         received += len(next(stream))
-    assert (received, server.backend.closed) == (5 * CHUNK * 2, 0)
+    assert (received, server.gateway.closed) == (5 * CHUNK * 2, 0)
     stream.close()
     legacy._sync_client.close()
     legacy.init_sync_client()
-    wait_until(lambda: server.backend.closed == 1)
+    wait_until(lambda: server.gateway.closed == 1)
 
 
 def test_failures_of_speech(legacy: Session, server: Server) -> None:
     """Of a stream it reads the status only."""
-    server.backend.hindrances = {0: Overloaded("Full.", retry_after_s=1)}
+    server.gateway.hindrances = {0: Overloaded("Full.", retry_after_s=1)}
     with pytest.raises(HttpCodeErr) as full:
         list(legacy.tts(TTSRequest(text="a")))
     assert full.value.status == 429
@@ -73,7 +73,7 @@ def test_transcription(legacy: Session) -> None:
 
 
 def test_voices(legacy: Session, server: Server) -> None:
-    server.backend.library = {"anna": voice("anna", title="Anna")}
+    server.gateway.library = {"anna": voice("anna", title="Anna")}
     assert [one.title for one in legacy.list_models(title="anna").items] == ["Anna"]
     made = legacy.create_model(title="Bob", voices=[WAV], texts=["One."], cover_image=b"no picture")
     legacy.update_model(made.id, description="New.", cover_image=b"no picture")

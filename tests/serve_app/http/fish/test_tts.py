@@ -12,7 +12,7 @@ import pytest
 from deployments import errors
 from deployments.fish_speech.types import LARGEST_SEED, SamplingOptions
 from tests.serve_app.http.asgi_call import AsgiCall
-from tests.serve_app.http.fish.support import MSGPACK, TTS, WAV, backend_with, send, sentence, voice
+from tests.serve_app.http.fish.support import MSGPACK, TTS, WAV, gateway_with, send, sentence, voice
 from tests.serve_app.http.speech_stub import CHUNK
 from tests.serve_app.http.stub import app_of
 
@@ -28,9 +28,9 @@ TYPES = {
 
 @pytest.mark.parametrize("msgpack", [False, True])
 async def test_what_is_left_out_is_the_models_own(msgpack: bool) -> None:
-    backend = backend_with()
-    assert (await send(backend, {"text": "a"}, msgpack=msgpack)).status_code == 200
-    request = backend.spoken
+    gateway = gateway_with()
+    assert (await send(gateway, {"text": "a"}, msgpack=msgpack)).status_code == 200
+    request = gateway.spoken
     assert request.sampling.model_fields_set == set()
     assert (request.model, request.voice, request.speaker, request.sample_rate) == (None, None, None, None)
     assert request.request_id
@@ -52,14 +52,14 @@ async def test_what_is_left_out_is_the_models_own(msgpack: bool) -> None:
     ],
 )
 async def test_sampling(sent: dict[str, Any], options: dict[str, Any]) -> None:
-    backend = backend_with()
-    assert (await send(backend, {"text": "a", **sent})).status_code == 200
-    assert backend.spoken.sampling == SamplingOptions(**options)
-    assert backend.spoken.sampling.model_fields_set == options.keys()
+    gateway = gateway_with()
+    assert (await send(gateway, {"text": "a", **sent})).status_code == 200
+    assert gateway.spoken.sampling == SamplingOptions(**options)
+    assert gateway.spoken.sampling.model_fields_set == options.keys()
 
 
 async def test_fields_of_later_versions() -> None:
-    backend = backend_with()
+    gateway = gateway_with()
     body = {
         "text": "a",
         "prosody": {"speed": 0.5, "volume": 20, "unknown": 1},
@@ -72,16 +72,16 @@ async def test_fields_of_later_versions() -> None:
         "unknown": 3,
         "other": None,
     }
-    response = await send(backend, body, headers={"model": "s1"})
+    response = await send(gateway, body, headers={"model": "s1"})
     assert response.headers["x-ignored-fields"] == "unknown, other"
-    request = backend.spoken
+    request = gateway.spoken
     assert (request.speed, request.volume_db, request.sample_rate) == (0.5, 20.0, 8_000)
     assert (request.speaker, request.model) == ("Anna", "sample-tts")
 
 
 async def test_the_hosted_services_defaults_come_with_its_header() -> None:
-    own = await send(backend_with(), {"text": "a"})
-    cloud = await send(backend_with(), {"text": "a"}, headers={"model": "s1"})
+    own = await send(gateway_with(), {"text": "a"})
+    cloud = await send(gateway_with(), {"text": "a"}, headers={"model": "s1"})
     assert (own.headers["content-type"], cloud.headers["content-type"]) == ("audio/wav", "audio/mpeg")
 
 
@@ -90,35 +90,35 @@ async def test_references_in_json_and_msgpack() -> None:
     text = base64.b64encode(data).decode()
     lines = "\n".join(text[start : start + 76] for start in range(0, len(text), 76))
     for audio in (text, lines, f"data:audio/wav;base64,{text}"):
-        backend = backend_with()
-        await send(backend, {"text": "a", "references": [{"audio": audio, "text": "b"}]})
-        assert (backend.references, backend.spoken.reference_texts) == ([[data]], ("b",))
+        gateway = gateway_with()
+        await send(gateway, {"text": "a", "references": [{"audio": audio, "text": "b"}]})
+        assert (gateway.references, gateway.spoken.reference_texts) == ([[data]], ("b",))
     for packed in (data, text):
-        backend = backend_with()
-        await send(backend, {"text": "a", "references": [{"audio": packed, "text": "b"}]}, msgpack=True)
-        assert backend.references == [[data]]
+        gateway = gateway_with()
+        await send(gateway, {"text": "a", "references": [{"audio": packed, "text": "b"}]}, msgpack=True)
+        assert gateway.references == [[data]]
 
 
 async def test_large_references() -> None:
     data = bytes(range(256)) * 4 * 4_500
-    backend = backend_with()
+    gateway = gateway_with()
     body = {"text": "a", "references": [{"audio": base64.b64encode(data).decode(), "text": "b"}] * 2}
-    assert (await send(backend, body)).status_code == 200
-    assert backend.references == [[data, data]]
+    assert (await send(gateway, body)).status_code == 200
+    assert gateway.references == [[data, data]]
 
 
 async def test_a_voice_wins_over_references() -> None:
-    backend = backend_with(voice("anna"))
+    gateway = gateway_with(voice("anna"))
     body = {"text": "a", "reference_id": "anna", "references": [{"audio": WAV, "text": "b"}]}
-    assert (await send(backend, body, msgpack=True)).status_code == 200
-    assert (backend.spoken.voice, backend.spoken.reference_texts, backend.references) == ("anna", (), [[]])
-    assert (await send(backend_with(), {"text": "a", "reference_id": ""})).status_code == 200
+    assert (await send(gateway, body, msgpack=True)).status_code == 200
+    assert (gateway.spoken.voice, gateway.spoken.reference_texts, gateway.references) == ("anna", (), [[]])
+    assert (await send(gateway_with(), {"text": "a", "reference_id": ""})).status_code == 200
 
 
 @pytest.mark.parametrize("kind", TYPES)
 async def test_whole_files(kind: str) -> None:
     body = {"text": "Hello", "format": kind, "streaming": False, "seed": 7}
-    response = await send(backend_with(), body)
+    response = await send(gateway_with(), body)
     assert response.headers["content-type"] == TYPES[kind]
     assert response.headers["content-disposition"] == f"attachment; filename=audio.{kind}"
     assert (response.headers["x-sample-rate"], response.headers["x-seed"]) == ("16000", "7")
@@ -130,9 +130,9 @@ async def test_whole_files(kind: str) -> None:
 @pytest.mark.parametrize("kind", TYPES)
 async def test_streams(kind: str) -> None:
     """Pieces leave while the speech is being made: the stub waits until one is there."""
-    backend = backend_with()
-    going_on = backend.hindrances[6] = asyncio.Event()
-    call = AsgiCall(app_of(backend), TTS, headers={"content-type": "application/json"}).start()
+    gateway = gateway_with()
+    going_on = gateway.hindrances[6] = asyncio.Event()
+    call = AsgiCall(app_of(gateway), TTS, headers={"content-type": "application/json"}).start()
     call.feed(json.dumps({"text": "Hello, hello, hello!" * 2, "format": kind, "streaming": True}).encode())
     start, first = await call.sent(), await call.sent()
     headers = {name.decode(): value.decode() for name, value in start["headers"]}
@@ -145,7 +145,7 @@ async def test_streams(kind: str) -> None:
     messages = await call.finished()
     assert all(message["more_body"] for message in messages[:-1])
     assert messages[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
-    whole = await send(backend_with(), {"text": "Hello, hello, hello!" * 2, "format": kind, "streaming": True})
+    whole = await send(gateway_with(), {"text": "Hello, hello, hello!" * 2, "format": kind, "streaming": True})
     sent = first["body"] + b"".join(message["body"] for message in messages)
     assert len(sent) == len(whole.content)
     assert sent == whole.content or kind == "opus"  # whose streams have numbers drawn at random
@@ -153,16 +153,16 @@ async def test_streams(kind: str) -> None:
 
 async def test_what_is_streamed_if_nobody_says() -> None:
     for kind in TYPES:
-        response = await send(backend_with(), {"text": "a", "format": kind})
+        response = await send(gateway_with(), {"text": "a", "format": kind})
         assert ("content-length" in response.headers) is (kind in ("wav", "flac"))
 
 
 async def test_streams_without_a_header() -> None:
     """As fish-speech 1.5.1 sends them."""
-    bare = await send(backend_with(), {"text": "a", "streaming": True, "wav_header": False})
-    samples = await send(backend_with(), {"text": "a", "format": "pcm"})
+    bare = await send(gateway_with(), {"text": "a", "streaming": True, "wav_header": False})
+    samples = await send(gateway_with(), {"text": "a", "format": "pcm"})
     assert (bare.content, bare.headers["content-type"]) == (samples.content, "audio/wav")
-    whole = await send(backend_with(), {"text": "a", "wav_header": False})
+    whole = await send(gateway_with(), {"text": "a", "wav_header": False})
     assert whole.content[44:] == samples.content
 
 
@@ -182,18 +182,18 @@ async def test_streams_without_a_header() -> None:
     ],
 )
 async def test_failures_of_the_model(error: BaseException, status: int, words: str, streaming: bool) -> None:
-    backend = backend_with()
-    backend.hindrances = {0: error}
-    response = await send(backend, {"text": "a", "streaming": streaming})
+    gateway = gateway_with()
+    gateway.hindrances = {0: error}
+    response = await send(gateway, {"text": "a", "streaming": streaming})
     assert response.status_code == status
     assert sentence(response).startswith(words)
     assert response.headers.get("retry-after") == {429: "3", 503: "5"}.get(status)
 
 
 async def test_failures_later_break_the_stream() -> None:
-    backend = backend_with()
-    backend.hindrances = {1: ZeroDivisionError("a bug")}
-    call = AsgiCall(app_of(backend), TTS, headers={"content-type": "application/json"}).start()
+    gateway = gateway_with()
+    gateway.hindrances = {1: ZeroDivisionError("a bug")}
+    call = AsgiCall(app_of(gateway), TTS, headers={"content-type": "application/json"}).start()
     call.feed(json.dumps({"text": "Hello", "streaming": True}).encode())
     start, *parts = await call.finished()
     assert start["status"] == 200
@@ -204,34 +204,34 @@ async def test_failures_later_break_the_stream() -> None:
 @pytest.mark.parametrize("chunks", [0, 1])
 @pytest.mark.parametrize("kind", ["wav", "pcm"])
 async def test_a_client_that_leaves_stops_the_work(kind: str, chunks: int) -> None:
-    backend = backend_with()
-    backend.hindrances = {chunks: asyncio.Event()}
-    call = AsgiCall(app_of(backend), TTS, headers=MSGPACK).start()
+    gateway = gateway_with()
+    gateway.hindrances = {chunks: asyncio.Event()}
+    call = AsgiCall(app_of(gateway), TTS, headers=MSGPACK).start()
     call.feed(ormsgpack.packb({"text": "Hello, hello!", "format": kind}))
-    while not backend.speaking:
+    while not gateway.speaking:
         await asyncio.sleep(0)
     if kind == "pcm" and chunks:
         assert (await call.sent())["status"] == 200
         assert len((await call.sent())["body"]) == CHUNK * 2
     call.leave()
     assert await call.finished() == []
-    assert (backend.speaking, backend.closed) == (0, 1)
+    assert (gateway.speaking, gateway.closed) == (0, 1)
 
 
 async def test_models() -> None:
     for name in ("s1", "s2-pro", "speech-1.6", "sample-tts", "tts-1", "s1-mini", "agent-x0", ""):
-        assert (await send(backend_with(), {"text": "a"}, headers={"model": name})).status_code == 200
-    unknown = await send(backend_with(), {"text": "a"}, headers={"model": "s9"})
+        assert (await send(gateway_with(), {"text": "a"}, headers={"model": name})).status_code == 200
+    unknown = await send(gateway_with(), {"text": "a"}, headers={"model": "s9"})
     assert unknown.status_code == 404
     assert sentence(unknown) == "The model 's9' is not served here. Models for speech: sample-tts."
-    other = await send(backend_with(), {"text": "a", "model": "whisper-1"})
+    other = await send(gateway_with(), {"text": "a", "model": "whisper-1"})
     assert (other.status_code, sentence(other)) == (400, "The model 'whisper-1' does transcription, not speech.")
 
 
 async def test_wrong_fields_are_told_in_an_object_to_clients_of_the_hosted_service() -> None:
     """A list would make them crash."""
-    response = await send(backend_with(), {"text": "a", "top_p": 2}, headers={"model": "s1"})
+    response = await send(gateway_with(), {"text": "a", "top_p": 2}, headers={"model": "s1"})
     assert response.status_code == 422
     assert sentence(response) == "top_p: Input should be less than or equal to 1"
-    assert (await send(backend_with(), {"text": "a", "top_p": 0.0}, headers={"model": "s1"})).status_code == 200
-    assert (await send(backend_with(), {"text": "a", "top_p": 0.0})).status_code == 422
+    assert (await send(gateway_with(), {"text": "a", "top_p": 0.0}, headers={"model": "s1"})).status_code == 200
+    assert (await send(gateway_with(), {"text": "a", "top_p": 0.0})).status_code == 422

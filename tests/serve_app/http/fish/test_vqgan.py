@@ -11,7 +11,7 @@ import pytest
 from deployments.errors import UndecodableAudio
 from serve_app.fields.audio import uploads_of
 from tests.serve_app.http.asgi_call import AsgiCall
-from tests.serve_app.http.fish.support import MSGPACK, WAV, backend_with, send, sentence, unpacked
+from tests.serve_app.http.fish.support import MSGPACK, WAV, gateway_with, send, sentence, unpacked
 from tests.serve_app.http.stub import app_of
 
 ENCODE, DECODE = "/v1/vqgan/encode", "/v1/vqgan/decode"
@@ -19,27 +19,27 @@ CODES = [[1, 2, 3], [4, 5, 999]]
 
 
 async def test_encoding() -> None:
-    backend = backend_with()
-    (expected,) = [one.tolist() for one in await backend.encode_speech(uploads_of([WAV]))]
-    response = await send(backend, {"audios": [WAV, WAV]}, ENCODE, msgpack=True)
+    gateway = gateway_with()
+    (expected,) = [one.tolist() for one in await gateway.encode_speech(uploads_of([WAV]))]
+    response = await send(gateway, {"audios": [WAV, WAV]}, ENCODE, msgpack=True)
     assert unpacked(response) == {"tokens": [expected, expected]}
     text = base64.b64encode(WAV).decode()
-    assert unpacked(await send(backend, {"audios": [text]}, ENCODE)) == {"tokens": [expected]}
+    assert unpacked(await send(gateway, {"audios": [text]}, ENCODE)) == {"tokens": [expected]}
     for json in (
-        await send(backend, {"audios": [WAV]}, ENCODE, msgpack=True, headers={"accept": "application/json"}),
-        await send(backend, {"audios": [WAV]}, f"{ENCODE}?format=json", msgpack=True),
+        await send(gateway, {"audios": [WAV]}, ENCODE, msgpack=True, headers={"accept": "application/json"}),
+        await send(gateway, {"audios": [WAV]}, f"{ENCODE}?format=json", msgpack=True),
     ):
         assert json.json() == {"tokens": [expected]}
 
 
 async def test_decoding() -> None:
     """PCM of float16."""
-    response = await send(backend_with(), {"tokens": [CODES, [[7]]]}, DECODE, msgpack=True)
+    response = await send(gateway_with(), {"tokens": [CODES, [[7]]]}, DECODE, msgpack=True)
     first, second = (np.frombuffer(one, "<f2") for one in unpacked(response)["audios"])
     assert (len(first), len(second), set(first.tolist())) == (3 * 640, 640, {0.25})
     assert response.headers["x-sample-rate"] == "16000"
-    assert unpacked(await send(backend_with(), {"tokens": [CODES]}, DECODE))["audios"] == [first.tobytes()]
-    json = await send(backend_with(), {"tokens": [CODES]}, f"{DECODE}?format=json")
+    assert unpacked(await send(gateway_with(), {"tokens": [CODES]}, DECODE))["audios"] == [first.tobytes()]
+    json = await send(gateway_with(), {"tokens": [CODES]}, f"{DECODE}?format=json")
     assert json.json() == {"audios": [base64.b64encode(first.tobytes()).decode()]}
 
 
@@ -63,7 +63,7 @@ async def test_decoding() -> None:
     ],
 )
 async def test_codes_that_are_none(codes: Any, words: str) -> None:
-    response = await send(backend_with(), {"tokens": [CODES, codes]}, DECODE, msgpack=True)
+    response = await send(gateway_with(), {"tokens": [CODES, codes]}, DECODE, msgpack=True)
     assert response.status_code == 400
     assert sentence(response).startswith(f"Entry 2 of `tokens` {words}")
 
@@ -81,25 +81,25 @@ async def test_codes_that_are_none(codes: Any, words: str) -> None:
     ],
 )
 async def test_wrong_fields(path: str, body: Any, kind: str) -> None:
-    response = await send(backend_with(), body, path, msgpack=True)
+    response = await send(gateway_with(), body, path, msgpack=True)
     assert (response.status_code, [one["type"] for one in response.json()]) == (422, [kind])
 
 
 async def test_failures_and_models() -> None:
-    backend = backend_with()
+    gateway = gateway_with()
     asked = []
 
     async def refuse(audios: Any, model: str | None = None) -> Any:
         asked.append(model)
         raise UndecodableAudio("File 1 is no audio.")
 
-    backend.encode_speech = refuse  # type: ignore[method-assign]
-    response = await send(backend, {"audios": [WAV], "model": "m"}, ENCODE, msgpack=True)
+    gateway.encode_speech = refuse  # type: ignore[method-assign]
+    response = await send(gateway, {"audios": [WAV], "model": "m"}, ENCODE, msgpack=True)
     assert (response.status_code, sentence(response), asked) == (400, "File 1 is no audio.", ["m"])
 
 
 async def test_a_client_that_leaves_stops_the_work() -> None:
-    backend = backend_with()
+    gateway = gateway_with()
     begun, ended = asyncio.Event(), asyncio.Event()
 
     async def wait(codes: Any, model: str | None = None) -> Any:
@@ -109,8 +109,8 @@ async def test_a_client_that_leaves_stops_the_work() -> None:
         finally:
             ended.set()
 
-    backend.decode_speech = wait  # type: ignore[method-assign]
-    call = AsgiCall(app_of(backend), DECODE, headers=MSGPACK).start()
+    gateway.decode_speech = wait  # type: ignore[method-assign]
+    call = AsgiCall(app_of(gateway), DECODE, headers=MSGPACK).start()
     call.feed(ormsgpack.packb({"tokens": [CODES]}))
     await begun.wait()
     call.leave()

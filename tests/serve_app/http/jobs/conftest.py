@@ -11,7 +11,7 @@ from serve_app.http.app import create_app
 from serve_app.keys import ApiKeys
 from tests.serve_app.http.jobs.fake import FakeJobs
 from tests.serve_app.http.server import serving
-from tests.serve_app.http.stub import StubBackend
+from tests.serve_app.http.stub import StubGateway
 
 KEY = "the-key"
 CONFIG = JobsConfig(run_bytes=10_000, runsync_bytes=200_000, rate_limits=False)
@@ -31,7 +31,7 @@ def jobs(shared: FakeJobs) -> FakeJobs:
 @pytest.fixture(scope="module")
 def url(shared: FakeJobs) -> Iterator[str]:
     """The base URL of a server with a key."""
-    app = create_app(StubBackend(), HttpConfig(), ApiKeys([KEY]), jobs=shared, jobs_config=CONFIG)
+    app = create_app(StubGateway(), HttpConfig(), ApiKeys([KEY]), jobs=shared, jobs_config=CONFIG)
     with serving(app) as url:
         yield url
 

@@ -13,11 +13,11 @@ from serve_app.http.app import create_app
 from serve_app.http.openapi import openapi
 from serve_app.keys import ApiKeys
 from tests.serve_app.http.jobs.fake import FakeJobs
-from tests.serve_app.http.stub import StubBackend, client_of
+from tests.serve_app.http.stub import StubGateway, client_of
 
 
 def test_the_document_describes_every_operation() -> None:
-    app = create_app(StubBackend(), HttpConfig(), ApiKeys(), jobs=FakeJobs(), jobs_config=JobsConfig())
+    app = create_app(StubGateway(), HttpConfig(), ApiKeys(), jobs=FakeJobs(), jobs_config=JobsConfig())
     paths = {re.sub(r"\{\w+:path\}", "{id}", route.path) for route in app.routes if "/v2" in route.path}  # type: ignore[attr-defined]
     document = openapi("1", jobs=True)
     assert paths == {path for path in document["paths"] if path.startswith("/v2")}
@@ -30,7 +30,7 @@ def test_the_document_describes_every_operation() -> None:
 
 
 async def test_the_page_shows_it() -> None:
-    app = create_app(StubBackend(), HttpConfig(), ApiKeys(), jobs=FakeJobs(), jobs_config=JobsConfig())
+    app = create_app(StubGateway(), HttpConfig(), ApiKeys(), jobs=FakeJobs(), jobs_config=JobsConfig())
     async with client_of(app) as client:
         page = (await client.get("/docs")).text
     assert "/v2/{endpoint}/runsync" in page

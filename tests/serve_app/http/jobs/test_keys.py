@@ -15,7 +15,7 @@ from serve_app.keys import ApiKeys
 from tests.serve_app.http.asgi_call import AsgiCall
 from tests.serve_app.http.jobs.conftest import KEY, sentence
 from tests.serve_app.http.jobs.fake import FakeJobs
-from tests.serve_app.http.stub import StubBackend
+from tests.serve_app.http.stub import StubGateway
 
 INPUT: dict[str, Any] = {"input": {"prompt": "Good morning."}}
 
@@ -112,14 +112,14 @@ def test_large_bodies_are_not_searched(stranger: httpx.Client, jobs: FakeJobs) -
 
 async def test_a_body_that_never_ends_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(credentials, "BODY_S", 0.05)
-    app = create_app(StubBackend(), HttpConfig(), ApiKeys([KEY]), jobs=FakeJobs(), jobs_config=JobsConfig())
+    app = create_app(StubGateway(), HttpConfig(), ApiKeys([KEY]), jobs=FakeJobs(), jobs_config=JobsConfig())
     call = AsgiCall(app, "/v2/classify/run").start()
     call.feed(json.dumps(INPUT).encode(), more=True)
     assert (await call.finished())[0]["status"] == 401
 
 
 async def test_nobody_reads_the_body_of_a_stranger_with_a_wrong_key() -> None:
-    app = create_app(StubBackend(), HttpConfig(), ApiKeys([KEY]), jobs=FakeJobs(), jobs_config=JobsConfig())
+    app = create_app(StubGateway(), HttpConfig(), ApiKeys([KEY]), jobs=FakeJobs(), jobs_config=JobsConfig())
     call = AsgiCall(app, "/v2/classify/run", headers={"authorization": "wrong"}).start()
     assert (await call.finished())[0]["status"] == 401
 
@@ -139,7 +139,7 @@ def test_other_routes_want_a_bearer(url: str) -> None:
 def test_a_server_without_keys_takes_everybody() -> None:
     from tests.serve_app.http.server import serving
 
-    app = create_app(StubBackend(), HttpConfig(), ApiKeys(), jobs=FakeJobs(), jobs_config=JobsConfig())
+    app = create_app(StubGateway(), HttpConfig(), ApiKeys(), jobs=FakeJobs(), jobs_config=JobsConfig())
     with serving(app) as url:
         for headers in ({}, {"authorization": "Bearer anything"}, {"authorization": "anything"}):
             assert httpx.get(f"{url}/v2/classify/health", headers=headers).status_code == 200

@@ -9,7 +9,7 @@ from serve_app.http.app import create_app
 from serve_app.keys import ApiKeys
 from tests.serve_app.http.jobs.conftest import sentence
 from tests.serve_app.http.jobs.fake import FakeJobs
-from tests.serve_app.http.stub import StubBackend, client_of
+from tests.serve_app.http.stub import StubGateway, client_of
 
 INPUT = {"input": {"prompt": "Good morning."}}
 
@@ -105,12 +105,12 @@ def test_endpoints_that_are_not_there(client: httpx.Client) -> None:
 
 
 async def test_a_server_without_a_job_service_says_so() -> None:
-    async with client_of(create_app(StubBackend(), HttpConfig(), ApiKeys())) as client:
+    async with client_of(create_app(StubGateway(), HttpConfig(), ApiKeys())) as client:
         for answer in (await client.post("/v2/classify/run", json={}), await client.get("/v2/classify/status/x")):
             assert sentence(answer, 404) == "This server has no job service: its configuration has no `jobs:`."
 
 
 async def test_the_server_wide_limit_has_the_same_shape() -> None:
-    app = create_app(StubBackend(), HttpConfig(upload_bytes=100), ApiKeys(), jobs=FakeJobs())
+    app = create_app(StubGateway(), HttpConfig(upload_bytes=100), ApiKeys(), jobs=FakeJobs())
     async with client_of(app) as client:
         assert "100 bytes" in sentence(await client.post("/v2/classify/run", content=b"x" * 101), 413)

@@ -18,7 +18,7 @@ from serve_app.keys import ApiKeys
 from tests.serve_app.http.jobs.conftest import sentence
 from tests.serve_app.http.jobs.fake import FakeJobs
 from tests.serve_app.http.server import serving, wait_until
-from tests.serve_app.http.stub import StubBackend, client_of
+from tests.serve_app.http.stub import StubGateway, client_of
 
 IN_WINDOW, AT_ONCE = 4, 2
 STEPS = st.lists(
@@ -73,7 +73,7 @@ def test_what_has_no_rate_is_admitted() -> None:
 @pytest.mark.parametrize("on", [True, False])
 async def test_purging_too_often(on: bool) -> None:
     config = JobsConfig(rate_limits=on)
-    app = create_app(StubBackend(), HttpConfig(), ApiKeys(), jobs=FakeJobs(), jobs_config=config)
+    app = create_app(StubGateway(), HttpConfig(), ApiKeys(), jobs=FakeJobs(), jobs_config=config)
     async with client_of(app) as client:
         first = [(await client.post("/v2/classify/purge-queue")).status_code for _ in range(2)]
         third = await client.post("/v2/classify/purge-queue")
@@ -88,7 +88,7 @@ async def test_purging_too_often(on: bool) -> None:
 
 
 async def test_unknown_endpoints_are_not_remembered() -> None:
-    app = create_app(StubBackend(), HttpConfig(), ApiKeys(), jobs=FakeJobs(), jobs_config=JobsConfig())
+    app = create_app(StubGateway(), HttpConfig(), ApiKeys(), jobs=FakeJobs(), jobs_config=JobsConfig())
     async with client_of(app) as client:
         for _ in range(20):
             answer: httpx.Response = await client.get("/v2/nowhere/requests")
@@ -100,7 +100,7 @@ def test_a_request_counts_until_its_response_is_sent(monkeypatch: pytest.MonkeyP
     one = Rate(100, 1)
     monkeypatch.setattr(routes, "RATES", {"stream": one, "openai": one})
     jobs = FakeJobs()
-    app = create_app(StubBackend(), HttpConfig(), ApiKeys(), jobs=jobs, jobs_config=JobsConfig())
+    app = create_app(StubGateway(), HttpConfig(), ApiKeys(), jobs=jobs, jobs_config=JobsConfig())
     with serving(app) as url, httpx.Client(base_url=url, timeout=20) as client:
         job = client.post("/v2/classify/run", json={}).json()["id"]
         path = path.format(id=job)

@@ -8,7 +8,7 @@ import httpx
 from media.decode import RawPcm
 from media.encode import AudioFormat
 from tests.media.sound import Signal, decoded
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.stub import ask
 
 SPEECH = "/v1/audio/speech"
@@ -16,8 +16,8 @@ TEXT = "The birch canoe slid on the smooth planks."
 SECONDS = len(TEXT) * 0.05
 
 
-async def speak(backend: SpeakingBackend | None = None, path: str = SPEECH, **body: Any) -> httpx.Response:
-    return await ask(backend or SpeakingBackend(), {"input": TEXT, **body}, path)
+async def speak(gateway: SpeakingGateway | None = None, path: str = SPEECH, **body: Any) -> httpx.Response:
+    return await ask(gateway or SpeakingGateway(), {"input": TEXT, **body}, path)
 
 
 def events_of(text: str) -> list[Any]:

@@ -26,12 +26,12 @@ def test_json(client: OpenAI) -> None:
 
 
 async def test_many_at_once(async_client: AsyncOpenAI, server: Server) -> None:
-    server.backend.script = (0.3, *SCRIPT)
+    server.gateway.script = (0.3, *SCRIPT)
     answers = await asyncio.gather(
         *[async_client.audio.transcriptions.create(file=WAV, model="whisper-1") for _ in range(8)]
     )
     assert [answer.text for answer in answers] == [TEXT] * 8
-    assert server.backend.most_active > 4
+    assert server.gateway.most_active > 4
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_every_argument_of_the_client_arrives(client: OpenAI, server: Server) ->
         temperature=0.2,
         timestamp_granularities=["segment"],
     )
-    request = server.backend.request
+    request = server.gateway.request
     assert request.vad == VadOptions(threshold=0.4, speech_pad_ms=200, min_silence_duration_ms=700)
     assert request.languages == ("en", "de")
     assert request.decoding.model_dump(include=request.decoding.model_fields_set) == {
@@ -107,7 +107,7 @@ def test_extra_body(client: OpenAI, server: Server) -> None:
             "nobody_knows": 1,
         },
     )
-    request = server.backend.request
+    request = server.gateway.request
     assert request.language == "en"
     assert request.decoding.model_dump(include=request.decoding.model_fields_set) == {
         "beam_size": 1,
@@ -135,19 +135,19 @@ async def test_streaming_asynchronously(async_client: AsyncOpenAI) -> None:
 
 
 def test_a_stream_that_is_closed_stops_the_work(client: OpenAI, server: Server) -> None:
-    server.backend.script = (SEGMENTS[0], 60.0, FINISHED)
+    server.gateway.script = (SEGMENTS[0], 60.0, FINISHED)
     stream = client.audio.transcriptions.create(file=WAV, model="whisper-1", stream=True)
     assert next(stream).type == "transcript.text.delta"
-    assert server.backend.closed == 0
+    assert server.gateway.closed == 0
     stream.close()
-    until(lambda: server.backend.closed == 1)
+    until(lambda: server.gateway.closed == 1)
 
 
 async def test_a_client_that_gives_up_stops_the_work(async_client: AsyncOpenAI, server: Server) -> None:
-    server.backend.script = (SEGMENTS[0], 60.0, FINISHED)
+    server.gateway.script = (SEGMENTS[0], 60.0, FINISHED)
     with pytest.raises(openai.APITimeoutError):
         await async_client.audio.transcriptions.create(file=WAV, model="whisper-1", timeout=0.3)
-    await asyncio.to_thread(until, lambda: server.backend.closed == 1)
+    await asyncio.to_thread(until, lambda: server.gateway.closed == 1)
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -161,16 +161,16 @@ def test_large_files(client: OpenAI, server: Server, tmp_path: Path) -> None:
     path = tmp_path / "long.mp3"
     path.write_bytes(b"\xff\xfb" * 1_200_000)
     assert client.audio.transcriptions.create(file=path, model="whisper-1").text == TEXT
-    (upload,) = server.backend.uploads
+    (upload,) = server.gateway.uploads
     assert upload is not None
     assert upload.data.tobytes() == path.read_bytes()
-    assert server.backend.request.file_name == "long.mp3"
+    assert server.gateway.request.file_name == "long.mp3"
 
 
 @pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
 def test_translations(client: OpenAI, server: Server) -> None:
     assert client.audio.translations.create(file=WAV, model="whisper-1").text == TEXT
-    assert server.backend.request.task == "translate"
+    assert server.gateway.request.task == "translate"
     answer = client.audio.translations.create(file=WAV, model="whisper-1", response_format="verbose_json")
     assert (answer.language, answer.duration) == ("english", 5.2)
 

@@ -12,7 +12,7 @@ from tests.serve_app.http.stub import SCRIPT, SEGMENTS, TEXT, WAV
 
 
 def test_an_error_in_the_middle_of_a_stream(client: OpenAI, server: Server) -> None:
-    server.backend.script = (SEGMENTS[0], errors.ModelUnavailable("The model lost its replica."))
+    server.gateway.script = (SEGMENTS[0], errors.ModelUnavailable("The model lost its replica."))
     stream = client.audio.transcriptions.create(file=WAV, model="whisper-1", stream=True)
     assert next(stream).type == "transcript.text.delta"
     with pytest.raises(openai.APIError, match="lost its replica") as caught:
@@ -37,14 +37,14 @@ def test_an_error_in_the_middle_of_a_stream(client: OpenAI, server: Server) -> N
 def test_errors_become_the_clients_own(
     client: OpenAI, server: Server, error: Exception, kind: type[openai.APIStatusError], stream: bool
 ) -> None:
-    server.backend.script = (error,)
+    server.gateway.script = (error,)
     with pytest.raises(kind) as caught:
         client.audio.transcriptions.create(file=WAV, model="whisper-1", stream=stream)
     if isinstance(error, errors.AntiphonError):
         assert caught.value.status_code == error.status
         assert (caught.value.code, caught.value.param) == (error.code, error.param)
         assert error.message in str(caught.value)
-    assert caught.value.request_id == server.backend.request.request_id
+    assert caught.value.request_id == server.gateway.request.request_id
 
 
 def test_keys(server: Server) -> None:
@@ -63,28 +63,28 @@ def test_retries_wait_as_long_as_we_say(server: Server, monkeypatch: pytest.Monk
 
     def wait(seconds: float) -> None:
         waits.append(seconds)
-        server.backend.script = SCRIPT
+        server.gateway.script = SCRIPT
 
     monkeypatch.setattr("openai._base_client.time.sleep", wait)
     error = errors.Overloaded("Full.", retry_after_s=6.5) if status == 429 else errors.ModelUnavailable("Loading.")
-    server.backend.script = (error,)
+    server.gateway.script = (error,)
     with OpenAI(base_url=f"{server.url}/v1", api_key=KEY, max_retries=2) as client:
         assert client.audio.transcriptions.create(file=WAV, model="whisper-1").text == TEXT
     assert waits == [7.0 if status == 429 else 5.0]
 
 
 def test_what_is_over_is_not_tried_again(server: Server) -> None:
-    server.backend.script = (errors.DeadlineExceeded("Too late."),)
+    server.gateway.script = (errors.DeadlineExceeded("Too late."),)
     with (
         OpenAI(base_url=f"{server.url}/v1", api_key=KEY, max_retries=2) as client,
         pytest.raises(openai.InternalServerError),
     ):
         client.audio.transcriptions.create(file=WAV, model="whisper-1")
-    assert len(server.backend.requests) == 1
+    assert len(server.gateway.requests) == 1
 
 
 def test_files_that_are_too_large(client: OpenAI, server: Server) -> None:
     with pytest.raises(openai.APIStatusError) as caught:
         client.audio.transcriptions.create(file=io.BytesIO(bytes(20_000_000)), model="whisper-1")
     assert (caught.value.status_code, caught.value.code) == (413, "payload_too_large")
-    assert not server.backend.requests
+    assert not server.gateway.requests

@@ -16,7 +16,7 @@ from tests.serve_app.http.stub import (
     SCRIPT,
     SEGMENTS,
     TEXT,
-    StubBackend,
+    StubGateway,
     app_of,
     multipart,
     post,
@@ -34,7 +34,7 @@ def events(text: str) -> list[Any]:
 
 
 async def test_deltas_then_one_done_then_the_end() -> None:
-    response = await post(StubBackend(), STREAM)
+    response = await post(StubGateway(), STREAM)
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert response.headers["cache-control"] == "no-cache"
     assert response.headers["x-accel-buffering"] == "no"
@@ -55,18 +55,18 @@ async def test_deltas_then_one_done_then_the_end() -> None:
 async def test_blank_segments_and_trailing_blanks() -> None:
     texts = ["  ", " a ", "", " ", "b\n", " "]
     script = (*(segment(i, text, i, i + 1) for i, text in enumerate(texts)), FINISHED)
-    *deltas, done, _ = events((await post(StubBackend(script), STREAM)).text)
+    *deltas, done, _ = events((await post(StubGateway(script), STREAM)).text)
     assert len(deltas) == len(texts)
     assert "".join(d["delta"] for d in deltas) == done["text"] == "a  b"
 
 
 async def test_silence_is_just_done() -> None:
-    done, end = events((await post(StubBackend((Started("en", 0.5, 1.0), FINISHED)), STREAM)).text)
+    done, end = events((await post(StubGateway((Started("en", 0.5, 1.0), FINISHED)), STREAM)).text)
     assert (done["text"], done["languages"], end) == ("", [], "[DONE]")
 
 
 async def test_logprobs_and_ignored_fields_in_a_stream() -> None:
-    response = await post(StubBackend(), STREAM | {"include[]": "logprobs", "nonsense": "1"})
+    response = await post(StubGateway(), STREAM | {"include[]": "logprobs", "nonsense": "1"})
     assert response.headers["x-ignored-fields"] == "nonsense"
     first, second, done, _ = events(response.text)
     assert first["logprobs"] + second["logprobs"] == done["logprobs"]
@@ -75,21 +75,21 @@ async def test_logprobs_and_ignored_fields_in_a_stream() -> None:
 
 async def test_verbose_deltas_carry_their_segment() -> None:
     fields = STREAM | {"response_format": "verbose_json", "timestamp_granularities[]": "word"}
-    first, second, _, _ = events((await post(StubBackend(), fields)).text)
+    first, second, _, _ = events((await post(StubGateway(), fields)).text)
     assert [d["segment"]["id"] for d in (first, second)] == [0, 1]
     assert second["segment"]["words"][0] == {"word": "Glue", "start": 2.5, "end": 2.817}
 
 
 async def test_line_separators_stay_inside_their_line() -> None:
     script = (segment(0, " a\u2028b\u0085c\r\nd", 0, 1), FINISHED)
-    text = (await post(StubBackend(script), STREAM)).text
+    text = (await post(StubGateway(script), STREAM)).text
     assert text.isascii()
     assert events(text)[0]["delta"] == "a\u2028b\u0085c\r\nd"
 
 
 @pytest.mark.parametrize("error", [UndecodableAudio("The file breaks off."), ValueError("secret")])
 async def test_an_error_after_the_first_event(error: Exception) -> None:
-    response = await post(StubBackend((*SCRIPT[:2], error)), STREAM)
+    response = await post(StubGateway((*SCRIPT[:2], error)), STREAM)
     assert response.status_code == 200
     delta, failure = events(response.text)
     assert delta["type"] == "transcript.text.delta"
@@ -98,26 +98,26 @@ async def test_an_error_after_the_first_event(error: Exception) -> None:
 
 
 async def test_an_end_without_finished_is_an_error() -> None:
-    failure = events((await post(StubBackend(SCRIPT[:2]), STREAM)).text)[-1]
+    failure = events((await post(StubGateway(SCRIPT[:2]), STREAM)).text)[-1]
     assert failure["error"]["code"] == InternalError.code
-    response = await post(StubBackend(SCRIPT[:2]))
+    response = await post(StubGateway(SCRIPT[:2]))
     assert (response.status_code, response.json()["error"]["code"]) == (500, InternalError.code)
 
 
-def stream_call(backend: StubBackend, fields: dict[str, str] | None = None) -> AsgiCall:
+def stream_call(gateway: StubGateway, fields: dict[str, str] | None = None) -> AsgiCall:
     headers, body = multipart(STREAM if fields is None else fields)
-    call = AsgiCall(app_of(backend), headers=headers).start()
+    call = AsgiCall(app_of(gateway), headers=headers).start()
     call.feed(body)
     return call
 
 
 async def test_deltas_come_while_the_work_goes_on() -> None:
     gate = asyncio.Event()
-    backend = StubBackend((SCRIPT[0], SEGMENTS[0], gate, SEGMENTS[1], FINISHED))
-    call = stream_call(backend)
+    gateway = StubGateway((SCRIPT[0], SEGMENTS[0], gate, SEGMENTS[1], FINISHED))
+    call = stream_call(gateway)
     assert (await call.sent())["status"] == 200
     assert b"birch" in (await call.sent())["body"]
-    assert backend.closed == 0
+    assert gateway.closed == 0
     gate.set()
     rest = b"".join(m["body"] for m in await call.finished())
     assert b"Glue" in rest
@@ -125,52 +125,52 @@ async def test_deltas_come_while_the_work_goes_on() -> None:
 
 
 async def test_a_client_that_leaves_a_stream_stops_the_work() -> None:
-    backend = StubBackend((SEGMENTS[0], asyncio.Event()))
-    call = stream_call(backend)
+    gateway = StubGateway((SEGMENTS[0], asyncio.Event()))
+    call = stream_call(gateway)
     await call.sent()
     await call.sent()
     call.leave()
     assert await call.finished() == []
-    assert backend.closed == 1
+    assert gateway.closed == 1
 
 
 @pytest.mark.parametrize("fields", [STREAM, {}, {"response_format": "srt"}])
 async def test_a_client_that_leaves_before_the_answer_stops_the_work(fields: dict[str, str]) -> None:
-    backend = StubBackend((Progress(0.0, None), asyncio.Event()))
-    call = stream_call(backend, fields)
-    while not backend.requests:
+    gateway = StubGateway((Progress(0.0, None), asyncio.Event()))
+    call = stream_call(gateway, fields)
+    while not gateway.requests:
         await asyncio.sleep(0)
     call.leave()
     assert await call.finished() == []
-    assert backend.closed == 1
+    assert gateway.closed == 1
 
 
 async def test_a_client_that_leaves_during_its_upload() -> None:
-    backend = StubBackend()
+    gateway = StubGateway()
     headers, body = multipart({})
-    call = AsgiCall(app_of(backend), headers=headers).start()
+    call = AsgiCall(app_of(gateway), headers=headers).start()
     call.feed(body[:50], more=True)
     call.leave()
     assert await call.finished() == []
-    assert not backend.requests
+    assert not gateway.requests
 
 
 @pytest.mark.parametrize("fields", [STREAM, {}])
 async def test_a_server_that_cancels_stops_the_work(fields: dict[str, str]) -> None:
-    backend = StubBackend((SEGMENTS[0], asyncio.Event()))
-    call = stream_call(backend, fields)
-    while not backend.requests:
+    gateway = StubGateway((SEGMENTS[0], asyncio.Event()))
+    call = stream_call(gateway, fields)
+    while not gateway.requests:
         await asyncio.sleep(0)
     assert call.task is not None
     call.task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call.finished()
-    assert backend.closed == 1
+    assert gateway.closed == 1
 
 
 @pytest.mark.parametrize("fields", [STREAM, {}])
 async def test_work_that_is_cancelled_elsewhere_is_an_error(fields: dict[str, str]) -> None:
-    response = await post(StubBackend((asyncio.CancelledError(),)), fields)
+    response = await post(StubGateway((asyncio.CancelledError(),)), fields)
     assert (response.status_code, response.headers["x-should-retry"]) == (503, "true")
 
 
@@ -200,9 +200,9 @@ async def test_pings_in_silence_begin_the_response() -> None:
 
 
 async def test_a_client_whose_socket_breaks() -> None:
-    backend = StubBackend((*SEGMENTS, asyncio.Event()))
+    gateway = StubGateway((*SEGMENTS, asyncio.Event()))
     headers, body = multipart(STREAM)
-    call = AsgiCall(app_of(backend), headers=headers)
+    call = AsgiCall(app_of(gateway), headers=headers)
 
     async def broken(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.body":
@@ -211,16 +211,16 @@ async def test_a_client_whose_socket_breaks() -> None:
     call._outgoing.put = broken
     call.start().feed(body)
     await call.finished()
-    assert backend.closed == 1
+    assert gateway.closed == 1
 
 
 async def test_scores_of_a_classifier_come_with_every_delta() -> None:
     scores = {"hate": 0.25, "neutral": 0.75}
     script = (segment(0, "a", 0, 1, classification=scores), segment(1, " ", 1, 2), FINISHED)
-    spoken, silent, *_ = events((await post(StubBackend(script), STREAM)).text)
+    spoken, silent, *_ = events((await post(StubGateway(script), STREAM)).text)
     assert spoken == {"type": "transcript.text.delta", "delta": "a", "classification": scores}
     assert "classification" not in silent
     verbose = STREAM | {"response_format": "verbose_json"}
-    spoken, silent, *_ = events((await post(StubBackend(script), verbose)).text)
+    spoken, silent, *_ = events((await post(StubGateway(script), verbose)).text)
     assert spoken["segment"]["classification"] == spoken["classification"] == scores
     assert "classification" not in silent["segment"]

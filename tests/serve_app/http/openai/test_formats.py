@@ -9,7 +9,7 @@ from tests.serve_app.http.stub import (
     SEGMENTS,
     TEXT,
     WAV,
-    StubBackend,
+    StubGateway,
     app_of,
     client_of,
     post,
@@ -20,7 +20,7 @@ TRANSLATIONS = "/v1/audio/translations"
 
 
 async def test_json_is_the_default() -> None:
-    response = await post(StubBackend())
+    response = await post(StubGateway())
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json"
     assert response.json() == {
@@ -31,13 +31,13 @@ async def test_json_is_the_default() -> None:
 
 
 async def test_text_ends_with_a_newline() -> None:
-    response = await post(StubBackend(), {"response_format": "text"})
+    response = await post(StubGateway(), {"response_format": "text"})
     assert response.headers["content-type"] == "text/plain; charset=utf-8"
     assert response.text == TEXT + "\n"
 
 
 async def test_srt() -> None:
-    response = await post(StubBackend(), {"response_format": "srt"})
+    response = await post(StubGateway(), {"response_format": "srt"})
     assert response.headers["content-type"] == "application/x-subrip; charset=utf-8"
     assert response.text == (
         "1\n00:00:00,000 --> 00:00:02,500\nThe birch canoe slid on the smooth planks.\n\n"
@@ -46,7 +46,7 @@ async def test_srt() -> None:
 
 
 async def test_vtt() -> None:
-    response = await post(StubBackend(), {"response_format": "vtt"})
+    response = await post(StubGateway(), {"response_format": "vtt"})
     assert response.headers["content-type"] == "text/vtt; charset=utf-8"
     assert response.text == (
         "WEBVTT\n\n00:00:00.000 --> 00:00:02.500\nThe birch canoe slid on the smooth planks.\n\n"
@@ -55,7 +55,7 @@ async def test_vtt() -> None:
 
 
 async def test_verbose_json_lists_segments() -> None:
-    body = (await post(StubBackend(), {"response_format": "verbose_json"})).json()
+    body = (await post(StubGateway(), {"response_format": "verbose_json"})).json()
     assert body.keys() == {"task", "language", "duration", "text", "segments", "languages", "usage"}
     assert (body["task"], body["language"], body["duration"], body["text"]) == (
         "transcribe",
@@ -91,88 +91,88 @@ async def test_verbose_json_lists_segments() -> None:
     ],
 )
 async def test_granularities(fields: dict[str, str], lists: set[str]) -> None:
-    backend = StubBackend()
-    body = (await post(backend, {"response_format": "verbose_json", **fields})).json()
+    gateway = StubGateway()
+    body = (await post(gateway, {"response_format": "verbose_json", **fields})).json()
     assert body.keys() & {"words", "segments"} == lists
-    assert backend.request.decoding.word_timestamps is ("words" in lists)
+    assert gateway.request.decoding.word_timestamps is ("words" in lists)
     if "words" in lists:
         assert body["words"][1] == {"word": "birch", "start": 0.312, "end": 0.625}
 
 
 async def test_logprobs_on_demand() -> None:
-    backend = StubBackend()
-    body = (await post(backend, {"include[]": "logprobs"})).json()
-    assert backend.request.decoding.token_logprobs is True
+    gateway = StubGateway()
+    body = (await post(gateway, {"include[]": "logprobs"})).json()
+    assert gateway.request.decoding.token_logprobs is True
     assert body["logprobs"][0] == {"token": " The", "logprob": -0.5, "bytes": [32, 84, 104, 101]}
     assert len(body["logprobs"]) == len(TEXT.split())
 
 
 async def test_translations_are_english_and_take_a_source_language() -> None:
-    backend = StubBackend((Started("de", 1.0, 3.0), segment(0, " Good day", 0, 1, language="de"), FINISHED))
+    gateway = StubGateway((Started("de", 1.0, 3.0), segment(0, " Good day", 0, 1, language="de"), FINISHED))
     fields = {"response_format": "verbose_json", "language": "German"}
-    body = (await post(backend, fields, path=TRANSLATIONS)).json()
-    assert backend.request.task == "translate"
-    assert backend.request.language == "de"
+    body = (await post(gateway, fields, path=TRANSLATIONS)).json()
+    assert gateway.request.task == "translate"
+    assert gateway.request.language == "de"
     assert (body["task"], body["language"], body["languages"]) == ("translate", "english", [{"code": "de"}])
 
 
 async def test_silence_has_no_languages() -> None:
-    backend = StubBackend((Started("en", 0.3, 3.0), FINISHED))
-    assert (await post(backend)).json()["languages"] == []
-    assert (await post(StubBackend(backend.script), {"response_format": "srt"})).text == ""
-    assert (await post(StubBackend(backend.script), {"response_format": "vtt"})).text == "WEBVTT\n"
+    gateway = StubGateway((Started("en", 0.3, 3.0), FINISHED))
+    assert (await post(gateway)).json()["languages"] == []
+    assert (await post(StubGateway(gateway.script), {"response_format": "srt"})).text == ""
+    assert (await post(StubGateway(gateway.script), {"response_format": "vtt"})).text == "WEBVTT\n"
 
 
 async def test_numbers_that_json_does_not_have() -> None:
     odd = segment(0, " Hm", 0, 1, avg_logprob=float("-inf"), compression_ratio=float("nan"))
-    backend = StubBackend((odd, FINISHED))
-    body = (await post(backend, {"response_format": "verbose_json"})).json()
+    gateway = StubGateway((odd, FINISHED))
+    body = (await post(gateway, {"response_format": "verbose_json"})).json()
     assert (body["segments"][0]["avg_logprob"], body["segments"][0]["compression_ratio"]) == (-1e9, 0.0)
 
 
 async def test_ignored_fields_are_named() -> None:
-    response = await post(StubBackend(), {"user": "me", "temprature": "0", "näme,x": "1", "temperature": "0"})
+    response = await post(StubGateway(), {"user": "me", "temprature": "0", "näme,x": "1", "temperature": "0"})
     assert response.status_code == 200
     assert response.headers["x-ignored-fields"] == "user, temprature, n%C3%A4me%2Cx"
 
 
 async def test_no_header_without_ignored_fields() -> None:
-    assert "x-ignored-fields" not in (await post(StubBackend())).headers
+    assert "x-ignored-fields" not in (await post(StubGateway())).headers
 
 
 async def test_a_url_instead_of_a_file() -> None:
-    backend = StubBackend()
-    async with client_of(app_of(backend)) as client:
+    gateway = StubGateway()
+    async with client_of(app_of(gateway)) as client:
         response = await client.post(PATH, data={"url": "https://example.com/a.ogg"})  # urlencoded
         assert response.status_code == 200
         response = await client.post(PATH, files={"url": (None, "https://example.com/a.ogg")})
         assert response.status_code == 200
-    assert [r.url for r in backend.requests] == ["https://example.com/a.ogg"] * 2
-    assert backend.uploads == [None, None]
+    assert [r.url for r in gateway.requests] == ["https://example.com/a.ogg"] * 2
+    assert gateway.uploads == [None, None]
 
 
 async def test_request_ids_are_honoured_made_and_cleaned() -> None:
-    backend = StubBackend()
-    async with client_of(app_of(backend)) as client:
+    gateway = StubGateway()
+    async with client_of(app_of(gateway)) as client:
         sent = await client.post(PATH, files={"file": WAV}, headers={"x-request-id": "abc-1"})
         made = await client.post(PATH, files={"file": WAV})
         dirty = await client.get("/healthz", headers={"x-request-id": "a b\tc\"'<" + "x" * 500})
     assert sent.headers["x-request-id"] == "abc-1"
-    assert [r.request_id for r in backend.requests] == ["abc-1", made.headers["x-request-id"]]
+    assert [r.request_id for r in gateway.requests] == ["abc-1", made.headers["x-request-id"]]
     assert len(made.headers["x-request-id"]) == 32
     assert dirty.headers["x-request-id"] == ("abc" + "x" * 500)[:128]
 
 
 async def test_every_answer_closes_the_work() -> None:
-    backend = StubBackend()
-    await post(backend)
-    assert backend.closed == 1
+    gateway = StubGateway()
+    await post(gateway)
+    assert gateway.closed == 1
 
 
 async def test_scores_of_a_classifier() -> None:
     scores = {"hate": 0.25, "neutral": 0.75}
     script = (segment(0, "a", 0, 1, classification=scores), segment(1, " ", 1, 2), FINISHED)
-    body = (await post(StubBackend(script))).json()
+    body = (await post(StubGateway(script))).json()
     assert body["classification"] == [{"start": 0.0, "end": 1.0, **scores}]
-    verbose = (await post(StubBackend(script), {"response_format": "verbose_json"})).json()
+    verbose = (await post(StubGateway(script), {"response_format": "verbose_json"})).json()
     assert [s.get("classification") for s in verbose["segments"]] == [scores, None]

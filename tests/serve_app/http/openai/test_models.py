@@ -1,11 +1,11 @@
 """The models as the OpenAI API lists them."""
 
 from deployments.model_state import ModelState
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.stub import (
     LABELS,
     MODELS,
-    StubBackend,
+    StubGateway,
     app_of,
     client_of,
     message,
@@ -15,9 +15,9 @@ LOADING = ModelState("downloading", 0.25, "3 of 12 files")
 
 
 async def test_models() -> None:
-    backend = StubBackend()
-    backend.found = {"sample-asr": LOADING}
-    async with client_of(app_of(backend)) as client:
+    gateway = StubGateway()
+    gateway.found = {"sample-asr": LOADING}
+    async with client_of(app_of(gateway)) as client:
         listing = (await client.get("/v1/models")).json()
         assert (await client.get("/v1/models/")).json() == listing
         found = {name: (await client.get(f"/v1/models/{name}")).json() for name in ("whisper-1", "org/some-name")}
@@ -65,9 +65,9 @@ async def test_models() -> None:
 
 
 async def test_classifiers_among_the_models() -> None:
-    backend = StubBackend()
-    backend.found = {"guard": ModelState("ready", labels=LABELS)}
-    async with client_of(app_of(backend)) as client:
+    gateway = StubGateway()
+    gateway.found = {"guard": ModelState("ready", labels=LABELS)}
+    async with client_of(app_of(gateway)) as client:
         data = {model["id"]: model for model in (await client.get("/v1/models")).json()["data"]}
         alias = (await client.get("/v1/models/omni-moderation-latest")).json()
         on_demand = (await client.get("/v1/models/acme/classify-spam")).json()
@@ -83,9 +83,9 @@ async def test_classifiers_among_the_models() -> None:
 
 
 async def test_voices_among_the_models() -> None:
-    backend = SpeakingBackend()
-    backend.found = {"sample-tts": ModelState("ready", queued=120.0)}
-    async with client_of(app_of(backend)) as client:
+    gateway = SpeakingGateway()
+    gateway.found = {"sample-tts": ModelState("ready", queued=120.0)}
+    async with client_of(app_of(gateway)) as client:
         found = (await client.get("/v1/models/tts-1")).json()
         listed = [model["id"] for model in (await client.get("/v1/models")).json()["data"]]
     assert "sample-tts" in listed

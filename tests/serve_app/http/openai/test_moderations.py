@@ -6,11 +6,11 @@ import pytest
 
 from deployments.text_classification.types import TextScores
 from serve_app.config.models import MODERATION_CATEGORIES
-from tests.serve_app.http.stub import MODERATIONS, StubBackend, ask, message
+from tests.serve_app.http.stub import MODERATIONS, StubGateway, ask, message
 
 
-async def moderate(body: Any, backend: StubBackend | None = None) -> dict[str, Any]:
-    response = await ask(backend or StubBackend(), body, MODERATIONS)
+async def moderate(body: Any, gateway: StubGateway | None = None) -> dict[str, Any]:
+    response = await ask(gateway or StubGateway(), body, MODERATIONS)
     assert response.status_code == 200
     found: dict[str, Any] = response.json()
     return found
@@ -56,10 +56,10 @@ async def test_names_and_ids() -> None:
 
 
 async def test_parts_are_one_text() -> None:
-    backend = StubBackend()
+    gateway = StubGateway()
     parts = [{"type": "text", "text": "first"}, {"type": "text", "text": " hate ", "x": 1}]
-    answer = await moderate({"input": parts}, backend)
-    (question,) = backend.questions
+    answer = await moderate({"input": parts}, gateway)
+    (question,) = gateway.questions
     assert question.texts == ("first\n hate ",)
     assert [result["flagged"] for result in answer["results"]] == [True]
 
@@ -85,31 +85,31 @@ IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
     ],
 )
 async def test_parts_that_cannot_be_judged(parts: Any, sentence: str) -> None:
-    backend = StubBackend()
-    response = await ask(backend, {"input": parts}, MODERATIONS)
+    gateway = StubGateway()
+    response = await ask(gateway, {"input": parts}, MODERATIONS)
     assert (response.status_code, response.json()["error"]["param"]) == (400, "input")
     assert message(response).startswith(sentence)
-    assert not backend.questions
+    assert not gateway.questions
 
 
 async def test_other_names_of_the_text_are_those_of_classify_only() -> None:
-    response = await ask(StubBackend(), {"prompt": "a"}, MODERATIONS)
+    response = await ask(StubGateway(), {"prompt": "a"}, MODERATIONS)
     assert message(response).startswith("`input` is missing")
-    named = await ask(StubBackend(), {"input": "a", "prompt": "b"}, MODERATIONS)
+    named = await ask(StubGateway(), {"input": "a", "prompt": "b"}, MODERATIONS)
     assert (named.status_code, named.headers["x-ignored-fields"]) == (200, "prompt")
 
 
 async def test_a_model_that_judges_nothing_is_no_moderator() -> None:
-    backend = StubBackend()
-    backend.scores = lambda text: TextScores({"positive": 0.9, "negative": 0.1}, 1)
-    response = await ask(backend, {"input": "a"}, MODERATIONS)
+    gateway = StubGateway()
+    gateway.scores = lambda text: TextScores({"positive": 0.9, "negative": 0.1}, 1)
+    response = await ask(gateway, {"input": "a"}, MODERATIONS)
     assert (response.status_code, response.json()["error"]["param"]) == (400, "model")
     assert "its labels are positive, negative" in message(response)
 
 
 async def test_a_model_without_a_configured_label_is_our_fault() -> None:
-    backend = StubBackend()
-    backend.scores = lambda text: TextScores({"hate": 0.9}, 1)
-    response = await ask(backend, {"input": "a", "model": "guard"}, MODERATIONS)
+    gateway = StubGateway()
+    gateway.scores = lambda text: TextScores({"hate": 0.9}, 1)
+    response = await ask(gateway, {"input": "a", "model": "guard"}, MODERATIONS)
     assert (response.status_code, response.json()["error"]["code"]) == (500, "internal_error")
     assert "'spam'" in message(response)

@@ -25,7 +25,7 @@ def test_a_text(client: OpenAI, server: Server) -> None:
     assert result.category_applied_input_types.sexual_minors == []
     assert set(result.category_scores.to_dict()) == set(MODERATION_CATEGORIES)
     assert result.model_extra == {"labels": scores_of("hate").scores, "truncated": False}
-    (question,) = server.backend.questions
+    (question,) = server.gateway.questions
     assert (question.texts, question.model) == (("They hate us",), None)
 
 
@@ -47,7 +47,7 @@ def test_content_parts(client: OpenAI, server: Server) -> None:
     parts: Any = [{"type": "text", "text": "some"}, {"type": "text", "text": "hate"}]
     (result,) = client.moderations.create(input=parts).results
     assert result.flagged
-    assert server.backend.questions[0].texts == ("some\nhate",)
+    assert server.gateway.questions[0].texts == ("some\nhate",)
 
 
 def test_images_are_refused(client: OpenAI) -> None:
@@ -64,22 +64,22 @@ def test_categories_that_the_client_does_not_know(client: OpenAI) -> None:
 
 
 async def test_many_at_once(async_client: AsyncOpenAI, server: Server) -> None:
-    server.backend.hindrances = (0.3,)
+    server.gateway.hindrances = (0.3,)
     texts = ["hate", "nothing"] * 4
     answers = await asyncio.gather(*[async_client.moderations.create(input=text) for text in texts])
     assert [answer.results[0].flagged for answer in answers] == [True, False] * 4
-    assert server.backend.most_active > 4
+    assert server.gateway.most_active > 4
 
 
 async def test_a_client_that_gives_up(async_client: AsyncOpenAI, server: Server) -> None:
     """The work stops when the connection closes."""
-    server.backend.hindrances = (60.0,)
+    server.gateway.hindrances = (60.0,)
     with pytest.raises(openai.APITimeoutError):
         await async_client.moderations.create(input="a", timeout=0.3)
     async with asyncio.timeout(5):
-        while not server.backend.closed:
+        while not server.gateway.closed:
             await asyncio.sleep(0.01)
-    assert server.backend.active == 0
+    assert server.gateway.active == 0
 
 
 def test_a_megabyte_and_two_thousand_texts(client: OpenAI) -> None:
@@ -106,7 +106,7 @@ def test_refusals(client: OpenAI, server: Server, arguments: Any, kind: type[ope
         client.moderations.create(**arguments)
     assert caught.value.param in ("input", "model")
     assert caught.value.request_id
-    assert server.backend.active == 0
+    assert server.gateway.active == 0
 
 
 @pytest.mark.parametrize(
@@ -121,13 +121,13 @@ def test_refusals(client: OpenAI, server: Server, arguments: Any, kind: type[ope
     ],
 )
 def test_failures(client: OpenAI, server: Server, error: Exception, kind: type[openai.APIStatusError]) -> None:
-    server.backend.hindrances = (error,)
+    server.gateway.hindrances = (error,)
     with pytest.raises(kind) as caught:
         client.moderations.create(input="a")
     if isinstance(error, errors.AntiphonError):
         assert (caught.value.status_code, caught.value.code) == (error.status, error.code)
     assert "a bug" not in str(caught.value)
-    assert caught.value.request_id == server.backend.questions[0].request_id
+    assert caught.value.request_id == server.gateway.questions[0].request_id
 
 
 def test_retries(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,10 +135,10 @@ def test_retries(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def wait(seconds: float) -> None:
         waits.append(seconds)
-        server.backend.hindrances = ()
+        server.gateway.hindrances = ()
 
     monkeypatch.setattr("openai._base_client.time.sleep", wait)
-    server.backend.hindrances = (errors.Overloaded("Full.", retry_after_s=6.5),)
+    server.gateway.hindrances = (errors.Overloaded("Full.", retry_after_s=6.5),)
     with OpenAI(base_url=f"{server.url}/v1", api_key=KEY, max_retries=2) as client:
         assert client.moderations.create(input="hate").results[0].flagged
     assert waits == [7.0]
@@ -155,11 +155,11 @@ def test_keys(client: OpenAI, server: Server, headers: Any, sentence: str) -> No
     with pytest.raises(openai.AuthenticationError, match=sentence) as caught:
         client.moderations.create(input="a", extra_headers=headers)
     assert caught.value.code == "invalid_api_key"
-    assert not server.backend.questions
+    assert not server.gateway.questions
 
 
 def test_bodies_that_are_too_large(client: OpenAI, server: Server) -> None:
     with pytest.raises(openai.APIStatusError) as caught:
         client.moderations.create(input="x" * 4_000_000)
     assert (caught.value.status_code, caught.value.code) == (413, "payload_too_large")
-    assert not server.backend.questions
+    assert not server.gateway.questions

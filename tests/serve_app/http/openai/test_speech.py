@@ -13,7 +13,7 @@ from media.encode import CONTENT_TYPES, FORMATS, AudioFormat
 from serve_app.tasks.speech.parse import STOCK_VOICES
 from tests.media.sound import correlation, delay_of
 from tests.serve_app.http.openai.speech_calls import SECONDS, SPEECH, TEXT, played, speak
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.speech_stub import RATE, tone
 from tests.serve_app.http.stub import ask, message
 
@@ -21,12 +21,12 @@ from tests.serve_app.http.stub import ask, message
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("kind", FORMATS)
 async def test_every_format_is_whole_and_at_its_rate(kind: AudioFormat, stream: bool) -> None:
-    backend = SpeakingBackend()
-    response = await speak(backend, response_format=kind, stream=stream)
+    gateway = SpeakingGateway()
+    response = await speak(gateway, response_format=kind, stream=stream)
     rate = 24_000 if kind == "pcm" else RATE
     assert (response.status_code, response.headers["content-type"]) == (200, CONTENT_TYPES[kind])
     assert response.headers["x-sample-rate"] == str(rate)
-    said = tone(backend.spoken, rate)
+    said = tone(gateway.spoken, rate)
     sound = played(response.content, kind, rate)
     gapless = kind not in ("aac", "mp3") or (kind == "mp3" and not stream)
     assert delay_of(sound, said) == 0 or not gapless
@@ -49,10 +49,10 @@ async def test_a_stream_has_no_length_and_a_whole_file_has() -> None:
 
 
 async def test_mp3_is_what_comes_when_nothing_is_said() -> None:
-    backend = SpeakingBackend()
-    response = await speak(backend)
+    gateway = SpeakingGateway()
+    response = await speak(gateway)
     assert response.headers["content-type"] == "audio/mpeg"
-    request = backend.spoken
+    request = gateway.spoken
     assert (request.text, request.voice, request.model, request.sample_rate) == (TEXT, None, None, None)
     assert (request.speed, request.volume_db) == (1, 0)
     assert request.sampling.model_fields_set == set()  # all of it is left to the model
@@ -60,8 +60,8 @@ async def test_mp3_is_what_comes_when_nothing_is_said() -> None:
 
 
 async def test_every_field_reaches_the_model() -> None:
-    backend = SpeakingBackend()
-    backend.library["anna"] = Voice("anna", ("Hello.",), VoiceDetails(), 0.0, 0.0)
+    gateway = SpeakingGateway()
+    gateway.library["anna"] = Voice("anna", ("Hello.",), VoiceDetails(), 0.0, 0.0)
     sampling = {
         "temperature": 0.5,
         "top_p": 0.9,
@@ -71,7 +71,7 @@ async def test_every_field_reaches_the_model() -> None:
         "seed": LARGEST_SEED,
     }
     response = await speak(
-        backend,
+        gateway,
         model="tts-1",
         voice="anna",
         response_format="pcm",
@@ -81,7 +81,7 @@ async def test_every_field_reaches_the_model() -> None:
         speaker="someone",
         **sampling,
     )
-    request = backend.spoken
+    request = gateway.spoken
     assert request.sampling == SamplingOptions.model_validate(sampling)
     assert request.sampling.model_fields_set == set(sampling)
     assert (request.model, request.voice, request.speaker) == ("tts-1", "anna", "someone")
@@ -96,7 +96,7 @@ async def test_bit_rates() -> None:
 
 
 async def test_null_and_empty_fields_count_as_absent() -> None:
-    backend = SpeakingBackend()
+    gateway = SpeakingGateway()
     body = {
         "voice": "",
         "instructions": "",
@@ -105,8 +105,8 @@ async def test_null_and_empty_fields_count_as_absent() -> None:
         "references": [],
         "response_format": None,
     }
-    assert (await speak(backend, **body)).status_code == 200
-    assert backend.spoken.voice is None
+    assert (await speak(gateway, **body)).status_code == 200
+    assert gateway.spoken.voice is None
 
 
 async def test_unknown_fields_are_named() -> None:
@@ -168,42 +168,42 @@ async def test_unknown_fields_are_named() -> None:
     ],
 )
 async def test_refusals(body: dict[str, Any], param: str, sentence: str | None) -> None:
-    backend = SpeakingBackend()
-    response = await speak(backend, **body)
+    gateway = SpeakingGateway()
+    response = await speak(gateway, **body)
     if sentence is None:
         assert response.status_code == 200  # an empty one is none
         return
     assert (response.status_code, response.json()["error"]["param"]) == (400, param)
     assert sentence in message(response)
     assert "pydantic" not in response.text
-    assert backend.speaking == 0
+    assert gateway.speaking == 0
 
 
 async def test_what_is_missing() -> None:
-    response = await ask(SpeakingBackend(), {"model": "tts-1"}, SPEECH)
+    response = await ask(SpeakingGateway(), {"model": "tts-1"}, SPEECH)
     assert message(response) == "`input` is missing; it has to be text."
 
 
 @pytest.mark.parametrize("sent", ["anna", {"id": "anna"}])
 async def test_a_voice_of_the_library(sent: Any) -> None:
-    backend = SpeakingBackend()
-    backend.library["anna"] = Voice("anna", ("Hello.",), VoiceDetails(), 0.0, 0.0)
-    assert (await speak(backend, voice=sent)).status_code == 200
-    assert backend.spoken.voice == "anna"
+    gateway = SpeakingGateway()
+    gateway.library["anna"] = Voice("anna", ("Hello.",), VoiceDetails(), 0.0, 0.0)
+    assert (await speak(gateway, voice=sent)).status_code == 200
+    assert gateway.spoken.voice == "anna"
 
 
 @pytest.mark.parametrize("sent", [*sorted(STOCK_VOICES), {"id": "alloy"}])
 async def test_stock_voices_are_the_default_voice(sent: Any) -> None:
-    backend = SpeakingBackend()
-    assert (await speak(backend, voice=sent)).status_code == 200
-    assert backend.spoken.voice is None
+    gateway = SpeakingGateway()
+    assert (await speak(gateway, voice=sent)).status_code == 200
+    assert gateway.spoken.voice is None
 
 
 async def test_a_stock_voice_that_the_library_has() -> None:
-    backend = SpeakingBackend()
-    backend.library["nova"] = Voice("nova", ("Hello.",), VoiceDetails(), 0.0, 0.0)
-    await speak(backend, voice="nova")
-    assert backend.spoken.voice == "nova"
+    gateway = SpeakingGateway()
+    gateway.library["nova"] = Voice("nova", ("Hello.",), VoiceDetails(), 0.0, 0.0)
+    await speak(gateway, voice="nova")
+    assert gateway.spoken.voice == "nova"
 
 
 @pytest.mark.parametrize("events", ["audio", "sse"])
@@ -216,23 +216,23 @@ async def test_an_unknown_voice_is_not_found(events: str) -> None:
 
 @pytest.mark.parametrize("beside", [{}, {"voice": "alloy"}])
 async def test_references(beside: dict[str, Any]) -> None:
-    backend = SpeakingBackend()
-    backend.library["alloy"] = Voice("alloy", ("Hello.",), VoiceDetails(), 0.0, 0.0)
+    gateway = SpeakingGateway()
+    gateway.library["alloy"] = Voice("alloy", ("Hello.",), VoiceDetails(), 0.0, 0.0)
     one = {"audio": base64.b64encode(b"RIFF one").decode(), "text": "First."}
     two = {"audio": "data:audio/wav;base64," + base64.b64encode(b"RIFF two").decode(), "text": ""}
-    assert (await speak(backend, references=[one, two], **beside)).status_code == 200
-    assert (backend.spoken.voice, backend.spoken.reference_texts) == (None, ("First.", ""))
-    assert backend.references == [[b"RIFF one", b"RIFF two"]]
+    assert (await speak(gateway, references=[one, two], **beside)).status_code == 200
+    assert (gateway.spoken.voice, gateway.spoken.reference_texts) == (None, ("First.", ""))
+    assert gateway.references == [[b"RIFF one", b"RIFF two"]]
 
 
 async def test_large_bodies_and_their_limits() -> None:
-    backend = SpeakingBackend()
+    gateway = SpeakingGateway()
     audio = base64.b64encode(bytes(9_000_000)).decode()
-    assert (await speak(backend, references=[{"audio": audio, "text": "a"}])).status_code == 200
-    assert len(backend.references[0][0]) == 9_000_000
+    assert (await speak(gateway, references=[{"audio": audio, "text": "a"}])).status_code == 200
+    assert len(gateway.references[0][0]) == 9_000_000
     many = {"input": "a", "references": [[]] * 4_000_000}
-    response = await ask(backend, many, SPEECH)
+    response = await ask(gateway, many, SPEECH)
     assert (response.status_code, response.json()["error"]["code"]) == (413, "payload_too_large")
     assert "more than 500000 values" in message(response)
-    response = await ask(backend, b'{"input": "' + bytes(34_000_000) + b'"}', SPEECH)
+    response = await ask(gateway, b'{"input": "' + bytes(34_000_000) + b'"}', SPEECH)
     assert response.status_code == 413

@@ -23,7 +23,7 @@ from serve_app.fields.audio import Upload
 from tests.media.sound import correlation, decoded
 from tests.serve_app.http.conftest import KEY, Server
 from tests.serve_app.http.server import serving, wait_until
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.speech_stub import CHUNK, RATE, tone
 from tests.serve_app.http.stub import app_of
 
@@ -31,7 +31,7 @@ TEXT = "The birch canoe slid on the smooth planks."
 FORMATS: tuple[AudioFormat, ...] = get_args(AudioFormat)
 
 
-class Backend(SpeakingBackend):
+class CountingGateway(SpeakingGateway):
     """Counts what was made."""
 
     made = 0
@@ -47,18 +47,18 @@ class Backend(SpeakingBackend):
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Server]:
-    backend = Backend()
-    with serving(app_of(backend, keys=[KEY])) as url:
-        yield Server(backend, url)
+    gateway = CountingGateway()
+    with serving(app_of(gateway, keys=[KEY])) as url:
+        yield Server(gateway, url)
 
 
 @pytest.fixture
 def server(shared: Server) -> Server:
-    backend = shared.backend
-    backend.hindrances = {}
-    backend.speech_requests.clear()
-    backend.library.clear()
-    backend.closed = 0
+    gateway = shared.gateway
+    gateway.hindrances = {}
+    gateway.speech_requests.clear()
+    gateway.library.clear()
+    gateway.closed = 0
     return shared
 
 
@@ -66,7 +66,7 @@ def server(shared: Server) -> Server:
 def test_every_format(client: OpenAI, server: Server, kind: AudioFormat, tmp_path: Path) -> None:
     answer = client.audio.speech.create(model="tts-1", voice="alloy", input=TEXT, response_format=kind)
     rate = 24_000 if kind == "pcm" else RATE
-    said = tone(server.backend.spoken, rate)
+    said = tone(server.gateway.spoken, rate)
     answer.write_to_file(tmp_path / "speech")
     data = (tmp_path / "speech").read_bytes()
     sound = decoded(data, rate, raw=RawPcm(rate) if kind == "pcm" else None)
@@ -81,7 +81,7 @@ def test_the_default_is_mp3(client: OpenAI) -> None:
 
 
 def test_the_client_s_options(client: OpenAI, server: Server) -> None:
-    server.backend.library["anna"] = Voice("anna", ("Hello.",), VoiceDetails(), 0.0, 0.0)
+    server.gateway.library["anna"] = Voice("anna", ("Hello.",), VoiceDetails(), 0.0, 0.0)
     client.audio.speech.create(
         model="sample-tts",
         voice={"id": "anna"},
@@ -90,25 +90,25 @@ def test_the_client_s_options(client: OpenAI, server: Server) -> None:
         response_format="pcm",
         extra_body={"temperature": 0.3, "seed": 7, "sample_rate": 8_000},
     )
-    request = server.backend.spoken
+    request = server.gateway.spoken
     assert (request.voice, request.speed, request.sample_rate) == ("anna", 1.5, 8_000)
     assert (request.sampling.temperature, request.sampling.seed) == (0.3, 7)
 
 
 def test_sound_is_played_while_the_rest_is_made(client: OpenAI, server: Server) -> None:
     gate = asyncio.Event()
-    server.backend.hindrances = {2: gate}
+    server.gateway.hindrances = {2: gate}
     with client.audio.speech.with_streaming_response.create(
         model="tts-1", voice="alloy", input=TEXT, response_format="pcm"
     ) as response:
         assert response.headers["x-seed"] == "0"
         chunks = response.iter_bytes(2 * CHUNK)
         first = next(chunks)
-        assert server.backend.speaking == 1  # it still waits at the gate
+        assert server.gateway.speaking == 1  # it still waits at the gate
         wait_until(lambda: gate._waiters)  # type: ignore[attr-defined]
         gate._loop.call_soon_threadsafe(gate.set)  # type: ignore[attr-defined]
         data = first + b"".join(chunks)
-    said = np.rint(tone(server.backend.spoken, 24_000) * 32_768).astype("<i2")
+    said = np.rint(tone(server.gateway.spoken, 24_000) * 32_768).astype("<i2")
     np.testing.assert_array_equal(np.frombuffer(data, "<i2"), said)
 
 
@@ -127,7 +127,7 @@ async def test_asynchronous_streams_of_many_users(async_client: AsyncOpenAI, ser
         return data.getvalue()
 
     found = await asyncio.gather(*map(spoken, range(10)))
-    for request in server.backend.speech_requests:
+    for request in server.gateway.speech_requests:
         said = np.rint(tone(request, 24_000) * 32_768).astype("<i2")
         seed = request.sampling.seed
         assert seed is not None
@@ -178,14 +178,14 @@ def test_refusals(client: OpenAI, arguments: Any, kind: type[openai.APIStatusErr
     ],
 )
 def test_failures(client: OpenAI, server: Server, error: Exception, kind: type[openai.APIStatusError]) -> None:
-    server.backend.hindrances = {0: error}
+    server.gateway.hindrances = {0: error}
     with pytest.raises(kind) as caught:
         client.audio.speech.create(model="tts-1", voice="alloy", input=TEXT)
     assert "a bug" not in str(caught.value)
 
 
 def test_a_later_failure_is_never_half_a_speech(client: OpenAI, server: Server) -> None:
-    server.backend.hindrances = {2: errors.InternalError("It broke.")}
+    server.gateway.hindrances = {2: errors.InternalError("It broke.")}
     with pytest.raises(openai.APIConnectionError):
         client.audio.speech.create(model="tts-1", voice="alloy", input=TEXT, response_format="pcm")
 
@@ -195,11 +195,11 @@ def test_keys(client: OpenAI, server: Server) -> None:
         client.audio.speech.create(
             model="tts-1", voice="alloy", input=TEXT, extra_headers={"Authorization": "Bearer wrong"}
         )
-    assert not server.backend.speech_requests
+    assert not server.gateway.speech_requests
 
 
 def test_a_listener_who_leaves_stops_the_work(client: OpenAI, server: Server) -> None:
-    server.backend.hindrances = {1: asyncio.Event()}
+    server.gateway.hindrances = {1: asyncio.Event()}
     with (
         contextlib.suppress(Exception),
         client.audio.speech.with_streaming_response.create(
@@ -207,9 +207,9 @@ def test_a_listener_who_leaves_stops_the_work(client: OpenAI, server: Server) ->
         ) as response,
     ):
         next(response.iter_bytes(100))
-        assert server.backend.speaking == 1
-    wait_until(lambda: server.backend.closed == 1)
-    assert server.backend.speaking == 0
+        assert server.gateway.speaking == 1
+    wait_until(lambda: server.gateway.closed == 1)
+    assert server.gateway.speaking == 0
 
 
 def test_what_nobody_listens_to_is_not_made(client: OpenAI, server: Server) -> None:
@@ -222,8 +222,8 @@ def test_what_nobody_listens_to_is_not_made(client: OpenAI, server: Server) -> N
         connection.sendall(head.encode() + body)
         connection.recv(1_000)
         made = -1
-        while made != server.backend.made:
-            made = server.backend.made
+        while made != server.gateway.made:
+            made = server.gateway.made
             client.models.list()
-        assert server.backend.speaking == 1
-    wait_until(lambda: server.backend.closed == 1)
+        assert server.gateway.speaking == 1
+    wait_until(lambda: server.gateway.closed == 1)

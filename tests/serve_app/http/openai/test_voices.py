@@ -14,7 +14,7 @@ from deployments.fish_speech.types import Voice, VoiceDetails
 from serve_app.gateway.model_index import ModelIndex
 from tests.serve_app.http.asgi_call import AsgiCall
 from tests.serve_app.http.server import serving
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.speech_stub import SPEECH_MODEL
 from tests.serve_app.http.stub import TEXT, app_of, client_of, message
 
@@ -24,17 +24,17 @@ ENCODED = base64.b64encode(b"RIFF anna").decode()
 
 
 async def send(
-    backend: SpeakingBackend, method: str = "POST", path: str = VOICES, **options: Any
+    gateway: SpeakingGateway, method: str = "POST", path: str = VOICES, **options: Any
 ) -> httpx.Response:
-    async with client_of(app_of(backend)) as client:
+    async with client_of(app_of(gateway)) as client:
         return await client.request(method, path, **options)
 
 
-def library(*names: str) -> SpeakingBackend:
-    backend = SpeakingBackend()
+def library(*names: str) -> SpeakingGateway:
+    gateway = SpeakingGateway()
     for name in names:
-        backend.library[name] = Voice(name, ("Hello.",), VoiceDetails(title=name.title()), 5.0, 6.5)
-    return backend
+        gateway.library[name] = Voice(name, ("Hello.",), VoiceDetails(title=name.title()), 5.0, 6.5)
+    return gateway
 
 
 ANNA = {
@@ -55,51 +55,51 @@ ANNA = {
 @pytest.mark.parametrize("file", ["audio_sample", "audio_sample[]", "file", "files"])
 @pytest.mark.parametrize("text", ["text", "transcript", "texts[]"])
 async def test_a_form_makes_a_voice(file: str, text: str) -> None:
-    backend = SpeakingBackend()
-    response = await send(backend, data={"name": "anna", text: "Hello."}, files={file: FILE})
+    gateway = SpeakingGateway()
+    response = await send(gateway, data={"name": "anna", text: "Hello."}, files={file: FILE})
     assert (response.status_code, response.json()) == (200, ANNA)
-    assert backend.references == [[b"RIFF anna"]]
+    assert gateway.references == [[b"RIFF anna"]]
 
 
 async def test_json_makes_a_voice() -> None:
-    backend = SpeakingBackend()
+    gateway = SpeakingGateway()
     body = {"name": "anna", "audio_sample": ENCODED, "text": "Hello."}
-    response = await send(backend, json=body)
+    response = await send(gateway, json=body)
     assert (response.status_code, response.json()) == (200, ANNA)
-    assert backend.references == [[b"RIFF anna"]]
+    assert gateway.references == [[b"RIFF anna"]]
 
 
 async def test_several_recordings_and_all_that_can_be_said() -> None:
-    backend = SpeakingBackend()
+    gateway = SpeakingGateway()
     details = {"description": "Of the north.", "tags": ["calm", "low"], "languages": ["en"]}
     body = {"name": "Änna 2", "id": "anna-2", "audio_sample": [ENCODED, "data:;base64,AAAA"], "text": ["a", "b"]}
-    response = await send(backend, json={**body, **details, "color": "blue"})
+    response = await send(gateway, json={**body, **details, "color": "blue"})
     assert response.headers["x-ignored-fields"] == "color"
     assert response.json() == {**ANNA, **details, "id": "anna-2", "name": "Änna 2", "texts": ["a", "b"]}
-    assert backend.references == [[b"RIFF anna", bytes(3)]]
+    assert gateway.references == [[b"RIFF anna", bytes(3)]]
     form = {"name": "form", "text": ["a", "b"], "tags": ["calm", "low"], "languages[]": "en", "description": "D."}
     files = [("audio_sample", FILE), ("audio_sample", ("2.wav", b"RIFF two"))]
-    shown = (await send(backend, data=form, files=files)).json()
+    shown = (await send(gateway, data=form, files=files)).json()
     assert (shown["texts"], shown["tags"], shown["languages"]) == (["a", "b"], ["calm", "low"], ["en"])
-    assert backend.references[1] == [b"RIFF anna", b"RIFF two"]
+    assert gateway.references[1] == [b"RIFF anna", b"RIFF two"]
 
 
 async def test_a_missing_transcript_is_written_down() -> None:
-    backend = SpeakingBackend()
-    response = await send(backend, data={"name": "anna"}, files={"audio_sample": FILE})
+    gateway = SpeakingGateway()
+    response = await send(gateway, data={"name": "anna"}, files={"audio_sample": FILE})
     assert response.json()["texts"] == [TEXT]
-    (upload,) = backend.uploads
+    (upload,) = gateway.uploads
     assert upload is not None
     assert upload.data.tobytes() == b"RIFF anna"
 
 
 async def test_a_transcript_that_nobody_can_write_down() -> None:
-    silent = SpeakingBackend()
+    silent = SpeakingGateway()
     silent.script = (silent.script[0], silent.script[-1])
     response = await send(silent, data={"name": "anna"}, files={"audio_sample": FILE})
     assert (response.status_code, response.json()["error"]["param"]) == (400, "text")
     assert "No words were heard" in message(response)
-    alone = SpeakingBackend()
+    alone = SpeakingGateway()
     alone.models = ModelIndex([SPEECH_MODEL])
     response = await send(alone, data={"name": "anna"}, files={"audio_sample": FILE})
     assert message(response) == "`text` is missing: send what is said in the recording."
@@ -132,33 +132,33 @@ async def test_a_transcript_that_nobody_can_write_down() -> None:
     ],
 )
 async def test_refusals(body: dict[str, Any], param: str, sentence: str | None) -> None:
-    backend = SpeakingBackend()
-    response = await send(backend, json={"name": "anna", "audio_sample": ENCODED, "text": "Hello.", **body})
+    gateway = SpeakingGateway()
+    response = await send(gateway, json={"name": "anna", "audio_sample": ENCODED, "text": "Hello.", **body})
     assert (response.status_code, response.json()["error"]["param"]) == (400, param)
     assert sentence is None or sentence in message(response)
-    assert not backend.library
+    assert not gateway.library
 
 
 @pytest.mark.parametrize("missing", ["name", "audio_sample"])
 async def test_what_is_missing(missing: str) -> None:
     body = {"name": "anna", "audio_sample": ENCODED}
     del body[missing]
-    response = await send(SpeakingBackend(), json=body)
+    response = await send(SpeakingGateway(), json=body)
     assert message(response).startswith(f"`{missing}` is missing; it has to be ")
 
 
 async def test_an_empty_file_and_a_taken_name() -> None:
-    backend = library("anna")
-    response = await send(backend, data={"name": "b"}, files={"audio_sample": ("a.wav", b"")})
+    gateway = library("anna")
+    response = await send(gateway, data={"name": "b"}, files={"audio_sample": ("a.wav", b"")})
     assert (response.status_code, message(response)) == (400, "The file is empty.")
-    response = await send(backend, data={"name": "anna", "text": "a"}, files={"audio_sample": FILE})
+    response = await send(gateway, data={"name": "anna", "text": "a"}, files={"audio_sample": FILE})
     assert (response.status_code, response.json()["error"]["code"]) == (409, "voice_conflict")
     assert response.headers["x-should-retry"] == "false"
 
 
 async def test_the_list_and_its_pages() -> None:
-    backend = library("anna", "ben", "eve")
-    answer = (await send(backend, "GET")).json()
+    gateway = library("anna", "ben", "eve")
+    answer = (await send(gateway, "GET")).json()
     assert [voice["id"] for voice in answer["data"]] == ["anna", "ben", "eve"]
     assert (answer["object"], answer["first_id"], answer["last_id"], answer["has_more"]) == (
         "list",
@@ -168,11 +168,11 @@ async def test_the_list_and_its_pages() -> None:
     )
     assert answer["voices"][0] == {"id": "anna", "name": "Anna"}
     assert answer["data"][0] | {"created_at": 5, "updated_at": 6, "name": "Anna"} == answer["data"][0]
-    page = (await send(backend, "GET", params={"limit": 1, "after": "anna"})).json()
+    page = (await send(gateway, "GET", params={"limit": 1, "after": "anna"})).json()
     assert ([voice["id"] for voice in page["data"]], page["has_more"]) == (["ben"], True)
-    page = (await send(backend, "GET", params={"after": "ben"})).json()
+    page = (await send(gateway, "GET", params={"after": "ben"})).json()
     assert ([voice["id"] for voice in page["data"]], page["has_more"]) == (["eve"], False)
-    assert (await send(SpeakingBackend(), "GET")).json()["data"] == []
+    assert (await send(SpeakingGateway(), "GET")).json()["data"] == []
 
 
 @pytest.mark.parametrize(
@@ -192,39 +192,39 @@ async def test_questions_that_cannot_be(query: dict[str, str], status: int) -> N
 
 
 async def test_one_voice_is_shown_changed_and_deleted() -> None:
-    backend = library("anna", "a b/c d")
-    assert (await send(backend, "GET", f"{VOICES}/anna")).json()["name"] == "Anna"
-    assert (await send(backend, "GET", f"{VOICES}/a%20b/c%20d")).json()["id"] == "a b/c d"
+    gateway = library("anna", "a b/c d")
+    assert (await send(gateway, "GET", f"{VOICES}/anna")).json()["name"] == "Anna"
+    assert (await send(gateway, "GET", f"{VOICES}/a%20b/c%20d")).json()["id"] == "a b/c d"
     body = {"name": "Anne", "description": "Of the north."}
-    changed = (await send(backend, path=f"{VOICES}/anna", json=body)).json()
+    changed = (await send(gateway, path=f"{VOICES}/anna", json=body)).json()
     assert (changed["id"], changed["name"], changed["description"]) == ("anna", "Anne", "Of the north.")
-    changed = (await send(backend, path=f"{VOICES}/anna", json={"id": "anne", "tags": ["calm"]})).json()
+    changed = (await send(gateway, path=f"{VOICES}/anna", json={"id": "anne", "tags": ["calm"]})).json()
     assert (changed["id"], changed["name"], changed["tags"]) == ("anne", "Anne", ["calm"])
     assert changed["description"] == "Of the north."
-    refused = await send(backend, path=f"{VOICES}/anne", json={"id": "../x"})
+    refused = await send(gateway, path=f"{VOICES}/anne", json={"id": "../x"})
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "id")
-    deleted = await send(backend, "DELETE", f"{VOICES}/anne")
+    deleted = await send(gateway, "DELETE", f"{VOICES}/anne")
     assert deleted.json() == {"id": "anne", "object": "audio.voice.deleted", "deleted": True}
     for method, options in (("GET", {}), ("DELETE", {}), ("POST", {"json": {"name": "x"}})):
-        gone = await send(backend, method, f"{VOICES}/anne", **options)
+        gone = await send(gateway, method, f"{VOICES}/anne", **options)
         assert (gone.status_code, gone.json()["error"]["code"]) == (404, "voice_not_found")
 
 
 def test_the_openai_package() -> None:
     """Its users send a consent and no transcript."""
-    backend = SpeakingBackend()
-    with serving(app_of(backend)) as url, OpenAI(base_url=f"{url}/v1", api_key="-", max_retries=0) as client:
+    gateway = SpeakingGateway()
+    with serving(app_of(gateway)) as url, OpenAI(base_url=f"{url}/v1", api_key="-", max_retries=0) as client:
         made = client.audio.voices.create(name="anna", audio_sample=FILE, consent="consent_1")
         assert isinstance(made, OpenAIVoice)
         assert (made.id, made.name, made.object, made.type) == ("anna", "anna", "audio.voice", "audio_sample")
-        assert backend.library["anna"].texts == (TEXT,)
+        assert gateway.library["anna"].texts == (TEXT,)
         told = client.audio.voices.create(
             name="ben", audio_sample=FILE, consent="consent_1", extra_body={"text": "Hello."}
         )
-        assert backend.library[told.id].texts == ("Hello.",)
+        assert gateway.library[told.id].texts == ("Hello.",)
         spoken = client.audio.speech.create(model="tts-1", input="Hello.", voice={"id": told.id})
         assert spoken.content
-        assert backend.spoken.voice == "ben"
+        assert gateway.spoken.voice == "ben"
         gone = client.audio.voices.delete("anna")
         assert (gone.id, gone.deleted, gone.object) == ("anna", True, "audio.voice.deleted")
         with pytest.raises(NotFoundError):
@@ -232,19 +232,19 @@ def test_the_openai_package() -> None:
 
 
 async def test_a_client_that_leaves_stops_the_writing_down() -> None:
-    backend = SpeakingBackend()
-    backend.script = (asyncio.Event(),)
-    call = AsgiCall(app_of(backend), VOICES, headers={"content-type": "application/json"}).start()
+    gateway = SpeakingGateway()
+    gateway.script = (asyncio.Event(),)
+    call = AsgiCall(app_of(gateway), VOICES, headers={"content-type": "application/json"}).start()
     call.feed(b'{"name": "anna", "audio_sample": "AAAA"}')
-    while not backend.active:
+    while not gateway.active:
         await asyncio.sleep(0)
     call.leave()
     await call.finished()
-    assert (backend.active, backend.library) == (0, {})
+    assert (gateway.active, gateway.library) == (0, {})
 
 
 async def test_what_the_library_refuses_is_told() -> None:
-    class Full(SpeakingBackend):
+    class Full(SpeakingGateway):
         async def add_voice(self, *_: Any) -> Voice:
             raise InvalidRequest("No voices can be kept here.")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.stub import SCRIPT
 from tests.serve_app.jobs.clients.site import Served, serving_site
 
@@ -18,15 +18,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture
 def served(shared: Served) -> Served:
-    shared.backend.script = SCRIPT
-    shared.backend.hindrances = ()
-    shared.backend.requests.clear()
-    shared.backend.speech_requests.clear()
-    shared.backend.uploads.clear()
-    shared.backend.closed = 0
+    shared.gateway.script = SCRIPT
+    shared.gateway.hindrances = ()
+    shared.gateway.requests.clear()
+    shared.gateway.speech_requests.clear()
+    shared.gateway.uploads.clear()
+    shared.gateway.closed = 0
     return shared
 
 
 @pytest.fixture
-def backend(served: Served) -> SpeakingBackend:
-    return served.backend
+def gateway(served: Served) -> SpeakingGateway:
+    return served.gateway

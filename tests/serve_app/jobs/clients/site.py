@@ -15,7 +15,7 @@ from serve_app.config.app import HttpConfig
 from serve_app.http.app import create_app
 from serve_app.keys import ApiKeys
 from tests.serve_app.http.server import loopback_listener
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.jobs.support import Site, site_of
 
 KEY = "the-key"
@@ -26,7 +26,7 @@ class Served:
     """A running server, and what is behind it, which lives on the server's own event loop."""
 
     url: str
-    backend: SpeakingBackend
+    gateway: SpeakingGateway
     site: Site
 
 
@@ -38,12 +38,12 @@ def serving_site(folder: Path, **settings: Any) -> Iterator[Served]:
     servers: list[uvicorn.Server] = []
 
     async def serve(listener: socket.socket) -> None:
-        backend = SpeakingBackend()
-        async with site_of(folder, backend=backend, **settings) as site:
-            app = create_app(backend, HttpConfig(), ApiKeys([KEY]), jobs=site.service, jobs_config=site.config)
+        gateway = SpeakingGateway()
+        async with site_of(folder, gateway=gateway, **settings) as site:
+            app = create_app(gateway, HttpConfig(), ApiKeys([KEY]), jobs=site.service, jobs_config=site.config)
             server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
             servers.append(server)
-            ready.append(Served(f"http://127.0.0.1:{listener.getsockname()[1]}", backend, site))
+            ready.append(Served(f"http://127.0.0.1:{listener.getsockname()[1]}", gateway, site))
             begun.set()  # the socket listens already
             await server.serve(sockets=[listener])
 

@@ -74,7 +74,7 @@ def test_an_empty_prompt(served: Served, message: dict[str, Any]) -> None:
 
 
 def test_not_finished_in_time(served: Served) -> None:
-    served.backend.hindrances = (60.0,)
+    served.gateway.hindrances = (60.0,)
     plain = call(served, {"input": {"prompt": "a"}}, "header", wait="1000")
     assert plain["status"] == "IN_PROGRESS"
     with pytest.raises(Unavailable) as late:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.serve_app.http.server import wait_until
-from tests.serve_app.http.stub import SEGMENTS, StubBackend
+from tests.serve_app.http.stub import SEGMENTS, StubGateway
 from tests.serve_app.jobs.clients.site import KEY, Served
 
 SPAM = {"input": {"prompt": "This is spam."}}
@@ -49,8 +49,8 @@ def test_the_life_of_a_job(client: httpx.Client) -> None:
     assert job["id"] in [entry["id"] for entry in client.get("/classify/requests").json()["requests"]]
 
 
-def test_progress_stream_and_cancel(client: httpx.Client, backend: StubBackend) -> None:
-    backend.script = (*backend.script[:-1], 60.0)
+def test_progress_stream_and_cancel(client: httpx.Client, gateway: StubGateway) -> None:
+    gateway.script = (*gateway.script[:-1], 60.0)
     job = client.post("/transcribe/run", json=SLOW).json()["id"]
     seen: list[str] = []
     while len(seen) < 2:
@@ -61,33 +61,33 @@ def test_progress_stream_and_cancel(client: httpx.Client, backend: StubBackend) 
     assert seen == [segment.text for segment in SEGMENTS]
     assert "IN_PROGRESS" in error(client.post(f"/transcribe/retry/{job}"), 400)
     assert client.post(f"/transcribe/cancel/{job}").json() == {"id": job, "status": "CANCELLED"}
-    wait_until(lambda: backend.active == 0)
+    wait_until(lambda: gateway.active == 0)
     assert client.get(f"/transcribe/stream/{job}").json() == {"status": "FAILED", "stream": []}
     assert status(client, f"/transcribe/status/{job}") == "CANCELLED"
 
 
-def test_a_failed_job_can_be_retried(client: httpx.Client, backend: StubBackend) -> None:
+def test_a_failed_job_can_be_retried(client: httpx.Client, gateway: StubGateway) -> None:
     from deployments.errors import InvalidRequest
 
-    backend.hindrances = (InvalidRequest("The moon is full."),)
+    gateway.hindrances = (InvalidRequest("The moon is full."),)
     failed = client.post("/classify/runsync", json=SPAM).json()
     assert (failed["status"], failed["error"]) == ("FAILED", "The moon is full.")
-    backend.hindrances = ()
+    gateway.hindrances = ()
     again = client.post(f"/classify/retry/{failed['id']}").json()
     assert again == {"id": failed["id"], "status": "IN_QUEUE"}
     found = client.get(f"/classify/status-sync/{failed['id']}").json()
     assert (found["status"], found["retries"]) == ("COMPLETED", 1)
 
 
-def test_the_execution_timeout(client: httpx.Client, backend: StubBackend) -> None:
-    backend.hindrances = (60.0,)
+def test_the_execution_timeout(client: httpx.Client, gateway: StubGateway) -> None:
+    gateway.hindrances = (60.0,)
     began = time.monotonic()
     body = {**SPAM, "policy": {"executionTimeout": 5_000}}
     found = client.post("/strict/runsync", json=body)
     assert found.status_code == 504
     assert found.json()["status"] == "TIMED_OUT"
     assert 4.5 < time.monotonic() - began < 15
-    wait_until(lambda: backend.active == 0)
+    wait_until(lambda: gateway.active == 0)
 
 
 def test_the_same_key_runs_once(client: httpx.Client) -> None:
@@ -108,14 +108,14 @@ def test_a_batch(client: httpx.Client) -> None:
     assert {entry["status"] for entry in page["requests"]} == {"COMPLETED"}
 
 
-def test_a_dropped_job(client: httpx.Client, backend: StubBackend) -> None:
+def test_a_dropped_job(client: httpx.Client, gateway: StubGateway) -> None:
     """Its time to live counts from its submission, even while it runs."""
-    backend.hindrances = (60.0,)
+    gateway.hindrances = (60.0,)
     job = client.post("/classify/run", json={**SPAM, "policy": {"ttl": 10_000}}).json()["id"]
     assert status(client, f"/classify/status/{job}") in ("IN_QUEUE", "IN_PROGRESS")
     wait_until(lambda: client.get(f"/classify/status/{job}").status_code == 404, seconds=20)
     assert "no job" in error(client.get(f"/classify/stream/{job}"), 404)
-    wait_until(lambda: backend.active == 0)
+    wait_until(lambda: gateway.active == 0)
 
 
 HOSTILE: list[tuple[str, str, dict[str, Any], int]] = [

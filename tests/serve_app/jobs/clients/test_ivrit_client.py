@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.serve_app.http.server import wait_until
-from tests.serve_app.http.stub import FINISHED, SEGMENTS, StubBackend
+from tests.serve_app.http.stub import FINISHED, SEGMENTS, StubGateway
 from tests.serve_app.jobs.clients.ivrit_host import send_to
 from tests.serve_app.jobs.clients.site import KEY, Served
 
@@ -34,23 +34,23 @@ def model(endpoint: str = "transcribe", key: str = KEY, name: str = "org/some-na
     return ivrit.load_model(engine="runpod", model=name, api_key=key, endpoint_id=endpoint)
 
 
-def test_a_file(backend: StubBackend) -> None:
+def test_a_file(gateway: StubGateway) -> None:
     found = model().transcribe(path=str(WAV), language="en")
     assert found["text"].strip() == TEXT
     assert found["language"] == "en"
     assert [segment.start for segment in found["segments"]] == [0.0, 2.5]
     assert found["segments"][0].words[1].word == " birch"
-    (upload,) = backend.uploads
+    (upload,) = gateway.uploads
     assert upload is not None
     assert upload.data.tobytes() == WAV.read_bytes()
-    assert backend.request.language == "en"
+    assert gateway.request.language == "en"
 
 
-def test_a_url_with_progress(backend: StubBackend) -> None:
+def test_a_url_with_progress(gateway: StubGateway) -> None:
     seen: list[dict[str, Any]] = []
     stream = model().transcribe(url=URL, stream=True, on_progress=seen.append)
     assert [segment.text for segment in stream] == TEXTS
-    assert backend.request.url == URL
+    assert gateway.request.url == URL
     assert seen
     assert {"phase", "step", "step_fraction", "description", "extra"} == seen[0].keys()
 
@@ -77,13 +77,13 @@ async def test_a_batch_of_files_with_asyncio() -> None:
     assert texts == {index: "".join(TEXTS) for index in range(3)}
 
 
-def test_closing_early_stops_the_work(backend: StubBackend) -> None:
-    backend.script = (*backend.script[:2], 60.0, FINISHED)
+def test_closing_early_stops_the_work(gateway: StubGateway) -> None:
+    gateway.script = (*gateway.script[:2], 60.0, FINISHED)
     stream = model().transcribe(url=URL, stream=True)
     assert next(stream).text == TEXTS[0]
-    assert backend.active == 1
+    assert gateway.active == 1
     stream.close()
-    wait_until(lambda: backend.active == 0)
+    wait_until(lambda: gateway.active == 0)
 
 
 def test_failures() -> None:
@@ -95,11 +95,11 @@ def test_failures() -> None:
         model("nowhere").transcribe(url=URL)
 
 
-def test_a_failure_after_the_first_segment_keeps_the_segment(backend: StubBackend) -> None:
+def test_a_failure_after_the_first_segment_keeps_the_segment(gateway: StubGateway) -> None:
     """The client drops what comes together with a failure."""
     from deployments.errors import InvalidRequest
 
-    backend.script = (*backend.script[:2], 2.5, InvalidRequest("The rest is silence."))  # it asks once a second
+    gateway.script = (*gateway.script[:2], 2.5, InvalidRequest("The rest is silence."))  # it asks once a second
     stream = model().transcribe(url=URL, stream=True)
     assert next(stream).text == TEXTS[0]
     with pytest.raises(Exception, match=r"RunPod job FAILED: The rest is silence\."):
@@ -107,7 +107,7 @@ def test_a_failure_after_the_first_segment_keeps_the_segment(backend: StubBacken
 
 
 @pytest.mark.skipif(not (OLD / "ivrit").is_dir(), reason=f"ivrit 0.1.8 is not unpacked in {OLD.name} of the .venv")
-def test_the_old_client(served: Served, backend: StubBackend) -> None:
+def test_the_old_client(served: Served, gateway: StubGateway) -> None:
     """0.1.8 knows bare segments only, and takes a failed job for an empty one."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.serve_app.jobs.clients.ivrit_old", served.url, KEY, str(WAV)],
@@ -124,4 +124,4 @@ def test_the_old_client(served: Served, backend: StubBackend) -> None:
     assert found["closed"] == TEXTS[0]
     assert found["failed"].strip() == ""
     assert "Invalid RunPod API key" in found["key"]
-    wait_until(lambda: backend.active == 0)
+    wait_until(lambda: gateway.active == 0)

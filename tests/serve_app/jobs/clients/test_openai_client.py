@@ -12,7 +12,7 @@ from deployments.errors import InvalidRequest
 from tests.media.sound import streamed_file
 from tests.serve_app.http.server import wait_until
 from tests.serve_app.http.speech_stub import RATE, tone
-from tests.serve_app.http.stub import FINISHED, SEGMENTS, TEXT, StubBackend
+from tests.serve_app.http.stub import FINISHED, SEGMENTS, TEXT, StubGateway
 from tests.serve_app.jobs.clients.site import KEY, Served
 
 WAV = ("speech.wav", b"RIFF....WAVEfmt ", "audio/wav")
@@ -39,21 +39,21 @@ def test_moderation(classify: OpenAI) -> None:
     assert [result.flagged for result in found.results] == [True, False]
 
 
-def test_a_transcription_of_a_file(transcribe: OpenAI, backend: StubBackend) -> None:
+def test_a_transcription_of_a_file(transcribe: OpenAI, gateway: StubGateway) -> None:
     file = ("speech.wav", bytes(range(256)) * 400, "audio/wav")
     found = transcribe.audio.transcriptions.create(file=file, model="whisper-1", language="en", temperature=0.2)
     assert found.text == TEXT
-    (upload,) = backend.uploads
+    (upload,) = gateway.uploads
     assert upload is not None
     assert upload.data.tobytes() == file[1]
-    assert backend.request.language == "en"
+    assert gateway.request.language == "en"
 
 
 def test_speech(served: Served) -> None:
     with client_at(served, "speech") as client:
         asked = {"model": "tts-1", "voice": "alloy", "input": "Hello there, friend."}
         sound = client.audio.speech.create(**asked, response_format="flac")  # type: ignore[arg-type]
-        assert sound.content == streamed_file([tone(served.backend.spoken)], "flac", RATE)
+        assert sound.content == streamed_file([tone(served.gateway.spoken)], "flac", RATE)
         assert sound.response.headers["content-type"] == "audio/flac"
         with client.audio.speech.with_streaming_response.create(
             **asked,
@@ -84,29 +84,29 @@ def test_texts(transcribe: OpenAI, kind: str, begin: str) -> None:
     assert str(found).startswith(begin)
 
 
-def test_a_stream(transcribe: OpenAI, backend: StubBackend) -> None:
-    backend.script = (*backend.script[:2], 0.5, *backend.script[2:])
+def test_a_stream(transcribe: OpenAI, gateway: StubGateway) -> None:
+    gateway.script = (*gateway.script[:2], 0.5, *gateway.script[2:])
     stream = transcribe.audio.transcriptions.create(file=WAV, model="whisper-1", stream=True)
     first = next(stream)
-    assert backend.active == 1  # the rest is still to be done
+    assert gateway.active == 1  # the rest is still to be done
     assert (first.type, first.delta.strip()) == ("transcript.text.delta", SEGMENTS[0].text.strip())
     *_, last = stream
     assert (last.type, last.text) == ("transcript.text.done", TEXT)
 
 
-def test_leaving_a_stream_stops_the_work(transcribe: OpenAI, backend: StubBackend) -> None:
-    backend.script = (*backend.script[:2], 60.0, FINISHED)
+def test_leaving_a_stream_stops_the_work(transcribe: OpenAI, gateway: StubGateway) -> None:
+    gateway.script = (*gateway.script[:2], 60.0, FINISHED)
     stream = transcribe.audio.transcriptions.create(file=WAV, model="whisper-1", stream=True)
     next(stream)
     stream.close()
-    wait_until(lambda: backend.active == 0)
+    wait_until(lambda: gateway.active == 0)
 
 
 def test_models(classify: OpenAI) -> None:
     assert "sample-classifier" in [model.id for model in classify.models.list()]
 
 
-def test_errors(served: Served, transcribe: OpenAI, backend: StubBackend) -> None:
+def test_errors(served: Served, transcribe: OpenAI, gateway: StubGateway) -> None:
     with pytest.raises(openai.NotFoundError) as missing:
         transcribe.audio.transcriptions.create(file=WAV, model="nobody")
     assert missing.value.code == "model_not_found"
@@ -121,8 +121,8 @@ def test_errors(served: Served, transcribe: OpenAI, backend: StubBackend) -> Non
         lost.models.list()
 
 
-def test_a_stream_that_fails(transcribe: OpenAI, backend: StubBackend) -> None:
-    backend.script = (*backend.script[:2], 0.2, InvalidRequest("The rest is silence."))
+def test_a_stream_that_fails(transcribe: OpenAI, gateway: StubGateway) -> None:
+    gateway.script = (*gateway.script[:2], 0.2, InvalidRequest("The rest is silence."))
     stream = transcribe.audio.transcriptions.create(file=WAV, model="whisper-1", stream=True)
     next(stream)
     with pytest.raises(openai.APIError) as failed:

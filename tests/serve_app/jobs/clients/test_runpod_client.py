@@ -12,9 +12,9 @@ import requests
 from media.encode import encode
 from tests.media.sound import streamed_file
 from tests.serve_app.http.server import wait_until
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.speech_stub import RATE, tone
-from tests.serve_app.http.stub import SEGMENTS, StubBackend
+from tests.serve_app.http.stub import SEGMENTS, StubGateway
 from tests.serve_app.jobs.clients.site import KEY, Served
 
 with warnings.catch_warnings():
@@ -67,24 +67,24 @@ def test_stream() -> None:
     assert texts_in(job.output(timeout=20)) == TEXTS
 
 
-def test_speech(backend: SpeakingBackend) -> None:
+def test_speech(gateway: SpeakingGateway) -> None:
     found = Endpoint("speech").run_sync({"text": "Hello there, friend.", "format": "mp3", "seed": 5})
-    assert base64.b64decode(found["audio"]) == encode(tone(backend.spoken), "mp3", RATE)
+    assert base64.b64decode(found["audio"]) == encode(tone(gateway.spoken), "mp3", RATE)
     assert (found["format"], found["seed"], found["seconds"]) == ("mp3", 5, 1.0)
 
 
-def test_speech_as_it_is_made(backend: SpeakingBackend) -> None:
+def test_speech_as_it_is_made(gateway: SpeakingGateway) -> None:
     job = Endpoint("sample-tts").run({"text": "Hello there, friend.", "streaming": True})
     chunks = list(job.stream())
     sound = b"".join(base64.b64decode(chunk["audio_chunk"]) for chunk in chunks)
-    assert sound == streamed_file([tone(backend.spoken)], "wav", RATE)
+    assert sound == streamed_file([tone(gateway.spoken)], "wav", RATE)
     assert [chunk["end"] for chunk in chunks] == [0.25, 0.75, 1.0]
     assert job.output(timeout=20) == chunks
 
 
-def test_cancel_ends_the_work_and_the_stream(backend: StubBackend) -> None:
+def test_cancel_ends_the_work_and_the_stream(gateway: StubGateway) -> None:
     """The package's stream would go on for ever, were the end not told as a failure."""
-    backend.script = (*backend.script[:-1], 60.0)
+    gateway.script = (*gateway.script[:-1], 60.0)
     job = Endpoint("transcribe").run(TRANSCRIBE)
     stream = job.stream()
     assert texts_in([next(stream)]) in ([], TEXTS[:1])
@@ -92,11 +92,11 @@ def test_cancel_ends_the_work_and_the_stream(backend: StubBackend) -> None:
     list(stream)
     assert job.status() == "FAILED"  # what the stream said; the service knows better
     assert runpod.endpoint.Job("transcribe", job.job_id, Endpoint("x").rp_client).status() == "CANCELLED"
-    wait_until(lambda: backend.active == 0)
+    wait_until(lambda: gateway.active == 0)
     assert job.cancel()["status"] == "CANCELLED"
 
 
-def test_health_and_purge(backend: StubBackend) -> None:
+def test_health_and_purge(gateway: StubGateway) -> None:
     endpoint = Endpoint("large")
     assert endpoint.run_sync({"input": {**TRANSCRIBE, "model": "large"}}) is not None
     health = endpoint.health()
@@ -112,8 +112,8 @@ def test_errors() -> None:
         Endpoint("nowhere").run({"prompt": "a"})
 
 
-async def test_asyncio(backend: StubBackend) -> None:
-    backend.script = (*backend.script[:2], 0.1, *backend.script[2:])
+async def test_asyncio(gateway: StubGateway) -> None:
+    gateway.script = (*gateway.script[:2], 0.1, *gateway.script[2:])
     async with aiohttp.ClientSession() as session:
         classify = AsyncioEndpoint("classify", session)
         job = await classify.run({"prompt": "This is spam."})
@@ -126,8 +126,8 @@ async def test_asyncio(backend: StubBackend) -> None:
         assert (await transcribe.purge_queue())["status"] == "completed"
 
 
-async def test_asyncio_cancel(backend: StubBackend) -> None:
-    backend.script = (*backend.script[:-1], 60.0)
+async def test_asyncio_cancel(gateway: StubGateway) -> None:
+    gateway.script = (*gateway.script[:-1], 60.0)
     async with aiohttp.ClientSession() as session:
         job = await AsyncioEndpoint("transcribe", session).run(TRANSCRIBE)
         assert await job.cancel() == {"id": job.job_id, "status": "CANCELLED"}

@@ -10,7 +10,7 @@ import pytest
 from deployments.errors import ModelNotFound, UndecodableAudio, VoiceConflict
 from media.decode import probe
 from serve_app.gateway.model_index import ModelIndex
-from tests.serve_app.http.fish.support import WAV, backend_with, cloud_sentence, send, unpacked, voice
+from tests.serve_app.http.fish.support import WAV, cloud_sentence, gateway_with, send, unpacked, voice
 from tests.serve_app.http.speech_stub import SPEECH_MODEL
 from tests.serve_app.http.stub import FINISHED, SEGMENTS, TEXT, app_of, client_of, segment
 
@@ -18,30 +18,30 @@ ASR = "/v1/asr"
 
 
 async def test_transcription_in_json_and_forms() -> None:
-    backend = backend_with()
+    gateway = gateway_with()
     body = {"audio": base64.b64encode(WAV).decode(), "language": "German", "ignore_timestamps": True}
-    assert (await send(backend, body, ASR)).json() == {
+    assert (await send(gateway, body, ASR)).json() == {
         "text": TEXT,
         "duration": FINISHED.duration * 1_000,
         "segments": [],
     }
-    async with client_of(app_of(backend)) as client:
+    async with client_of(app_of(gateway)) as client:
         form = await client.post(ASR, data={"language": "auto"}, files={"audio": ("a.wav", WAV)})
     assert len(form.json()["segments"]) == len(SEGMENTS)
-    assert [request.language for request in backend.requests] == ["de", None]
-    assert [upload.data.tobytes() for upload in backend.uploads if upload] == [WAV, WAV]
+    assert [request.language for request in gateway.requests] == ["de", None]
+    assert [upload.data.tobytes() for upload in gateway.uploads if upload] == [WAV, WAV]
 
 
 async def test_samples_as_fish_speechs_own_server_takes_them() -> None:
-    backend = backend_with()
-    backend.script = (segment(0, " One.", 0, 1), segment(1, " Two.", 6, 7), FINISHED)
+    gateway = gateway_with()
+    gateway.script = (segment(0, " One.", 0, 1), segment(1, " Two.", 6, 7), FINISHED)
     samples = np.linspace(-1, 1, 8_000).astype("<f2").tobytes()
     body = {"audios": [samples, samples], "sample_rate": 16_000, "language": "zh"}
-    response = await send(backend, body, ASR, msgpack=True)
+    response = await send(gateway, body, ASR, msgpack=True)
     one = {"text": "One. Two.", "duration": FINISHED.duration * 1_000, "huge_gap": True}
     assert unpacked(response) == {"transcriptions": [one, one]}
-    assert [request.language for request in backend.requests] == ["zh", "zh"]
-    upload = backend.uploads[0]
+    assert [request.language for request in gateway.requests] == ["zh", "zh"]
+    upload = gateway.uploads[0]
     assert upload is not None
     info = probe(io.BytesIO(upload.data.tobytes()))
     assert info.duration_s == 0.5
@@ -60,15 +60,15 @@ async def test_samples_as_fish_speechs_own_server_takes_them() -> None:
     ],
 )
 async def test_what_cannot_be_transcribed(body: Any, status: int, words: str) -> None:
-    response = await send(backend_with(), body, ASR, msgpack=True)
+    response = await send(gateway_with(), body, ASR, msgpack=True)
     assert response.status_code == status
     assert cloud_sentence(response).startswith(words)
 
 
 async def test_recordings_that_nobody_transcribes() -> None:
-    backend = backend_with()
-    backend.models = ModelIndex([SPEECH_MODEL])
-    async with client_of(app_of(backend)) as client:
+    gateway = gateway_with()
+    gateway.models = ModelIndex([SPEECH_MODEL])
+    async with client_of(app_of(gateway)) as client:
         response = await client.post("/model", data={"title": "Anna"}, files=[("voices", WAV)])
     assert response.status_code == 400
     assert cloud_sentence(response).startswith("`texts` is missing, and no model here could transcribe `voices`;")
@@ -88,30 +88,30 @@ async def test_recordings_that_nobody_transcribes() -> None:
     ],
 )
 async def test_voices_that_cannot_be_made(data: Any, status: int, words: str) -> None:
-    backend = backend_with()
-    async with client_of(app_of(backend)) as client:
+    gateway = gateway_with()
+    async with client_of(app_of(gateway)) as client:
         response = await client.post("/model", data=data, files=[("voices", WAV)])
     assert response.status_code == status
     assert cloud_sentence(response).startswith(words)
-    assert backend.library == {}
+    assert gateway.library == {}
 
 
 async def test_texts_that_are_no_unicode() -> None:
     audio = base64.b64encode(WAV).decode()
     body = f'{{"title": "a", "voices": ["{audio}"], "texts": ["\\ud800"]}}'.encode()
-    response = await send(backend_with(), body, "/model")
+    response = await send(gateway_with(), body, "/model")
     assert (response.status_code, cloud_sentence(response)[:25]) == (422, "texts.0: Input should be ")
 
 
 async def test_voices_in_msgpack() -> None:
-    backend = backend_with()
+    gateway = gateway_with()
     body = {"title": "Anna", "voices": [WAV], "texts": ["Hello."], "languages": ["en"]}
-    made = await send(backend, body, "/model", msgpack=True)
+    made = await send(gateway, body, "/model", msgpack=True)
     assert (made.status_code, made.json()["languages"]) == (201, ["en"])
     name = made.json()["_id"]
-    changed = await send(backend, {"description": "Calm."}, f"/model/{name}", method="PATCH")
+    changed = await send(gateway, {"description": "Calm."}, f"/model/{name}", method="PATCH")
     assert (changed.json()["description"], changed.json()["languages"]) == ("Calm.", ["en"])
-    assert (await send(backend, path=f"/model/{name}", method="DELETE")).status_code == 204
+    assert (await send(gateway, path=f"/model/{name}", method="DELETE")).status_code == 204
 
 
 @pytest.mark.parametrize(
@@ -125,13 +125,13 @@ async def test_voices_in_msgpack() -> None:
     ],
 )
 async def test_lists_that_there_are_not(query: str, words: str) -> None:
-    response = await send(backend_with(), path=f"/model?{query}", method="GET")
+    response = await send(gateway_with(), path=f"/model?{query}", method="GET")
     assert response.status_code == 422
     assert cloud_sentence(response).startswith(words)
 
 
 async def test_failures_of_the_library() -> None:
-    backend = backend_with(voice("a", shipped=True))
+    gateway = gateway_with(voice("a", shipped=True))
     failures: list[Exception] = [
         VoiceConflict("The voice 'a' is shipped and not to be changed."),
         UndecodableAudio("Recording 1 is no audio."),
@@ -142,12 +142,12 @@ async def test_failures_of_the_library() -> None:
     async def refuse(*arguments: Any) -> Any:
         raise failures[0]
 
-    backend.delete_voice = refuse  # type: ignore[method-assign]
+    gateway.delete_voice = refuse  # type: ignore[method-assign]
     for status in (409, 400, 404, 500):
-        response = await send(backend, path="/model/a", method="DELETE")
+        response = await send(gateway, path="/model/a", method="DELETE")
         assert response.status_code == status
         assert "a bug" not in cloud_sentence(response)
         failures.pop(0)
     for path in ("/model/../a", "/model/%2e%2e%2fa", "/model/nobody", "/model/"):
-        unknown = await send(backend, path=path, method="GET")
+        unknown = await send(gateway, path=path, method="GET")
         assert unknown.status_code == 404

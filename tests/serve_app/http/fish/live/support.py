@@ -10,7 +10,7 @@ from serve_app.http.fish.live import session as live
 from serve_app.http.fish.live.session import LiveLimits
 from serve_app.http.middleware import RequestContext
 from tests.serve_app.http.asgi_call import AsgiCall
-from tests.serve_app.http.speaking import SpeakingBackend
+from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.speech_stub import SAMPLES_PER_CHAR
 from tests.serve_app.http.stub import app_of
 
@@ -21,9 +21,9 @@ SPOKEN = "This sentence is long enough to be spoken at once, I should think."
 class Live:
     """A client's side of one session."""
 
-    def __init__(self, backend: SpeakingBackend, app: ASGIApp | None = None, **headers: str) -> None:
-        self.backend = backend
-        self.call = AsgiCall(app or app_of(backend), PATH, type="websocket", headers=headers).start()
+    def __init__(self, gateway: SpeakingGateway, app: ASGIApp | None = None, **headers: str) -> None:
+        self.gateway = gateway
+        self.call = AsgiCall(app or app_of(gateway), PATH, type="websocket", headers=headers).start()
         self.call.deliver({"type": "websocket.connect"})
 
     def send(self, event: Any) -> None:
@@ -71,9 +71,9 @@ class Live:
         return found, event, closed
 
 
-def limited(backend: SpeakingBackend, **limits: Any) -> ASGIApp:
+def limited(gateway: SpeakingGateway, **limits: Any) -> ASGIApp:
     """An application of the one route, with other limits."""
-    return RequestContext(Starlette(routes=live.routes(backend, LiveLimits(**limits))))
+    return RequestContext(Starlette(routes=live.routes(gateway, LiveLimits(**limits))))
 
 
 def size_of(text: str) -> int:

@@ -6,25 +6,25 @@ import ormsgpack
 import pytest
 
 from tests.serve_app.http.fish.live.support import SPOKEN, Live, size_of
-from tests.serve_app.http.fish.support import WAV, backend_with, voice
+from tests.serve_app.http.fish.support import WAV, gateway_with, voice
 from tests.serve_app.http.speech_stub import CHUNK
 
 
 async def test_a_session() -> None:
-    backend = backend_with(voice("anna"))
-    session = Live(backend, model="s1").start(reference_id="anna", seed=-5, temperature=0.3)
+    gateway = gateway_with(voice("anna"))
+    session = Live(gateway, model="s1").start(reference_id="anna", seed=-5, temperature=0.3)
     sound, last, closed = await session.text("One, two,", " three.").stop().finished()
     assert len(sound) == size_of("One, two, three.")
     assert (last, closed["code"]) == ({"event": "finish", "reason": "stop"}, 1000)
-    request = backend.spoken
+    request = gateway.spoken
     assert (request.text, request.voice, request.model) == ("One, two, three.", "anna", "s1")
     assert (request.sampling.seed, request.sampling.temperature) == (5, 0.3)
-    assert (backend.speaking, backend.closed) == (0, 0)
+    assert (gateway.speaking, gateway.closed) == (0, 0)
 
 
 async def test_sentences_are_spoken_before_the_text_ends() -> None:
-    backend = backend_with()
-    session = Live(backend).start(min_chunk_length=0).text("One. Tw")
+    gateway = gateway_with()
+    session = Live(gateway).start(min_chunk_length=0).text("One. Tw")
     await session.audio(size_of("One."))
     session.text("o. Three")
     await session.audio(size_of("Two."))
@@ -33,26 +33,26 @@ async def test_sentences_are_spoken_before_the_text_ends() -> None:
     session.text("four").stop()
     sound, last, _ = await session.finished()
     assert (len(sound), last["reason"]) == (size_of("four"), "stop")
-    assert [one.text for one in backend.speech_requests] == ["One.", "Two.", "Three", "four"]
+    assert [one.text for one in gateway.speech_requests] == ["One.", "Two.", "Three", "four"]
 
 
 async def test_one_voice_for_the_whole_session() -> None:
     """The seed is drawn once, and references come with every piece."""
-    backend = backend_with()
+    gateway = gateway_with()
     reference = {"audio": WAV, "text": "Silence."}
-    session = Live(backend).start(min_chunk_length=0, references=[reference], prosody={"speed": 1.5})
+    session = Live(gateway).start(min_chunk_length=0, references=[reference], prosody={"speed": 1.5})
     await session.text("One.").audio(size_of("One."))
     await session.text("Two.").stop().finished()
-    first, second = backend.speech_requests
+    first, second = gateway.speech_requests
     assert first.sampling.seed is not None
     assert "seed" in first.sampling.model_fields_set
     assert second == first.model_copy(update={"text": "Two."})
     assert first.reference_texts == ("Silence.",)
-    assert backend.references == [[WAV], [WAV]]
+    assert gateway.references == [[WAV], [WAV]]
 
 
 async def test_one_file_for_the_whole_session() -> None:
-    session = Live(backend_with()).start(min_chunk_length=0, format="wav").text("One.")
+    session = Live(gateway_with()).start(min_chunk_length=0, format="wav").text("One.")
     first = await session.audio(44 + size_of("One."))
     rest, _, _ = await session.text("Two.").stop().finished()
     assert first[:4] == b"RIFF"
@@ -60,21 +60,21 @@ async def test_one_file_for_the_whole_session() -> None:
 
 
 async def test_text_of_the_first_message() -> None:
-    sound, _, _ = await Live(backend_with()).start(text=SPOKEN).stop().finished()
+    sound, _, _ = await Live(gateway_with()).start(text=SPOKEN).stop().finished()
     assert len(sound) == size_of(SPOKEN)
 
 
 async def test_nothing_to_say() -> None:
-    backend = backend_with()
+    gateway = gateway_with()
     for texts in ((), ("", " \n"), ("... ", "***")):
-        sound, last, closed = await Live(backend).start().text(*texts).stop().finished()
+        sound, last, closed = await Live(gateway).start().text(*texts).stop().finished()
         assert (sound, last["reason"], closed["code"]) == (b"", "stop", 1000)
-    assert backend.speech_requests == []
+    assert gateway.speech_requests == []
 
 
 async def test_small_messages() -> None:
     """Clients take 64 KiB."""
-    session = Live(backend_with()).start(sample_rate=48_000).text(SPOKEN).stop()
+    session = Live(gateway_with()).start(sample_rate=48_000).text(SPOKEN).stop()
     sizes = []
     while (event := await session.received())["event"] == "audio":
         sizes.append(len(ormsgpack.packb(event)))
@@ -83,38 +83,38 @@ async def test_small_messages() -> None:
 
 
 async def test_texts_come_in_while_speech_goes_out() -> None:
-    backend = backend_with()
-    waiting = backend.hindrances[1] = asyncio.Event()
-    session = Live(backend).start(min_chunk_length=0).text("One, two, three.")
+    gateway = gateway_with()
+    waiting = gateway.hindrances[1] = asyncio.Event()
+    session = Live(gateway).start(min_chunk_length=0).text("One, two, three.")
     await session.audio(CHUNK * 2)
     session.text("Four.", "Five.", " Six.").stop()
-    while backend.speaking and session.call.unread:
+    while gateway.speaking and session.call.unread:
         await asyncio.sleep(0)
     waiting.set()
     sound, _, _ = await session.finished()
     assert len(sound) == size_of("One, two, three.") - CHUNK * 2 + size_of("Four.Five. Six.")
-    assert [one.text for one in backend.speech_requests] == ["One, two, three.", "Four.Five. Six."]
+    assert [one.text for one in gateway.speech_requests] == ["One, two, three.", "Four.Five. Six."]
 
 
 @pytest.mark.parametrize("begun", [True, False])
 async def test_a_client_that_leaves_stops_the_work(begun: bool) -> None:
-    backend = backend_with()
-    backend.hindrances = {1 if begun else 0: asyncio.Event()}
-    session = Live(backend).start().text(SPOKEN)
+    gateway = gateway_with()
+    gateway.hindrances = {1 if begun else 0: asyncio.Event()}
+    session = Live(gateway).start().text(SPOKEN)
     if begun:
         await session.audio(CHUNK * 2)
-    while not backend.speaking:
+    while not gateway.speaking:
         await asyncio.sleep(0)
     session.call.deliver({"type": "websocket.disconnect", "code": 1001})
     await session.call.finished()
-    assert (backend.speaking, backend.closed) == (0, 1)
+    assert (gateway.speaking, gateway.closed) == (0, 1)
 
 
 async def test_a_client_that_leaves_while_nothing_is_said() -> None:
     for session in (
-        Live(backend_with()),
-        Live(backend_with()).start().text("a"),
-        Live(backend_with()).start().stop(),
+        Live(gateway_with()),
+        Live(gateway_with()).start().text("a"),
+        Live(gateway_with()).start().stop(),
     ):
         session.call.deliver({"type": "websocket.disconnect", "code": 1006})
         await session.call.finished()

@@ -11,7 +11,7 @@ from serve_app.config.models import FishSpeechEntry
 from serve_app.gateway.model_index import ModelIndex
 from tests.serve_app.http.asgi_call import AsgiCall
 from tests.serve_app.http.fish.live.support import PATH, SPOKEN, Live, limited, size_of
-from tests.serve_app.http.fish.support import backend_with
+from tests.serve_app.http.fish.support import gateway_with
 from tests.serve_app.http.speech_stub import CHUNK
 from tests.serve_app.http.stub import app_of
 
@@ -35,7 +35,7 @@ from tests.serve_app.http.stub import app_of
     ],
 )
 async def test_wrong_beginnings(event: Any, words: str) -> None:
-    session = Live(backend_with())
+    session = Live(gateway_with())
     session.send(event)
     sound, last, closed = await session.finished()
     assert (sound, last["event"], last["reason"]) == (b"", "finish", "error")
@@ -55,19 +55,19 @@ async def test_wrong_beginnings(event: Any, words: str) -> None:
 )
 async def test_mistakes_later(event: Any, words: str) -> None:
     """Whatever is being spoken is stopped."""
-    backend = backend_with()
-    backend.hindrances = {1: asyncio.Event()}
-    session = Live(backend).start().text(SPOKEN)
+    gateway = gateway_with()
+    gateway.hindrances = {1: asyncio.Event()}
+    session = Live(gateway).start().text(SPOKEN)
     await session.audio(CHUNK * 2)
     session.send(event)
     _, last, closed = await session.finished()
     assert (last["reason"], closed["code"]) == ("error", 1008)
     assert last["message"].startswith(words)
-    assert (backend.speaking, backend.closed) == (0, 1)
+    assert (gateway.speaking, gateway.closed) == (0, 1)
 
 
 async def test_messages_of_text() -> None:
-    session = Live(backend_with())
+    session = Live(gateway_with())
     session.call.deliver({"type": "websocket.receive", "text": '{"event": "start"}'})
     _, last, _ = await session.finished()
     assert last["message"] == "Messages are binary msgpack here; this one is text."
@@ -83,33 +83,33 @@ async def test_messages_of_text() -> None:
     ],
 )
 async def test_failures_of_the_model(error: BaseException, code: int, status: int, words: str) -> None:
-    backend = backend_with()
-    backend.hindrances = {1: error}
-    sound, last, closed = await Live(backend).start().text(SPOKEN).finished()
+    gateway = gateway_with()
+    gateway.hindrances = {1: error}
+    sound, last, closed = await Live(gateway).start().text(SPOKEN).finished()
     assert (len(sound), last["status"], closed["code"]) == (CHUNK * 2, status, code)
     assert last["message"].startswith(words)
 
 
 async def test_unknown_voices() -> None:
-    _, last, closed = await Live(backend_with()).start(reference_id="../x").text(SPOKEN).finished()
+    _, last, closed = await Live(gateway_with()).start(reference_id="../x").text(SPOKEN).finished()
     assert (last["status"], last["message"]) == (404, "There is no voice '../x'.")
     assert closed["code"] == 1008
 
 
 async def test_silence_is_not_waited_for() -> None:
-    backend = backend_with()
-    nothing = Live(backend, limited(backend, start_s=0.05))
+    gateway = gateway_with()
+    nothing = Live(gateway, limited(gateway, start_s=0.05))
     _, last, closed = await nothing.finished()
     assert (last["message"], closed["code"]) == ("No message came for 0.05 seconds.", 1011)
-    idle = Live(backend, limited(backend, idle_s=0.05)).start(min_chunk_length=0).text("One. Two")
+    idle = Live(gateway, limited(gateway, idle_s=0.05)).start(min_chunk_length=0).text("One. Two")
     sound, last, _ = await idle.finished()
     assert (len(sound), last["message"]) == (size_of("One."), "No message came for 0.05 seconds.")
 
 
 async def test_a_client_that_listens_is_not_idle() -> None:
-    backend = backend_with()
-    waiting = backend.hindrances[1] = asyncio.Event()
-    session = Live(backend, limited(backend, idle_s=0.01)).start().text(SPOKEN)
+    gateway = gateway_with()
+    waiting = gateway.hindrances[1] = asyncio.Event()
+    session = Live(gateway, limited(gateway, idle_s=0.01)).start().text(SPOKEN)
     await session.audio(CHUNK * 2)
     assert session.call.task is not None
     await asyncio.wait({session.call.task}, timeout=0.1)
@@ -118,18 +118,18 @@ async def test_a_client_that_listens_is_not_idle() -> None:
 
 
 async def test_sessions_end() -> None:
-    backend = backend_with()
-    backend.hindrances = {1: asyncio.Event()}
-    session = Live(backend, limited(backend, session_s=0.1)).start().text(SPOKEN)
+    gateway = gateway_with()
+    gateway.hindrances = {1: asyncio.Event()}
+    session = Live(gateway, limited(gateway, session_s=0.1)).start().text(SPOKEN)
     _, last, closed = await session.finished()
     assert (last["message"], closed["code"]) == ("A session takes at most 0.1 seconds.", 1011)
-    assert (backend.speaking, backend.closed) == (0, 1)
+    assert (gateway.speaking, gateway.closed) == (0, 1)
 
 
 async def test_text_that_is_not_spoken_in_time_is_bounded() -> None:
-    backend = backend_with()
-    backend.hindrances = {1: asyncio.Event()}
-    session = Live(backend, limited(backend, waiting_chars=100)).start().text(SPOKEN)
+    gateway = gateway_with()
+    gateway.hindrances = {1: asyncio.Event()}
+    session = Live(gateway, limited(gateway, waiting_chars=100)).start().text(SPOKEN)
     await session.audio(CHUNK * 2)
     session.text(SPOKEN, SPOKEN)
     _, last, _ = await session.finished()
@@ -137,24 +137,24 @@ async def test_text_that_is_not_spoken_in_time_is_bounded() -> None:
 
 
 async def test_pieces_are_no_longer_than_the_model_takes() -> None:
-    backend = backend_with()
+    gateway = gateway_with()
     config = {"source": "samples/tts/model", "max_text_chars": 10}
-    backend.models = ModelIndex([FishSpeechEntry(id="short", family="fish_speech", config=config)])
-    await Live(backend).start().text("one two three four").stop().finished()
-    assert [one.text for one in backend.speech_requests] == ["one two", "three four"]
+    gateway.models = ModelIndex([FishSpeechEntry(id="short", family="fish_speech", config=config)])
+    await Live(gateway).start().text("one two three four").stop().finished()
+    assert [one.text for one in gateway.speech_requests] == ["one two", "three four"]
 
 
 async def test_the_log_and_the_id(caplog: pytest.LogCaptureFixture) -> None:
-    backend = backend_with()
+    gateway = gateway_with()
     with caplog.at_level("INFO", "ray.serve"):
-        await Live(backend, **{"x-request-id": "r-1"}).start().text("a").stop().finished()
-    assert backend.spoken.request_id == "r-1"
+        await Live(gateway, **{"x-request-id": "r-1"}).start().text("a").stop().finished()
+    assert gateway.spoken.request_id == "r-1"
     (line,) = [record for record in caplog.records if getattr(record, "path", "") == PATH]
     assert (line.method, line.status, line.request_id) == ("WEBSOCKET", 1000, "r-1")  # type: ignore[attr-defined]
 
 
 async def test_strangers_where_the_handshake_can_be_answered() -> None:
-    app = app_of(backend_with(), keys=["k"])
+    app = app_of(gateway_with(), keys=["k"])
     call = AsgiCall(app, PATH, type="websocket", extensions={"websocket.http.response": {}}).start()
     start, body = await call.finished()
     assert (start["type"], start["status"]) == ("websocket.http.response.start", 401)
@@ -162,9 +162,9 @@ async def test_strangers_where_the_handshake_can_be_answered() -> None:
 
 
 async def test_strangers() -> None:
-    backend = backend_with()
-    app = app_of(backend, keys=["k"])
-    (closed,) = await Live(backend, app).call.finished()
+    gateway = gateway_with()
+    app = app_of(gateway, keys=["k"])
+    (closed,) = await Live(gateway, app).call.finished()
     assert (closed["type"], closed["code"]) == ("websocket.close", 1008)
-    session = Live(backend, app, authorization="Bearer k").start().text("a").stop()
+    session = Live(gateway, app, authorization="Bearer k").start().text("a").stop()
     assert len((await session.finished())[0]) == size_of("a")
