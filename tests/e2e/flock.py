@@ -19,6 +19,7 @@ from tests.serving import AUDIO
 TEXTS = {"Good morning.": "neutral", "The Zorites are vermin, all of them.": "hate"}
 AUDIO_BASE64 = base64.b64encode((AUDIO / "utt01.wav").read_bytes()).decode()
 PAUSE_S = 0.2
+SENDERS = 4
 
 
 async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
@@ -68,37 +69,50 @@ class Flock:
     streamed: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
 
     async def send(self, transcriptions: int, classifications: int) -> None:
-        """Send them all, the longer ones first. One whose answer is lost is sent again with the same key."""
-        async with self._client() as client:
-            for number in range(transcriptions):
-                job_input = {
-                    "model": "sample-asr",
-                    "streaming": True,
-                    "transcribe_args": {"blob": AUDIO_BASE64, "language": "en"},
-                    "webhook_url": self.hook,
-                    "recording_id": f"recording-{number}",
-                }
-                await self._send(client, self.transcribe, job_input, None, number)
-            for number in range(classifications):
-                text, label = list(TEXTS.items())[number % len(TEXTS)]
-                await self._send(client, self.classify, {"prompt": text}, label, number)
+        """Send them all, the longer ones first, by some senders at once, so that jobs come faster than they are
+        done. One whose answer is lost is sent again with the same key.
+        """
+        longer = [(self.transcribe, number) for number in range(transcriptions)]
+        jobs = iter([*longer, *((self.classify, number) for number in range(classifications))])
+
+        async def send_on(client: httpx.AsyncClient) -> None:
+            for endpoint, number in jobs:
+                await self._send(client, endpoint, number)
+
+        async with self._client() as client, asyncio.TaskGroup() as group:
+            for _ in range(SENDERS):
+                group.create_task(send_on(client))
 
     async def reach(self, count: int, sending: asyncio.Task[None]) -> None:
-        """Wait until so many have been accepted."""
-        while len(self.sent) < count:
+        """Wait until so many have been accepted, and some of them wait or are being worked on."""
+        while len(self.sent) < count or not await self._in_flight():
             if sending.done():
                 await sending
+                assert len(self.sent) >= count
+                assert await self._in_flight(), "all jobs were done before anything could befall them"
             await asyncio.sleep(0.01)
 
-    async def in_flight(self) -> int:
+    async def _in_flight(self) -> int:
         """How many jobs wait or are being worked on."""
         async with self._client() as client:
-            found = [await self._asked(client, "GET", f"/v2/{e}/health") for e in (self.classify, self.transcribe)]
-        return sum(health["jobs"]["inQueue"] + health["jobs"]["inProgress"] for health in found)
+            states = [
+                await self._asked(client, "GET", f"/v2/{e}/health") for e in (self.classify, self.transcribe)
+            ]
+        return sum(health["jobs"]["inQueue"] + health["jobs"]["inProgress"] for health in states)
 
-    async def _send(
-        self, client: httpx.AsyncClient, endpoint: str, job_input: Any, label: str | None, number: int
-    ) -> None:
+    async def _send(self, client: httpx.AsyncClient, endpoint: str, number: int) -> None:
+        if endpoint == self.transcribe:
+            label = None
+            job_input: dict[str, Any] = {
+                "model": "sample-asr",
+                "streaming": True,
+                "transcribe_args": {"blob": AUDIO_BASE64, "language": "en"},
+                "webhook_url": self.hook,
+                "recording_id": f"recording-{number}",
+            }
+        else:
+            text, label = list(TEXTS.items())[number % len(TEXTS)]
+            job_input = {"prompt": text}
         body = {"input": job_input, "webhook": self.hook}
         key = {"idempotency-key": f"{id(self)}-{endpoint}-{number}"}
         answer = await self._asked(client, "POST", f"/v2/{endpoint}/run", json=body, headers=key)

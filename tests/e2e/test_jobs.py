@@ -31,7 +31,6 @@ async def test_200_jobs_outlive_kills(server: Server) -> None:
         sending = asyncio.create_task(flock.send(transcriptions=40, classifications=160))
         for number, victim in enumerate(("runner", "sample-asr", "sample-classifier", "ingress"), 1):
             await flock.reach(40 * number, sending)
-            assert await flock.in_flight() > 0
             before = server.replicas(victim)
             server.kill(before[0])
             await until(lambda v=victim, b=before: len(set(server.replicas(v)) - {b[0]}) == len(b))  # type: ignore[misc]
