@@ -64,6 +64,6 @@ samples: .venv/.has-samples
 	$(BIN)/python -m pip install --quiet --no-deps --target $@ ivrit==0.1.8
 
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Antiphon needs Python 3.11 or newer; name one with: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "Antiphon needs Python 3.11, 3.12 or 3.13; name one with: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv

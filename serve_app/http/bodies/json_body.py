@@ -20,6 +20,7 @@ T = TypeVar("T")
 MAX_BYTES = 8 * 1024**2
 MAX_VALUES = 500_000  # in a body beyond MAX_BYTES, which is to be long for its texts
 MAX_DEPTH = 500  # lists and objects in each other; how many Python's decoder stands depends on its version
+TOO_DEEP = "The JSON in the request body is nested too deeply."
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 CHARSETS = frozenset({"ascii", "utf-8"})
@@ -63,16 +64,16 @@ def parse_json(body: bytes | bytearray) -> Any:
         raise InvalidRequest("The request body is empty; send a JSON object.")
     if text.startswith("\ufeff"):
         raise InvalidRequest("The request body begins with a byte order mark; send the JSON without it.")
+    if _nests_deeper(body, MAX_DEPTH):
+        raise InvalidRequest(TOO_DEEP)
     try:
-        if _nests_deeper(body, MAX_DEPTH):
-            raise RecursionError
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise InvalidRequest(
             f"The request body is not valid JSON at line {error.lineno}, column {error.colno}: {_reason(error)}."
         ) from error
-    except RecursionError as error:
-        raise InvalidRequest("The JSON in the request body is nested too deeply.") from error
+    except RecursionError as error:  # whoever calls has used up most of Python's own limit
+        raise InvalidRequest(TOO_DEEP) from error
     except ValueError as error:  # the only other one is Python's own limit
         raise InvalidRequest("The JSON in the request body holds a number with too many digits.") from error
 
