@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from media import demux
 from media.buffer_reader import BufferReader
-from media.demux import BinaryFile, RawPcm
+from media.demux import BinaryFile
 from media.errors import AudioTooLong, UndecodableAudio
+from media.files.raw_pcm import RawPcm
 from media.resample import MonoResampler
 
 __all__ = ["SAMPLE_RATE", "AudioDecoder", "AudioInfo", "BinaryFile", "BufferReader", "RawPcm", "probe"]

@@ -7,9 +7,8 @@ opened, the file's name is hidden, and video is never decoded.
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Literal, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 import av
 from av.audio.stream import AudioStream
@@ -19,28 +18,10 @@ from av.packet import Packet
 from av.stream import Discard
 
 from media.errors import UndecodableAudio
-
-MIN_RATE, MAX_RATE = 1_000, 768_000
-"""Sample rates in Hz that are believed: outside, a few bytes become hours or filters of gigabytes."""
-MAX_RAW_CHANNELS = 8
+from media.files.kinds import CODECS, CONTAINERS
+from media.files.raw_pcm import RawPcm
 
 _ESTIMATING = frozenset({"aac", "ac3", "amr", "eac3", "loas", "mp3"})
-_FORMATS = ",".join(
-    (
-        *("aac", "ac3", "aiff", "amr", "ape", "asf", "au", "avi", "caf", "eac3", "flac", "flv", "loas"),
-        *("matroska", "mov", "mp3", "mpeg", "mpegts", "ogg", "tta", "w64", "wav", "wv"),
-    )
-)
-_CODECS = frozenset(
-    (
-        *("aac", "aac_latm", "ac3", "adpcm_ima_qt", "adpcm_ima_wav", "adpcm_ms", "adpcm_swf", "adpcm_yamaha"),
-        *("alac", "amrnb", "amrwb", "ape", "dca", "eac3", "flac", "g722", "g723_1", "g726", "g729", "gsm"),
-        *("gsm_ms", "ilbc", "mp1float", "mp2float", "mp3float", "nellymoser", "opus", "pcm_alaw", "pcm_f32be"),
-        *("pcm_f32le", "pcm_f64be", "pcm_f64le", "pcm_mulaw", "pcm_s16be", "pcm_s16le", "pcm_s24be"),
-        *("pcm_s24le", "pcm_s32be", "pcm_s32le", "pcm_s8", "pcm_u8", "speex", "truehd", "tta", "vorbis"),
-        *("wavpack", "wmalossless", "wmapro", "wmav1", "wmav2", "wmavoice"),
-    )
-)
 
 
 class BinaryFile(Protocol):
@@ -50,18 +31,6 @@ class BinaryFile(Protocol):
     def seek(self, offset: int, whence: int = 0, /) -> int: ...
     def tell(self) -> int: ...
     def seekable(self) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True)
-class RawPcm:
-    """Headerless 16-bit PCM, channels interleaved (``audio/pcm``, ``audio/raw``, ``audio/L16``)."""
-
-    sample_rate: int = 16_000
-    """Hz, 1,000 to 768,000."""
-    channels: int = 1
-    """1 to 8."""
-    byte_order: Literal["little", "big"] = "little"
-    """RFC 3551 says ``big`` for ``audio/L16``; most clients mean ``little`` all the same."""
 
 
 def open_audio(file: BinaryFile, raw: RawPcm | None = None) -> tuple[InputContainer, AudioStream]:
@@ -75,10 +44,10 @@ def open_audio(file: BinaryFile, raw: RawPcm | None = None) -> tuple[InputContai
         file.seek(0)
     # Without a ``name``, the format follows from the content alone; without ``close``, libav cannot close it.
     anonymous = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell, seekable=file.seekable)
-    forced, options = _raw_options(raw) if raw else (None, {"format_whitelist": _FORMATS})
+    forced, options = raw.demuxer() if raw else (None, {"format_whitelist": ",".join(sorted(CONTAINERS))})
     limits = {
         "protocol_whitelist": "none",
-        "codec_whitelist": ",".join(sorted(_CODECS)),
+        "codec_whitelist": ",".join(sorted(CODECS)),
         "max_streams": "64",
     }
     try:
@@ -148,7 +117,7 @@ def _choose_track(container: InputContainer) -> AudioStream:
     tracks = container.streams.audio
     if not tracks:
         raise UndecodableAudio("The file has no audio track; send a file with sound.")
-    known = [track for track in tracks if track.codec_context and track.codec_context.codec.name in _CODECS]
+    known = [track for track in tracks if track.codec_context and track.codec_context.codec.name in CODECS]
     if not known:
         raise UndecodableAudio("The file's audio codec is not supported; convert it to FLAC, MP3, AAC or Opus.")
     track = known[0]
@@ -157,19 +126,6 @@ def _choose_track(container: InputContainer) -> AudioStream:
             other.discard = Discard.all
     track.codec_context.thread_count = 1  # the server scales by requests
     return track
-
-
-def _raw_options(raw: RawPcm) -> tuple[str, dict[str, str]]:
-    if not MIN_RATE <= raw.sample_rate <= MAX_RATE:
-        raise UndecodableAudio(
-            f"Raw PCM at {raw.sample_rate} Hz cannot be read; send {MIN_RATE} to {MAX_RATE} Hz."
-        )
-    if not 1 <= raw.channels <= MAX_RAW_CHANNELS:
-        raise UndecodableAudio(
-            f"Raw PCM with {raw.channels} channels cannot be read; send 1 to {MAX_RAW_CHANNELS} channels."
-        )
-    demuxer = "s16le" if raw.byte_order == "little" else "s16be"
-    return demuxer, {"sample_rate": str(raw.sample_rate), "ch_layout": f"{raw.channels}c"}
 
 
 def _refuse_reference(url: str, flags: int, options: dict[str, str]) -> NoReturn:

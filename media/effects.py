@@ -11,7 +11,7 @@ from av.error import EOFError as NoMore
 from av.filter import Graph
 from numpy.typing import NDArray
 
-from media.demux import MAX_RATE, MIN_RATE
+from media.files.raw_pcm import MAX_RATE, MIN_RATE
 
 MIN_SPEED, MAX_SPEED = 0.25, 4.0
 

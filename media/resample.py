@@ -9,8 +9,8 @@ from av.audio.resampler import AudioResampler
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from media.demux import MAX_RATE, MIN_RATE
 from media.errors import UndecodableAudio
+from media.files.raw_pcm import MAX_RATE, MIN_RATE
 
 _BATCH_SAMPLES = 8_192
 """Frames are joined up to this size before they are converted: a third faster than one by one."""
