@@ -10,6 +10,8 @@ AntiphonError                       500
 │   ├── VoiceConflict               409   the voice exists already, or is not to be changed
 │   ├── Overloaded                  429   the queue is full; try again after ``retry_after_s``
 │   ├── UndecodableAudio            400   (media)
+│   ├── NoSuchTrack                 400   (media)
+│   ├── NoSuchChannel               400   (media)
 │   ├── PayloadTooLarge             413   (media)
 │   ├── AudioTooLong                413   (media)
 │   ├── ForbiddenUrl                400   (media)
@@ -26,6 +28,8 @@ from media.errors import (
     ClientError,
     FetchFailed,
     ForbiddenUrl,
+    NoSuchChannel,
+    NoSuchTrack,
     PayloadTooLarge,
     PublishFailed,
     UndecodableAudio,
@@ -44,6 +48,8 @@ __all__ = [
     "InvalidRequest",
     "ModelNotFound",
     "ModelUnavailable",
+    "NoSuchChannel",
+    "NoSuchTrack",
     "Overloaded",
     "PayloadTooLarge",
     "PublishFailed",

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from media import demux
 from media.buffer_reader import BufferReader
 from media.demux import BinaryFile
-from media.errors import AudioTooLong, UndecodableAudio
+from media.errors import AudioTooLong, NoSuchChannel, UndecodableAudio
 from media.files.raw_pcm import RawPcm
+from media.files.tracks import TrackChoice, track_language, track_text
 from media.resample import MonoResampler
 
 __all__ = ["SAMPLE_RATE", "AudioDecoder", "AudioInfo", "BinaryFile", "BufferReader", "RawPcm", "probe"]
@@ -48,24 +49,34 @@ class AudioInfo:
     sample_rate: int
     """Hz, of the file."""
     channels: int
+    track: int = 0
+    """The track's number among the file's audio tracks, from 0."""
+    language: str | None = None
+    """What the file says of the track, as ISO 639-1 code where there is one."""
+    title: str | None = None
+    """What the file calls the track."""
 
 
 class AudioDecoder:
-    """The first audio track of a file, as an iterator of blocks.
+    """An audio track of a file, as an iterator of blocks.
 
     Each block is a new array of shape ``(block_samples,)``, float32, in [-1, 1], mono at ``sample_rate`` Hz;
-    only the last may be shorter. Several channels are mixed down as libav does, scaled so that they cannot
-    clip. Encoder delay is removed where the file declares it; gaps between timestamps are not filled.
+    only the last may be shorter. Several channels are mixed down so that they neither clip nor cancel each other
+    (``media.mixdown``), unless one ``channel``, counted from 0, is wanted alone. Encoder delay is removed where
+    the file declares it; gaps between timestamps are not filled.
 
     ``source`` is a path or a binary file, which is read from its beginning and not closed; a file that cannot
-    seek works for formats that stream. ``raw`` says that the bytes are headerless PCM. The file's name
-    plays no role, and files that refer to other files or URLs are refused.
+    seek works for formats that stream. ``raw`` says that the bytes are headerless PCM. ``track`` is chosen as
+    ``media.files.tracks`` says. The file's name plays no role, and files that refer to other files or URLs are
+    refused.
 
     Damage: a file that is cut off yields what it holds as long as its index is there, and a few corrupt
     packets are skipped, as in every player. :class:`UndecodableAudio` is raised at once for what is no
     audio, and while iterating when there is no sample at all or when the rest cannot be read.
-    :class:`AudioTooLong` is raised at once when the file declares more than ``max_duration_s`` seconds, and
-    while iterating when it lied. ``OSError`` passes through from ``source``.
+    :class:`NoSuchTrack` and :class:`NoSuchChannel` are raised at once. :class:`AudioTooLong` is raised at once
+    when the file declares more than ``max_duration_s`` seconds, and while iterating when it lied; the seconds of
+    all ``channels_heard``, each by a decoder of its own, count together. ``OSError`` passes through from
+    ``source``.
 
     Blocking; use it in one thread at a time. ``close`` may be called from any thread at any time.
     """
@@ -78,19 +89,23 @@ class AudioDecoder:
         max_duration_s: float | None = None,
         block_samples: int = 160_000,
         raw: RawPcm | None = None,
+        track: TrackChoice = None,
+        channel: int | None = None,
+        channels_heard: int = 1,
     ) -> None:
         self._sample_rate = sample_rate
         self._block_samples = block_samples
-        self._limit_s = float("inf") if max_duration_s is None else max_duration_s + PADDING_S
+        self._wanted, self._channel, self._channels_heard = track, channel, channels_heard
+        self._limit_s = float("inf") if max_duration_s is None else max_duration_s / channels_heard + PADDING_S
         self._lock = threading.Lock()  # libav crashes when it is closed while it decodes
         self._files = ExitStack()
         file = self._files.enter_context(source.open("rb")) if isinstance(source, Path) else source
         try:
-            self._container, track = self._open(file, raw)
+            self._container, opened = self._open(file, raw)
         except BaseException:
             self._files.close()
             raise
-        self._blocks = self._decode(track)
+        self._blocks = self._decode(opened)
 
     def __enter__(self) -> Self:
         return self
@@ -115,19 +130,22 @@ class AudioDecoder:
             self._files.close()
 
     def _open(self, file: BinaryFile, raw: RawPcm | None) -> tuple[InputContainer, AudioStream]:
-        container, track = demux.open_audio(file, raw)
+        container, track = demux.open_audio(file, raw, self._wanted)
         self.info = _info(container, track)
+        if self._channel is not None and self._channel >= self.info.channels:
+            container.close()
+            raise _no_such_channel(self._channel, self.info.channels)
         declared_s = self.info.duration_s or 0.0
         if declared_s <= self._limit_s:
             return container, track
         estimated = demux.duration_is_estimated(container)
         container.close()
         if estimated and file.seekable():
-            declared_s = demux.measure_duration_s(file, raw, self._limit_s)
+            declared_s = demux.measure_duration_s(file, raw, self._wanted, self._limit_s)
         if declared_s > self._limit_s:
             raise self._too_long(f"The audio lasts {declared_s:.1f} s{' or more' if estimated else ''}")
         self.info = replace(self.info, duration_s=declared_s or None)
-        return demux.open_audio(file, raw)
+        return demux.open_audio(file, raw, self._wanted)
 
     def _decode(self, track: AudioStream) -> Generator[Block, None, None]:
         block, filled, total = np.empty(self._block_samples, np.float32), 0, 0
@@ -149,7 +167,7 @@ class AudioDecoder:
 
     def _samples(self, track: AudioStream) -> Iterator[Block]:
         """Mono samples as they come out of the resampler, without those of corrupt packets."""
-        resampler = MonoResampler(self._sample_rate)
+        resampler = MonoResampler(self._sample_rate, self._channel)
         bad = 0
         for packet in demux.packets(self._container, track):
             try:
@@ -164,14 +182,14 @@ class AudioDecoder:
         yield from resampler.flush()
 
     def _too_long(self, what: str) -> AudioTooLong:
-        return AudioTooLong(
-            f"{what}, but at most {self._limit_s - PADDING_S:g} s are allowed; send less or split it."
-        )
+        longest_s, heard = self._limit_s - PADDING_S, self._channels_heard
+        apart = f", because each of the {heard} channels counts" if heard > 1 else ""
+        return AudioTooLong(f"{what}, but at most {longest_s:g} s are allowed{apart}; send less or split it.")
 
 
-def probe(source: Path | BinaryFile, *, raw: RawPcm | None = None) -> AudioInfo:
+def probe(source: Path | BinaryFile, *, raw: RawPcm | None = None, track: TrackChoice = None) -> AudioInfo:
     """What a file says of itself. Arguments and errors are those of :class:`AudioDecoder`."""
-    with AudioDecoder(source, raw=raw) as decoder:
+    with AudioDecoder(source, raw=raw, track=track) as decoder:
         return decoder.info
 
 
@@ -183,4 +201,14 @@ def _info(container: InputContainer, track: AudioStream) -> AudioInfo:
         codec=context.codec.name,
         sample_rate=context.sample_rate,
         channels=context.channels,
+        track=list(container.streams.audio).index(track),
+        language=track_language(track),
+        title=track_text(track, "title"),
+    )
+
+
+def _no_such_channel(wanted: int, channels: int) -> NoSuchChannel:
+    return NoSuchChannel(
+        f"The audio has {channels} channel{'s' if channels > 1 else ''}, counted from 0; there is no channel "
+        f"{wanted}. Choose another, or mix."
     )

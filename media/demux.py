@@ -20,6 +20,7 @@ from av.stream import Discard
 from media.errors import UndecodableAudio
 from media.files.kinds import CODECS, CONTAINERS
 from media.files.raw_pcm import RawPcm
+from media.files.tracks import TrackChoice, choose_track
 
 _ESTIMATING = frozenset({"aac", "ac3", "amr", "eac3", "loas", "mp3"})
 
@@ -33,10 +34,12 @@ class BinaryFile(Protocol):
     def seekable(self) -> bool: ...
 
 
-def open_audio(file: BinaryFile, raw: RawPcm | None = None) -> tuple[InputContainer, AudioStream]:
-    """The opened container and its first audio track that can be decoded; all other tracks are discarded.
+def open_audio(
+    file: BinaryFile, raw: RawPcm | None = None, wanted: TrackChoice = None
+) -> tuple[InputContainer, AudioStream]:
+    """The opened container and its audio track, chosen as ``media.files.tracks`` says; all others are discarded.
 
-    ``file`` is read from its beginning and not closed. Raises :class:`UndecodableAudio`.
+    ``file`` is read from its beginning and not closed. Raises :class:`UndecodableAudio`, :class:`NoSuchTrack`.
     """
     if file.seekable():
         if file.seek(0, 2) == 0:
@@ -65,7 +68,7 @@ def open_audio(file: BinaryFile, raw: RawPcm | None = None) -> tuple[InputContai
             "send WAV, MP3, FLAC, Ogg, Opus, M4A, MP4, MKV or WebM."
         ) from error
     try:
-        return container, _choose_track(container)
+        return container, _choose_track(container, wanted)
     except BaseException:
         container.close()
         raise
@@ -100,9 +103,9 @@ def packets(container: InputContainer, track: AudioStream) -> "Iterator[Packet[A
         return
 
 
-def measure_duration_s(file: BinaryFile, raw: RawPcm | None, enough_s: float) -> float:
+def measure_duration_s(file: BinaryFile, raw: RawPcm | None, wanted: TrackChoice, enough_s: float) -> float:
     """Seconds found by adding up packets, without decoding; stops once they are more than ``enough_s``."""
-    container, track = open_audio(file, raw)
+    container, track = open_audio(file, raw, wanted)
     seconds = 0.0
     with container, suppress(UndecodableAudio):  # the decoder will meet the damage too, and report it
         for packet in packets(container, track):
@@ -113,14 +116,8 @@ def measure_duration_s(file: BinaryFile, raw: RawPcm | None, enough_s: float) ->
     return seconds
 
 
-def _choose_track(container: InputContainer) -> AudioStream:
-    tracks = container.streams.audio
-    if not tracks:
-        raise UndecodableAudio("The file has no audio track; send a file with sound.")
-    known = [track for track in tracks if track.codec_context and track.codec_context.codec.name in CODECS]
-    if not known:
-        raise UndecodableAudio("The file's audio codec is not supported; convert it to FLAC, MP3, AAC or Opus.")
-    track = known[0]
+def _choose_track(container: InputContainer, wanted: TrackChoice) -> AudioStream:
+    track = choose_track(container.streams.audio, wanted, CODECS)
     for other in container.streams:
         if other.index != track.index:
             other.discard = Discard.all

@@ -46,6 +46,18 @@ class UndecodableAudio(ClientError):
     code = "invalid_audio"
 
 
+class NoSuchTrack(ClientError):
+    """The file has no such audio track."""
+
+    code = "no_such_track"
+
+
+class NoSuchChannel(ClientError):
+    """The audio has no such channel, or too many to hear each by itself."""
+
+    code = "no_such_channel"
+
+
 class PayloadTooLarge(ClientError):
     """More bytes than the configuration allows."""
 
