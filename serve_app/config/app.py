@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from serve_app.config.jobs import JobsConfig
 from serve_app.config.models import AnyEntry, ClassifiedEntry
-from serve_app.config.settings import Network, Settings
+from serve_app.config.settings import Network, Origin, Settings
 from serve_app.config.tasks import BUILT_IN_ENDPOINTS, CONTRACT_TASKS
 
 
@@ -17,6 +17,9 @@ class HttpConfig(Settings):
     upload_bytes: int = Field(128 * 1024**2, ge=1, description="largest request body")
     request_timeout_s: float = Field(3_600, gt=0, description="longest time a request may take")
     retries: int = Field(2, ge=0, le=10, description="tries again after the death of a replica")
+    cors_origins: tuple[Origin, ...] = Field(
+        (), description="origins (`https://app.example.org`) whose web pages may call the API; `*` for all"
+    )
 
 
 class GrpcConfig(Settings):

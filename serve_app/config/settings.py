@@ -1,6 +1,7 @@
 """What all settings are made of."""
 
 import ipaddress
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -20,5 +21,15 @@ def _network(value: str) -> str:
     return value
 
 
+def _origin(value: str) -> str:
+    origin = value.lower()
+    if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s/?#@*]+", origin):
+        raise ValueError(f"{value!r} is no origin such as https://app.example.org or http://localhost:3000")
+    return origin
+
+
 Network = Annotated[str, AfterValidator(_network)]
 """A network as CIDR text."""
+
+Origin = Annotated[str, AfterValidator(_origin)]
+"""Scheme, host and port of web pages in lower case, as browsers send it, or ``*``."""

@@ -1,6 +1,7 @@
 """What models do: a row per task."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,8 +14,9 @@ ModelTask = Literal["transcription", "classification", "speech"]
 class TaskRow:
     """What is different from task to task.
 
-    ``endpoint`` is the task's own endpoint of the job service. ``hosted_names`` are names that clients of hosted
-    services send; each answers with the default model of the task. ``contracts`` are those that belong to it.
+    ``endpoint`` is the task's own endpoint of the job service. ``hosted_names`` are names that clients send as
+    they know no others: models of hosted services, the largest Whisper. Each answers with the default model of the
+    task, in any case and with any date (see ``spellings``). ``contracts`` are those that belong to it.
     ``queue_unit`` is what its queues are measured in: ``queued_`` and the unit is the key that clients see.
     """
 
@@ -27,24 +29,25 @@ class TaskRow:
 TASKS: Mapping[ModelTask, TaskRow] = {
     "transcription": TaskRow(
         endpoint="transcribe",
-        hosted_names=("whisper-1",),
+        hosted_names=(
+            *("whisper-1", "whisper", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"),
+            *("whisper-large-v3", "whisper-large-v3-turbo", "large-v3", "large-v3-turbo"),
+        ),
         contracts=("ivrit", "ivrit-legacy", "faster-whisper"),
         queue_unit="audio_s",
     ),
     "classification": TaskRow(
         endpoint="classify",
-        hosted_names=(
-            "omni-moderation-latest",
-            "omni-moderation-2024-09-26",
-            "text-moderation-latest",
-            "text-moderation-stable",
-        ),
+        hosted_names=("omni-moderation-latest", "text-moderation-latest", "text-moderation-stable"),
         contracts=("hate-speech",),
         queue_unit="tokens",
     ),
     "speech": TaskRow(
         endpoint="speech",
-        hosted_names=("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "s1", "s2-pro", "speech-1.5", "speech-1.6"),
+        hosted_names=(
+            *("tts-1", "tts-1-hd", "gpt-4o-mini-tts"),
+            *("s1", "s1-mini", "s2-pro", "s2.1-pro", "s2.1-pro-free", "speech-1.5", "speech-1.6", "agent-x0"),
+        ),
         contracts=("fish-speech",),
         queue_unit="chars",
     ),
@@ -53,3 +56,16 @@ BUILT_IN_ENDPOINTS: Mapping[str, ModelTask] = {row.endpoint: task for task, row 
 CONTRACT_TASKS: Mapping[str, ModelTask] = {
     contract: task for task, row in TASKS.items() for contract in row.contracts
 }
+_DATED = re.compile(r"(.+?)-(?:\d{3,4}|\d{4}-\d{2}-\d{2})")
+
+
+def spellings(name: str) -> Iterator[str]:
+    """The hosted names that a client's may be: in lower case, without its date, and the latest of its kind.
+
+    ``tts-1-hd-1106`` is ``tts-1-hd``, ``text-moderation-007`` is ``text-moderation-latest``.
+    """
+    plain = name.lower()
+    yield plain
+    if dated := _DATED.fullmatch(plain):
+        yield dated[1]
+        yield f"{dated[1]}-latest"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from deployments.errors import InvalidRequest, ModelNotFound
 from serve_app.config.app import AppConfig
 from serve_app.config.models import ModelEntry
-from serve_app.config.tasks import TASKS, ModelTask
+from serve_app.config.tasks import TASKS, ModelTask, spellings
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,10 @@ class ModelIndex:
     def __init__(self, models: Iterable[ModelEntry]) -> None:
         self.entries = tuple(models)
         self._by_name = {name: entry for entry in self.entries for name in (entry.id, *entry.aliases)}
+        self._hosted: dict[str, ModelEntry] = {}
         for task, row in TASKS.items():
-            default = self.default(task)
-            for name in row.hosted_names:
-                if default is not None:
-                    self._by_name.setdefault(name, default)
+            if (default := self.default(task)) is not None:
+                self._hosted |= {name: default for name in row.hosted_names if name not in self._by_name}
 
     @classmethod
     def of(cls, config: AppConfig) -> "ModelIndex":
@@ -41,19 +40,24 @@ class ModelIndex:
         return next((entry for entry in candidates if entry.default), candidates[0] if candidates else None)
 
     def find(self, name: str | None) -> ModelEntry | None:
-        """The entry with this id or alias, whatever its task."""
-        return self._by_name.get(name) if name else None
+        """The entry with this id, alias or hosted name, whatever its task."""
+        if not name:
+            return None
+        hosted = (self._hosted.get(spelling) for spelling in spellings(name))
+        return self._by_name.get(name) or next(filter(None, hosted), None)
 
     def aliases(self, entry: ModelEntry) -> tuple[str, ...]:
         """All names besides its id to which an entry answers."""
-        return tuple(name for name, named in self._by_name.items() if named is entry and name != entry.id)
+        return tuple(
+            name for name, named in (self._by_name | self._hosted).items() if named is entry and name != entry.id
+        )
 
     def resolve(self, task: ModelTask, name: str | None) -> Resolved:
         """The model for ``name``, or the task's default for None.
 
         Raises ModelNotFound for an unknown name, InvalidRequest for a model of another task.
         """
-        entry = self._by_name.get(name) if name else self.default(task)
+        entry = self.find(name) if name else self.default(task)
         if entry is None:
             allowing = next((e for e in self.entries if name and _allowed(e, name)), None)
             if allowing is None:

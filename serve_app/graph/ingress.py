@@ -42,7 +42,15 @@ class Ingress(Servicer):
 
     def __serve_build_asgi_app__(self) -> Any:
         """Called by Serve on the replica; the very same factory runs in tests without Serve."""
-        return create_app(self.gateway, self._config.http, self._keys, jobs=self._jobs, echo_request_id=False)
+        limits = None if self._jobs is None else self._config.jobs
+        return create_app(
+            self.gateway,
+            self._config.http,
+            self._keys,
+            jobs=self._jobs,
+            jobs_config=limits,
+            echo_request_id=False,
+        )
 
     async def check_health(self) -> None:
         """Called by Serve."""

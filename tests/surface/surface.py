@@ -18,6 +18,7 @@ from google.protobuf import descriptor_pb2, json_format
 from deployments import errors
 from serve_app.cli import main
 from serve_app.config.app import HttpConfig
+from serve_app.config.jobs import JobsConfig
 from serve_app.grpc.services import SERVICES
 from serve_app.http.app import create_app
 from serve_app.http.openapi import openapi
@@ -177,7 +178,7 @@ async def _error_bodies() -> str:
 
 async def _answers() -> AsyncIterator[str]:
     gateway, jobs = _StubGateway(), FakeJobs()
-    app = create_app(gateway, HttpConfig(), ApiKeys([KEY]), jobs=jobs)
+    app = create_app(gateway, HttpConfig(), ApiKeys([KEY]), jobs=jobs, jobs_config=JobsConfig())
     async with client_of(app, headers={"x-request-id": "the-id"}) as client:
         for method, path, content in CALLS:
             yield _shown(f"no key: {method} {path}", await client.request(method, path, **content))

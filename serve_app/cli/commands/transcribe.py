@@ -22,7 +22,7 @@ from serve_app.tasks.transcription.formats import TranscriptFormat
 @click.argument("audio", nargs=-1, required=True, metavar="FILE|URL|-...")
 @model_options
 @click.option("--format", "kind", type=click.Choice(FORMATS), default="text", show_default=True)
-@click.option("--language", help="Spoken language, as code or English name; detected if absent.")
+@click.option("--language", help="Spoken language, as tag (en, en-US, eng) or English name; detected if absent.")
 @click.option("--task", type=click.Choice(get_args(Task)), default="transcribe", show_default=True)
 @click.option("--word-timestamps", is_flag=True, help="Find the time of every word, which sharpens all times.")
 @click.option("--prompt", help="Text that sets style and spelling.")

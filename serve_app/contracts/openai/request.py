@@ -18,6 +18,7 @@ from serve_app.contracts.fish_speech.input import seed_of
 from serve_app.contracts.openai.in_process import InProcessRequest
 from serve_app.fields.form_values import TRUE, as_form_text
 from serve_app.request_id import request_id
+from serve_app.slashes import without_surplus
 from serve_app.tasks.speech.fields import SPEECH_PATH
 from serve_app.tasks.transcription.fields import TRANSCRIPTION_PATHS
 
@@ -74,12 +75,13 @@ def wants_stream(job_input: Mapping[str, Any]) -> bool:
 
 def path_of(route: object) -> str | None:
     """The path of a job's route; None if it is no text."""
-    return "/" + unquote(route.partition("?")[0]).removeprefix("/") if isinstance(route, str) else None
+    return without_surplus("/" + unquote(route.partition("?")[0])) if isinstance(route, str) else None
 
 
 def _target(route: object) -> str:
     if isinstance(route, str):
-        target = route if route.startswith("/") else f"/{route}"
+        path, mark, query = route.partition("?")
+        target = without_surplus(f"/{path}") + mark + query
         if len(target) <= LONGEST_ROUTE and ROUTE.fullmatch(target) and "#" not in target:
             return target
     raise InvalidRequest(

@@ -16,6 +16,7 @@ from serve_app.fields.model_fields import validated
 from serve_app.gateway.gateway import Gateway
 from serve_app.http.fish.form_body import read_any
 from serve_app.http.fish.replies import reply
+from serve_app.http.query import reads_query
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.tasks.speech.fish_fields import LONGEST_TRANSCRIPT, FishBody
 from serve_app.tasks.speech.parsed import check_has_words
@@ -61,6 +62,7 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
         added = await gateway.add_voice(voice, uploads_of([body.audio]), body.model)
         return {"message": f"The reference '{added.id}' was added.", "reference_id": added.id}
 
+    @reads_query("model", "format")
     async def list_all(request: Request) -> Response:
         voices = await while_connected(request.receive, gateway.voices(request.query_params.get("model") or None))
         ids = [voice.id for voice in voices]
@@ -100,6 +102,7 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
 def _endpoint(
     model: type[Model], act: Callable[[Model], Any], named: Callable[[Model], str]
 ) -> Callable[[Request], Awaitable[Response]]:
+    @reads_query("format")
     async def endpoint(request: Request) -> Response:
         body = await read_any(request, partial(validated, model))
         try:

@@ -18,6 +18,7 @@ from serve_app.fields.model_fields import validated
 from serve_app.gateway.gateway import Gateway
 from serve_app.http.fish.bodies import read_fields
 from serve_app.http.fish.replies import reply
+from serve_app.http.query import reads_query
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.tasks.speech.fish_fields import SERVED_MODEL, FishBody
 
@@ -48,11 +49,13 @@ class DecodeBody(FishBody):
 def routes(gateway: Gateway) -> list[BaseRoute]:
     """The two routes."""
 
+    @reads_query("format")
     async def encode(request: Request) -> Response:
         body, uploads = await read_fields(request, _read_audios)
         codes = await while_connected(request.receive, gateway.encode_speech(uploads, body.model))
         return await run_off_loop(lambda: reply(request, {"tokens": [one.tolist() for one in codes]}), large=True)
 
+    @reads_query("format")
     async def decode(request: Request) -> Response:
         body, codes = await read_fields(request, _read_codes)
         sounds = await while_connected(request.receive, gateway.decode_speech(codes, body.model))

@@ -11,6 +11,7 @@ from serve_app.http.errors import Json
 from serve_app.http.jobs.bodies import read_body
 from serve_app.http.jobs.job_request import submission, submissions
 from serve_app.http.jobs.parameters import whole
+from serve_app.http.query import reads_query
 from serve_app.jobs.protocol import Jobs
 from serve_app.jobs.types import MOST_REQUESTS, Batch
 
@@ -41,6 +42,7 @@ class BatchHandlers:
         requests = await read_body(request, self._config.run_bytes, submissions)
         return Json(_object(await self._jobs.add_to_batch(_endpoint(request), _batch(request), requests)))
 
+    @reads_query("offset", "limit")
     async def requests(self, request: Request) -> Response:
         """``GET batch/{id}/requests``: a page of them."""
         offset = whole(request, "offset", 0, 0, MOST_REQUESTS)

@@ -12,7 +12,6 @@ from serve_app.http.bodies.raw import read_bytes
 
 T = TypeVar("T")
 
-DISCARDED_BYTES = 32 * 1024**2  # beyond the limit, before a client is refused
 CHARSETS = frozenset({"ascii", "iso8859-1", "utf-8"})
 
 
@@ -33,4 +32,4 @@ async def read_job_bytes(request: Request, limit: int) -> bytearray:
         f"The request body is larger than the {limit} bytes that are taken here; "
         "send a URL in the job's input instead of the data itself."
     )
-    return await read_bytes(request, limit, too_large, discarded=DISCARDED_BYTES)
+    return await read_bytes(request, limit, too_large)

@@ -10,6 +10,7 @@ from serve_app.http.jobs.openai_answers import answer
 from serve_app.http.jobs.openai_input import openai_input
 from serve_app.http.jobs.openai_stream import ChunkStream, abandon
 from serve_app.http.jobs.runs import idempotency_key
+from serve_app.http.query import EVERYTHING, reads_query
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.jobs.options import JobOptions
 from serve_app.jobs.protocol import JobRequest, Jobs
@@ -27,6 +28,7 @@ class OpenAiHandlers:
     def __init__(self, jobs: Jobs, config: JobsConfig, wait_s: float = WAIT_S) -> None:
         self._jobs, self._config, self._wait_s = jobs, config, wait_s
 
+    @reads_query(EVERYTHING)
     async def call(self, request: Request) -> Response:
         """Any method: the raw result, or the error with its status."""
         key = idempotency_key(request)

@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from serve_app.http.errors import Json
 from serve_app.http.jobs.parameters import whole
+from serve_app.http.query import reads_query
 from serve_app.jobs.envelope import envelope, without_output
 from serve_app.jobs.protocol import Jobs
 
@@ -34,6 +35,7 @@ class QueueHandlers:
         }
         return Json({"jobs": jobs, "workers": health.workers})
 
+    @reads_query("limit")
     async def requests(self, request: Request) -> Response:
         """``GET requests``: the newest jobs first, without their outputs."""
         limit = whole(request, "limit", RECENT, 1, MOST_RECENT)

@@ -10,6 +10,7 @@ from serve_app.http.jobs import answers
 from serve_app.http.jobs.bodies import read_body
 from serve_app.http.jobs.job_request import submission
 from serve_app.http.jobs.parameters import flag, milliseconds
+from serve_app.http.query import reads_query
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.jobs.options import SHORTEST_TTL_MS, WEEK_MS
 from serve_app.jobs.protocol import Jobs
@@ -33,6 +34,7 @@ class RunHandlers:
         job = await self._jobs.submit(_endpoint(request), sent.request, idempotency_key=key)
         return answers.short(job, ignored_header(sent.ignored))
 
+    @reads_query("wait", "http_errors")
     async def runsync(self, request: Request) -> Response:
         """``POST runsync``: the same, and its envelope once it is final or ``wait`` is over.
 
@@ -48,11 +50,13 @@ class RunHandlers:
         status = answers.http_status(job) if http_errors else 200
         return await answers.full(job, status, ignored_header(sent.ignored))
 
+    @reads_query("ttl")
     async def status(self, request: Request) -> Response:
         """``GET status/{id}``: the envelope as it is now; ``ttl`` keeps a finished job for that long."""
         keep_s = milliseconds(request, "ttl", *TTL_MS)
         return await answers.full(await self._jobs.get(_endpoint(request), _job(request), keep_s=keep_s))
 
+    @reads_query("wait")
     async def status_sync(self, request: Request) -> Response:
         """``GET status-sync/{id}``: the envelope once the job is final or ``wait`` is over."""
         wait_s = milliseconds(request, "wait", *WAIT_MS)

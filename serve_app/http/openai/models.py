@@ -31,8 +31,6 @@ def routes(gateway: Gateway) -> list[Route]:
 
     async def retrieve_model(request: Request) -> Response:
         name: str = request.path_params["name"]
-        if not name:
-            return await list_models(request)
         entry = _find(gateway, name)
         return Json(_model(gateway, entry, name, await gateway.states()))
 

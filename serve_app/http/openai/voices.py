@@ -19,6 +19,7 @@ from serve_app.http.bodies.json_body import read_json
 from serve_app.http.bodies.upload import open_upload
 from serve_app.http.errors import Json
 from serve_app.http.openai.speech import MAX_BYTES
+from serve_app.http.query import reads_query
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.tasks.speech.recordings import transcripts_of
@@ -31,6 +32,7 @@ MOST = 1_000  # voices on a page, if it has a limit
 def routes(gateway: Gateway) -> list[Route]:
     """List and create; retrieve, change and delete."""
 
+    @reads_query("limit", "after", "model")
     async def list_voices(request: Request) -> Response:
         voices = await gateway.voices(_model(request))
         shown = _page(voices, request)
@@ -55,16 +57,17 @@ def routes(gateway: Gateway) -> list[Route]:
         voice = await while_connected(request.receive, _create(gateway, parsed, request_id_of(request.scope)))
         return Json(voice_object(voice), headers=parsed.headers)
 
+    @reads_query("model")
     async def retrieve_voice(request: Request) -> Response:
-        if not _id(request):
-            return await list_voices(request)
         return Json(voice_object(await gateway.voice(_id(request), _model(request))))
 
+    @reads_query("model")
     async def change_voice(request: Request) -> Response:
         voice = await gateway.voice(_id(request), _model(request))
         change = await read_json(request, lambda body: parse_change(body, voice))
         return Json(voice_object(await gateway.change_voice(voice.id, change, _model(request))))
 
+    @reads_query("model")
     async def delete_voice(request: Request) -> Response:
         await gateway.delete_voice(_id(request), _model(request))
         return Json({"id": _id(request), "object": "audio.voice.deleted", "deleted": True})

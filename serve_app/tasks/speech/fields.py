@@ -19,8 +19,8 @@ INPUT = JsonField("input", _TEXT, "The text to speak.", standard=True, required=
 VOICE = JsonField(
     "voice",
     {"anyOf": [{"type": "string", "maxLength": 512}, {"type": "object", "properties": {"id": _TEXT}}]},
-    "A voice of the library. Absent, or a stock voice of the hosted API such as `alloy` that is not in "
-    "the library: the model's default voice.",
+    "A voice of the library. Absent, or a stock voice of the hosted API such as `alloy` (in any case) that is not "
+    "in the library: the model's default voice.",
     standard=True,
 )
 RESPONSE_FORMAT = JsonField(

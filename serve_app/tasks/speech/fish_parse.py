@@ -18,8 +18,6 @@ SAMPLED = ("chunk_length", "max_new_tokens", "top_p", "repetition_penalty", "tem
 LARGEST_MAX_NEW_TOKENS = 32_768
 LEAST_TOP_P = 1e-6  # takes the most probable code, as 0 does
 LONGEST_VOICE = 512
-# Models of the hosted service that `serve_app.models` does not list: the default model answers for them.
-OTHER_CLOUD_MODELS = frozenset({"agent-x0", "s1-mini", "s2.1-pro"})
 
 
 def parse_tts(
@@ -54,7 +52,7 @@ def parse_tts_body(
         speed=prosody.speed if prosody else 1.0,
         volume_db=prosody.volume if prosody else 0.0,
         sample_rate=body.sample_rate,
-        model=_served(body.model or model),
+        model=body.model or model or None,
         request_id=request_id,
     )
     streamed = body.streaming if "streaming" in body.model_fields_set else body.format in SENT_AS_MADE
@@ -88,7 +86,3 @@ def _bit_rate(body: TtsBody) -> int | None:
     if body.format == "opus" and body.opus_bitrate != AUTOMATIC:
         return body.opus_bitrate * 1_000
     return None
-
-
-def _served(model: str | None) -> str | None:
-    return None if not model or model in OTHER_CLOUD_MODELS else model

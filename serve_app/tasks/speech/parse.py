@@ -1,8 +1,9 @@
 """A body of the speech route, as what it asks for."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from deployments.errors import InvalidRequest, VoiceNotFound
 from deployments.fish_speech.types import SamplingOptions, SpeechRequest, Voice
@@ -60,18 +61,24 @@ def parse_speech(body: Mapping[str, Any], request_id: str = "") -> ParsedSpeech:
 
 
 async def with_known_voice(parsed: ParsedSpeech, voice: Callable[[str], Awaitable[Voice]]) -> ParsedSpeech:
-    """The same; in the default voice if it names a stock voice of the hosted API that ``voice`` does not find.
-
-    Raises what ``voice`` raises otherwise.
+    """The same; if it names a stock voice of the hosted API, in any case, in the voice that ``voice`` finds under
+    this name, else in the default voice. Raises what ``voice`` raises otherwise.
     """
     name = parsed.request.voice
-    if name not in STOCK_VOICES:
+    if not _is_stock(name):
         return parsed
-    try:
-        await voice(name)
-    except VoiceNotFound:
-        return replace(parsed, request=parsed.request.model_copy(update={"voice": None}))
-    return parsed
+    for spelling in dict.fromkeys((name, name.lower())):
+        with contextlib.suppress(VoiceNotFound):
+            return _in_voice(parsed, (await voice(spelling)).id)
+    return _in_voice(parsed, None)
+
+
+def _is_stock(name: str | None) -> TypeGuard[str]:
+    return name is not None and name.lower() in STOCK_VOICES
+
+
+def _in_voice(parsed: ParsedSpeech, voice: str | None) -> ParsedSpeech:
+    return replace(parsed, request=parsed.request.model_copy(update={"voice": voice}))
 
 
 def _input(fields: JsonFields) -> str:
@@ -93,7 +100,7 @@ def _voice(fields: JsonFields, *, references: bool) -> str | None:
         raise wrong_value("voice", as_form_text(value), field.VOICE.schema)
     if not references:
         return value
-    if value not in STOCK_VOICES:
+    if not _is_stock(value):
         raise InvalidRequest("`voice` and `references` both say who speaks; send only one of them.", param="voice")
     return None
 

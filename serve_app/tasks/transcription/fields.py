@@ -54,7 +54,7 @@ STANDARD = (
     _standard(
         "language",
         TEXT,
-        "The spoken language, as ISO-639-1 code or English name. Detected if absent.",
+        "The spoken language, as a tag (`en`, `en-US`, `eng`) or an English name. Detected if absent or `auto`.",
         "request.language",
         read.read_language,
     ),

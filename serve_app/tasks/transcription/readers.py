@@ -19,7 +19,7 @@ from serve_app.fields.form_values import (
     wrong_value,
 )
 from serve_app.fields.schema_words import plain_schema
-from serve_app.tasks.transcription.languages import language_code
+from serve_app.tasks.transcription.languages import LANGUAGE_HELP, asks_to_detect, language_code
 
 Values = Mapping[str, Any]
 
@@ -30,7 +30,6 @@ CHUNKING = {
     "prefix_padding_ms": "speech_pad_ms",
     "silence_duration_ms": "min_silence_duration_ms",
 }
-LANGUAGE_HELP = "an ISO-639-1 code such as `en`, or an English name such as `english`, of a language of Whisper"
 
 
 def refused(reason: str, harmless: frozenset[str] = FALSE | NONE) -> Reader:
@@ -45,16 +44,16 @@ def refused(reason: str, harmless: frozenset[str] = FALSE | NONE) -> Reader:
 
 
 def read_language(field: FormField, sent: Sent) -> Values:
-    """A language; empty and ``auto`` detect it."""
+    """A language; empty, ``auto`` and the like detect it."""
     text = read_value(sent, field.schema)
-    if text is ABSENT or text.strip().lower() == "auto":
+    if text is ABSENT or asks_to_detect(text):
         return {}
     return {field.target: _language(sent, text)}
 
 
 def read_languages(field: FormField, sent: Sent) -> Values:
     """Languages among which to detect."""
-    codes = dict.fromkeys(_language(sent, text) for text in split_list(sent))
+    codes = dict.fromkeys(_language(sent, text) for text in split_list(sent) if not asks_to_detect(text))
     return {field.target: tuple(codes)} if codes else {}
 
 

@@ -20,10 +20,11 @@ from serve_app.gateway.gateway import Gateway
 from serve_app.http.errors import Json
 from serve_app.http.fish.form_body import read_any
 from serve_app.http.fish.replies import reply
+from serve_app.http.query import reads_query
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.tasks.speech.fish_fields import FishBody
-from serve_app.tasks.transcription.languages import language_code
+from serve_app.tasks.transcription.languages import LANGUAGE_HELP, asks_to_detect, language_code
 
 MAX_SAMPLES_S = 30  # of fish-speech's own server
 HUGE_GAP_S = 3.0
@@ -33,13 +34,11 @@ HUGE_GAP_S = 3.0
 def _language(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    if value.strip().lower() in ("", "auto"):
+    if asks_to_detect(value):
         return None
     code = language_code(value)
     if code is None:
-        raise PydanticCustomError(
-            "language", "Input should be a language that Whisper knows, such as `en`, or `auto`"
-        )
+        raise PydanticCustomError("language", f"Input should be {LANGUAGE_HELP}")
     return code
 
 
@@ -50,7 +49,7 @@ class AsrBody(FishBody):
     """One audio file to be written down, as the hosted service takes it."""
 
     audio: AudioBytes = Field(description="The audio file; in JSON as base64.")
-    language: Language = Field(None, description="A code such as `en`; detected if absent or `auto`.")
+    language: Language = Field(None, description="A tag such as `en` or `en-US`; detected if absent or `auto`.")
     ignore_timestamps: bool | None = Field(None, description="Whether to leave out `segments`.")
     model: str | None = Field(None, max_length=256, description="Id or alias of a transcription model.")
 
@@ -62,13 +61,14 @@ class SamplesBody(FishBody):
         min_length=1, max_length=64, description="Mono samples, float16 little endian."
     )
     sample_rate: int = Field(44_100, ge=8_000, le=192_000, description="Of the samples, in Hz.")
-    language: Language = Field(None, description="A code such as `en`; detected if absent or `auto`.")
+    language: Language = Field(None, description="A tag such as `en` or `en-US`; detected if absent or `auto`.")
     model: str | None = Field(None, max_length=256, description="Id or alias of a transcription model.")
 
 
 def routes(gateway: Gateway) -> list[BaseRoute]:
     """The one route. A body with ``audios`` is in the manner of fish-speech's own server."""
 
+    @reads_query("format")
     async def asr(request: Request) -> Response:
         body, uploads = await read_any(request, _read)
         asked = TranscriptionRequest(

@@ -18,6 +18,7 @@ from serve_app.gateway.gateway import Gateway
 from serve_app.http.errors import Json
 from serve_app.http.fish.form_body import read_any
 from serve_app.http.fish.hosted.voice_entities import VoiceQuery, entity, page_of
+from serve_app.http.query import reads_query
 from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.tasks.speech.fish_fields import LONGEST_TRANSCRIPT, UNUSED, FishBody
@@ -26,6 +27,7 @@ from serve_app.tasks.speech.recordings import transcripts_of
 LISTS = frozenset({"voices", "texts", "tags"})
 QUERY_LISTS = frozenset({"tag", "language", "title_language"})
 MAX_RECORDINGS = 16
+READ_OF_QUERY = {"self", *VoiceQuery.model_fields}
 
 
 class VoiceBody(FishBody):
@@ -85,9 +87,11 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
         await while_connected(request.receive, gateway.delete_voice(request.path_params["name"], model))
         return Response(status_code=204)
 
+    @reads_query(*READ_OF_QUERY)
     async def all_voices(request: Request) -> Response:
         return await (create(request) if request.method == "POST" else find(request))
 
+    @reads_query("model")
     async def one_voice(request: Request) -> Response:
         act = {"PATCH": change, "DELETE": delete}.get(request.method, retrieve)
         return await act(request)

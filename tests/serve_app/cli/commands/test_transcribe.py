@@ -220,7 +220,7 @@ def test_fields_that_the_server_refuses() -> None:
     with server() as (_, url):
         result = cli("--server", url, "--language", "klingon", UTT01)
     assert result.exit_code == 1
-    assert "`language` has to be an ISO-639-1 code" in result.stderr
+    assert "`language` has to be a language that Whisper knows" in result.stderr
 
 
 def test_a_full_server_is_asked_again() -> None:

@@ -160,11 +160,13 @@ async def test_too_large_by_header_is_refused_before_the_body_is_read() -> None:
         app_of(StubGateway(), upload_bytes=100),
         headers={"content-length": "101", "content-type": "multipart/form-data; boundary=x"},
     ).start()
-    start, body = await call.finished()
-    assert start["status"] == 413
-    assert b'"code":"payload_too_large"' in body["body"]
+    assert (await call.sent())["status"] == 413
+    assert b'"code":"payload_too_large"' in (await call.sent())["body"]
     huge = AsgiCall(app_of(StubGateway()), headers={"content-length": "9" * 5_000}).start()
-    assert (await huge.finished())[0]["status"] == 413
+    assert (await huge.sent())["status"] == 413
+    for refused in (call, huge):
+        refused.leave()
+        await refused.finished()
 
 
 async def test_too_large_while_streaming() -> None:
@@ -174,8 +176,9 @@ async def test_too_large_while_streaming() -> None:
     call = AsgiCall(app_of(gateway, upload_bytes=1_500_000), headers=headers).start()
     for offset in range(0, 1_600_000, 100_000):
         call.feed(body[offset : offset + 100_000], more=True)
-    start, _ = await call.finished()
-    assert start["status"] == 413
+    assert (await call.sent())["status"] == 413
+    call.leave()
+    await call.finished()
     assert not gateway.requests
 
 

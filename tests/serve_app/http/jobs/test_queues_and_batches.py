@@ -5,6 +5,7 @@ import time
 import httpx
 
 from serve_app.config.app import HttpConfig
+from serve_app.config.jobs import JobsConfig
 from serve_app.http.app import create_app
 from serve_app.keys import ApiKeys
 from tests.serve_app.http.jobs.conftest import sentence
@@ -99,7 +100,7 @@ def test_endpoints_that_are_not_there(client: httpx.Client) -> None:
         assert "There is no endpoint" in found
         assert "Endpoints: any-classifier" not in found
         assert "classify" in found
-    for path in ("/classify", "/classify/", "/classify/nothing", "/classify/run/", "/classify/status", "/"):
+    for path in ("/classify", "/classify/", "/classify/nothing", "/classify/status", "/"):
         assert "There is nothing at GET" in sentence(client.get(base + path), 404)
     assert "There is nothing" in sentence(client.get(base), 404)
 
@@ -111,6 +112,8 @@ async def test_a_server_without_a_job_service_says_so() -> None:
 
 
 async def test_the_server_wide_limit_has_the_same_shape() -> None:
-    app = create_app(StubGateway(), HttpConfig(upload_bytes=100), ApiKeys(), jobs=FakeJobs())
+    app = create_app(
+        StubGateway(), HttpConfig(upload_bytes=100), ApiKeys(), jobs=FakeJobs(), jobs_config=JobsConfig()
+    )
     async with client_of(app) as client:
         assert "100 bytes" in sentence(await client.post("/v2/classify/run", content=b"x" * 101), 413)

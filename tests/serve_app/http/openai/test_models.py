@@ -1,6 +1,7 @@
 """The models as the OpenAI API lists them."""
 
 from deployments.model_state import ModelState
+from serve_app.config.tasks import TASKS
 from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.stub import (
     LABELS,
@@ -36,7 +37,7 @@ async def test_models() -> None:
         "task": "transcription",
         "languages": [],
         "labels": [],
-        "aliases": ["org/some-name", "whisper-1"],
+        "aliases": ["org/some-name", *TASKS["transcription"].hosted_names],
         "default": True,
         "description": "A small one.",
         "license": "Apache-2.0",

@@ -192,7 +192,7 @@ async def test_a_voice_of_the_library(sent: Any) -> None:
     assert gateway.spoken.voice == "anna"
 
 
-@pytest.mark.parametrize("sent", [*sorted(STOCK_VOICES), {"id": "alloy"}])
+@pytest.mark.parametrize("sent", [*sorted(STOCK_VOICES), "Alloy", "NOVA", {"id": "alloy"}])
 async def test_stock_voices_are_the_default_voice(sent: Any) -> None:
     gateway = SpeakingGateway()
     assert (await speak(gateway, voice=sent)).status_code == 200
@@ -202,8 +202,10 @@ async def test_stock_voices_are_the_default_voice(sent: Any) -> None:
 async def test_a_stock_voice_that_the_library_has() -> None:
     gateway = SpeakingGateway()
     gateway.library["nova"] = Voice("nova", ("Hello.",), VoiceDetails(), 0.0, 0.0)
-    await speak(gateway, voice="nova")
-    assert gateway.spoken.voice == "nova"
+    for sent in ("nova", "Nova"):
+        await speak(gateway, voice=sent)
+        assert gateway.spoken.voice == "nova"
+        gateway.speech_requests.clear()
 
 
 @pytest.mark.parametrize("events", ["audio", "sse"])
@@ -214,7 +216,7 @@ async def test_an_unknown_voice_is_not_found(events: str) -> None:
     assert response.headers["x-should-retry"] == "false"
 
 
-@pytest.mark.parametrize("beside", [{}, {"voice": "alloy"}])
+@pytest.mark.parametrize("beside", [{}, {"voice": "alloy"}, {"voice": "Alloy"}])
 async def test_references(beside: dict[str, Any]) -> None:
     gateway = SpeakingGateway()
     gateway.library["alloy"] = Voice("alloy", ("Hello.",), VoiceDetails(), 0.0, 0.0)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from deployments.whisper.types import Segment, join_text
 from serve_app.tasks.transcription.formats import TextDeltas, as_srt, as_vtt, usage_object
-from serve_app.tasks.transcription.languages import ENGLISH_NAMES, english_name, language_code
 
 TEXTS = st.one_of(
     st.text(max_size=30),
@@ -98,15 +97,3 @@ def test_deltas_add_up_to_the_text(texts: list[str]) -> None:
 @pytest.mark.parametrize(("duration", "seconds"), [(0.0, 0), (0.2, 1), (5.0, 5), (5.0001, 5), (5.01, 6)])
 def test_usage_counts_begun_seconds(duration: float, seconds: int) -> None:
     assert usage_object(duration) == {"type": "duration", "seconds": seconds}
-
-
-def test_the_language_table_is_whispers() -> None:
-    from faster_whisper.tokenizer import _LANGUAGE_CODES
-
-    assert ENGLISH_NAMES.keys() == set(_LANGUAGE_CODES)
-    assert len(set(ENGLISH_NAMES.values())) == len(ENGLISH_NAMES)
-
-
-@pytest.mark.parametrize("code", ENGLISH_NAMES)
-def test_languages_go_there_and_back(code: str) -> None:
-    assert language_code(english_name(code).title()) == language_code(code.upper()) == code

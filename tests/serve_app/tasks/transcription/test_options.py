@@ -118,7 +118,7 @@ def test_automatic_language() -> None:
     assert asked(("languages", "en,de,english")).languages == ("en", "de")
 
 
-@pytest.mark.parametrize("text", ["klingon", "en-US", "xx", "e" * 500, "\0"])
+@pytest.mark.parametrize("text", ["klingon", "en-", "xx", "e" * 500, "\0"])
 def test_unknown_languages(text: str) -> None:
     for name in ("language", "languages"):
         error = refusal((name, text))

@@ -148,6 +148,6 @@ async def test_failures_of_the_library() -> None:
         assert response.status_code == status
         assert "a bug" not in cloud_sentence(response)
         failures.pop(0)
-    for path in ("/model/../a", "/model/%2e%2e%2fa", "/model/nobody", "/model/"):
+    for path in ("/model/../a", "/model/%2e%2e%2fa", "/model/nobody"):
         unknown = await send(gateway, path=path, method="GET")
         assert unknown.status_code == 404

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 
 from serve_app.http.fish.live import session as live
 from serve_app.http.fish.live.session import LiveLimits
-from serve_app.http.middleware import RequestContext
+from serve_app.http.middleware.request_context import RequestContext
 from tests.serve_app.http.asgi_call import AsgiCall
 from tests.serve_app.http.speaking import SpeakingGateway
 from tests.serve_app.http.speech_stub import SAMPLES_PER_CHAR
