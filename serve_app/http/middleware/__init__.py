@@ -1,1 +1,1 @@
-"""What every request passes before its route. Plain ASGI: Starlette's base class for middleware breaks streams."""
+"""What every request passes before its route, as plain ASGI: keys, limits, slashes, origins."""

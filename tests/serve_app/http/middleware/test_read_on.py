@@ -38,8 +38,7 @@ def post(url: str, size: int, **headers: str) -> int:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:
-            assert error.read()
-            return error.code
+            return error.code if error.read() else 0
 
 
 @pytest.mark.parametrize("size", [100_000, 20_000_000])
