@@ -34,6 +34,8 @@ from serve_app.config.serve_yaml.load import load
 from serve_app.fields.form_field import FormField
 from serve_app.fields.json_field import JsonField
 from serve_app.fields.schema_words import expectation
+from serve_app.grpc.health import LIVENESS
+from serve_app.grpc.services import SERVICES
 from serve_app.tasks.classification.fields import CLASSIFICATION, MODERATION
 from serve_app.tasks.speech.fields import SPEECH
 from serve_app.tasks.speech.voice_fields import NEW_VOICE, VOICE_CHANGE
@@ -189,13 +191,17 @@ def test_every_block_is_run_or_known() -> None:
 
 @pytest.mark.parametrize("block", of("yaml"))
 def test_configuration(block: Block, tmp_path: Path) -> None:
-    """A whole file of Serve's, or a part of what is under ``args``."""
-    if "applications" in yaml.safe_load(block.text):
+    """A whole file of Serve's, a part of what is under ``args``, or probes of a container in Kubernetes."""
+    known = {"", LIVENESS, *(service.full_name for service in SERVICES)}
+    read = yaml.safe_load(block.text)
+    if "livenessProbe" in read:
+        assert all(probe["grpc"].get("service", "") in known for probe in read.values())
+    elif "applications" in read:
         file = tmp_path / "server.yaml"
         file.write_text(block.text)
         load(file)
     else:
-        AppConfig.model_validate(yaml.safe_load(block.text))
+        AppConfig.model_validate(read)
 
 
 @pytest.mark.parametrize("block", of("sh"))

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from deployments.errors import ForbiddenUrl, InvalidRequest, PayloadTooLarge
 from serve_app.concurrency import LARGE_BYTES, run_off_loop
-from serve_app.fields.audio import Upload, decode_base64, uploads_of
+from serve_app.fields.audio import Upload, uploads_of
+from serve_app.fields.base64_text import data_prefix, decode_base64
 
-LONGEST_PREFIX = 256
 LONGEST_URL = 8_192
 
 
@@ -39,7 +39,7 @@ async def audio_in(text: object, param: str, limit: int) -> JobAudio:
     """
     if not isinstance(text, str):
         raise InvalidRequest(f"Failed to decode {param} data: it has to be base64, as text.", param=param)
-    start, content_type = _prefix(text)
+    start, content_type = data_prefix(text)
     if (len(text) - start) * 3 // 4 > limit + 2:  # padding counts for up to two bytes
         raise PayloadTooLarge(
             f"`{param}` holds more than the {limit} bytes that are taken. Send compressed audio, or its address.",
@@ -51,25 +51,11 @@ async def audio_in(text: object, param: str, limit: int) -> JobAudio:
     return JobAudio(upload=uploads_of([data])[0], content_type=content_type)
 
 
-def _prefix(text: str) -> tuple[int, str | None]:
-    """Where the base64 begins, and the content type before it."""
-    if text[:5].lower() != "data:":
-        return 0, None
-    comma = text.find(",", 0, LONGEST_PREFIX)
-    return comma + 1, text[5:comma].removesuffix(";base64") or None if comma >= 0 else None
-
-
 def _decoded(text: str, param: str) -> bytes:
     try:
-        return decode_base64(_without_extra_padding("".join(text.split())))
+        return decode_base64(text)
     except ValueError as error:
         raise InvalidRequest(
             f"Failed to decode {param} data: it is not valid base64; send the bytes of a file as base64.",
             param=param,
         ) from error
-
-
-def _without_extra_padding(text: str) -> str:
-    """Base64 without the padding that it does not need, which Python's own decoder lets pass."""
-    bare = text.rstrip("=")
-    return text if len(bare) % 4 else bare or text

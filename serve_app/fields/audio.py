@@ -1,6 +1,5 @@
 """Audio files of clients: their bytes, plain or in base64, and their names and content types, made harmless."""
 
-import binascii
 import mmap
 import re
 from collections.abc import Iterable
@@ -13,11 +12,9 @@ from pydantic import BeforeValidator, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from deployments.errors import InvalidRequest
+from serve_app.fields.base64_text import data_prefix, decode_base64
 
-STEP = 1024**2  # characters after which other threads have their turn
 LONGEST_NAME = 255
-_PREFIX = "data:"
-_BLANK = b" \t\r\n"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -57,16 +54,6 @@ def content_type(sent: str | None) -> str | None:
     return _CONTROL.sub("", sent or "").strip()[:LONGEST_NAME] or None
 
 
-def decode_base64(text: str) -> bytes:
-    """The bytes that a text holds in base64, with spaces, tabs and line ends anywhere in it. Raises ValueError."""
-    data = text.encode("ascii").translate(None, _BLANK)
-    if len(data) % 4 or b"=" in data[:-2]:
-        raise ValueError("the padding is wrong")
-    return b"".join(
-        binascii.a2b_base64(data[start : start + STEP], strict_mode=True) for start in range(0, len(data), STEP)
-    )
-
-
 def _file(value: Any) -> Any:
     data = _decoded(value) if isinstance(value, str) else value
     if isinstance(data, bytes) and not data:
@@ -75,16 +62,15 @@ def _file(value: Any) -> Any:
 
 
 def _decoded(text: str) -> bytes:
-    if text.startswith(_PREFIX):
-        text = text.partition(",")[2]
+    start, _ = data_prefix(text)
     try:
-        return decode_base64(text)
+        return decode_base64(text[start:])
     except ValueError:
         raise PydanticCustomError("base64", "Audio should be bytes, or text in valid base64") from None
 
 
 AudioBytes = Annotated[bytes, BeforeValidator(_file)]
-"""Bytes of a file. Text is base64, with or without a ``data:`` prefix."""
+"""Bytes of a file. Text is base64, as ``serve_app.fields.base64_text`` reads it."""
 
 _BYTES: TypeAdapter[bytes] = TypeAdapter(AudioBytes)
 

@@ -3,6 +3,8 @@
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
+from grpc_health.v1.health_pb2 import HealthListResponse
+
 from deployments.fish_speech.types import SpeechEvent
 from deployments.text_classification.types import ClassificationRequest
 from deployments.whisper.types import Task, TranscriptionEvent, collect
@@ -13,7 +15,9 @@ from serve_app.gateway.gateway import Gateway
 from serve_app.grpc import classification, speech, transcription
 from serve_app.grpc.call import Call, CallContext
 from serve_app.grpc.gate import Gate, Request
+from serve_app.grpc.health import WHOLE, statuses_message
 from serve_app.grpc.protos import classification_pb2, hate_speech_pb2, speech_pb2, transcription_pb2
+from serve_app.grpc.services import SERVICES
 from serve_app.keys import ApiKeys
 from serve_app.tasks.speech.encoding import encode_events, encode_file
 from serve_app.tasks.speech.parsed import ParsedSpeech
@@ -102,6 +106,17 @@ class Servicer:
             model = await self._gate.read(call, request, speech_pb2.ListVoicesRequest, speech.read_model)
             return speech.voices_of(await self._gateway.voices(model))
         return speech_pb2.ListVoicesResponse()
+
+    async def List(self, request: bytes, grpc_context: CallContext) -> HealthListResponse:  # noqa: N802
+        """What the health service of the proxy asks for: whether the models of every service are ready. Needs no
+        key, and is not logged.
+        """
+        states = await self._gateway.states()
+        ready: dict[ModelTask, bool] = {}
+        for entry in self._gateway.models.entries:
+            ready[entry.task] = ready.get(entry.task, True) and states[entry.id].ready
+        services = {service.full_name: ready[task] for service, task in SERVICES.items() if task in ready}
+        return statuses_message({WHOLE: all(ready.values()), **services})
 
     async def _read_texts(
         self,

@@ -1,29 +1,42 @@
 """The services that a gRPC server offers, as their protocols describe them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
+from serve_app.config.tasks import ModelTask
+from serve_app.grpc import health, reflection
 from serve_app.grpc.protos import classification_pb2, hate_speech_pb2, speech_pb2, transcription_pb2
+from serve_app.grpc.proxy import Proxy
 
-SERVICES: tuple[ServiceDescriptor, ...] = tuple(
-    service
-    for protocol in (hate_speech_pb2, classification_pb2, transcription_pb2, speech_pb2)
-    for service in protocol.DESCRIPTOR.services_by_name.values()
+_TASKS: tuple[tuple[Any, ModelTask], ...] = (
+    (hate_speech_pb2, "classification"),
+    (classification_pb2, "classification"),
+    (transcription_pb2, "transcription"),
+    (speech_pb2, "speech"),
 )
+SERVICES: Mapping[ServiceDescriptor, ModelTask] = {
+    service: task for protocol, task in _TASKS for service in protocol.DESCRIPTOR.services_by_name.values()
+}
 
 
 def add_services(servicer: Any, server: Any) -> None:
-    """Add every service to a server; ``servicer`` has a method for each of their methods.
+    """Add every service to the server of Serve's proxy, which sends calls to the ingress's methods by name.
 
-    Serve's proxy calls it, as ``grpc_options.grpc_servicer_functions`` names it. Methods get requests as bytes:
-    the proxy would read them only to write them again, and would answer unreadable ones with a traceback.
+    Serve calls it, as ``grpc_options.grpc_servicer_functions`` names it; there ``servicer`` is a mock. Methods get
+    requests as bytes: the proxy would read them only to write them again, and would answer unreadable ones with a
+    traceback. Health and reflection are answered by the process that listens, also while there is no ingress.
     """
     for service in SERVICES:
         handlers = {method.name: _handler(servicer, method) for method in service.methods}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
+    proxy = Proxy(server)
+    names = [service.full_name for service in SERVICES]
+    proxy.add(health.NAME, health.Health(proxy.statuses, names).handlers())
+    proxy.add(reflection.NAME, reflection.handlers(proxy.services))
 
 
 def _handler(servicer: Any, method: MethodDescriptor) -> "grpc.RpcMethodHandler[bytes, Message]":

@@ -11,6 +11,7 @@ from ray.serve.schema import ServeStatus
 
 from serve_app.config.serve_yaml.load import ServeConfig
 from serve_app.failures import StartFailed
+from serve_app.launch.placement import waits_to_be_scheduled, why_it_waits
 
 Say = Callable[[str], None]
 FAILED = ("DEPLOY_FAILED", "UNHEALTHY")
@@ -87,13 +88,12 @@ class ReadinessWatch:
         """Raise StartFailed if Serve has given up; say what it tries again."""
         for app in status.applications.values():
             for name, state in app.deployments.items():
-                if (
-                    state.message
-                    and state.status not in FAILED
-                    and self._said.get(f"/{name}") != (state.message, 0.0)
-                ):
-                    self._said[f"/{name}"] = (state.message, 0.0)
-                    self._say(f"{name:<{self._width}}   {_in_short(state.message)}")
+                if not state.message or state.status in FAILED:
+                    continue
+                said = (_in_short(state.message), 0.0)
+                if self._said.get(f"/{name}") != said:
+                    self._said[f"/{name}"] = said
+                    self._say(f"{name:<{self._width}}   {said[0]}")
         if any(app.status in FAILED for app in status.applications.values()):
             raise StartFailed(failure(status))
 
@@ -137,11 +137,8 @@ def last_exception(message: str) -> str:
 def _in_short(message: str) -> str:
     if "Retrying" in message:
         return f"failed, is tried again   {' '.join(last_exception(message).split())}"
-    if "to be scheduled" in message:
-        return (
-            "waits for a place: replicas ask for more CPUs or GPUs than are left; "
-            "ray_actor_options: {num_cpus: 0} under `deployments` makes a CPU no condition"
-        )
+    if waits_to_be_scheduled(message):
+        return why_it_waits(message)
     return " ".join(message.split())
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -11,7 +12,10 @@ import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc import StatusCode
 from grpc.aio import AioRpcError, Channel
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse, HealthListRequest
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 from ray import serve
 
 from serve_app.config.app import AppConfig
@@ -67,18 +71,58 @@ async def test_the_guides_request_gets_the_guides_answer(channel: Channel, serve
     )
 
 
-def test_servers_describe_themselves(server: Server) -> None:
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+async def test_servers_describe_themselves(channel: Channel, version: str) -> None:
+    """Both versions of reflection have the same messages, so one set of classes reads both."""
+    asking = channel.stream_stream(
+        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+        request_serializer=ServerReflectionRequest.SerializeToString,
+        response_deserializer=ServerReflectionResponse.FromString,
+    )()
+    await asking.write(ServerReflectionRequest(list_services=""))
+    assert {service.name for service in (await asking.read()).list_services_response.service} == {
+        "service.runsync",
+        "antiphon.v1.Classification",
+        "antiphon.v1.Transcription",
+        "antiphon.v1.Speech",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
+    pool = DescriptorPool()
+    for name in (
+        "antiphon.v1.Transcription",
+        "grpc.health.v1.Health",
+        f"grpc.reflection.{version}.ServerReflection",
+    ):
+        await asking.write(ServerReflectionRequest(file_containing_symbol=name))
+        for file in reversed((await asking.read()).file_descriptor_response.file_descriptor_proto):
+            pool.AddSerializedFile(file)
+    asking.cancel()
+    for service, methods in (
+        ("antiphon.v1.Transcription", ["Transcribe", "StreamTranscription"]),
+        ("grpc.health.v1.Health", ["Check", "List", "Watch"]),
+        (f"grpc.reflection.{version}.ServerReflection", ["ServerReflectionInfo"]),
+    ):
+        assert [method.name for method in pool.FindServiceByName(service).methods] == methods
+
+
+def test_the_package_for_reflection_reads_it(server: Server) -> None:
     with grpc.insecure_channel(server.grpc) as channel:
         described = ProtoReflectionDescriptorDatabase(channel)
-        assert set(described.get_services()) == {
-            "service.runsync",
-            "antiphon.v1.Classification",
-            "antiphon.v1.Transcription",
-            "antiphon.v1.Speech",
-            "grpc.reflection.v1alpha.ServerReflection",
-        }
-        service = DescriptorPool(described).FindServiceByName("antiphon.v1.Transcription")
-        assert [method.name for method in service.methods] == ["Transcribe", "StreamTranscription"]
+        assert "antiphon.v1.Speech" in described.get_services()
+        service = DescriptorPool(described).FindServiceByName("antiphon.v1.Speech")
+        assert [method.name for method in service.methods] == ["Speak", "StreamSpeech", "ListVoices"]
+
+
+async def test_health(channel: Channel) -> None:
+    stub = HealthStub(channel)
+    names = ("", "liveness", "service.runsync", "antiphon.v1.Transcription", "antiphon.v1.Speech")
+    for name in names:
+        assert (await stub.Check(HealthCheckRequest(service=name))).status == HealthCheckResponse.SERVING
+    assert set((await stub.List(HealthListRequest())).statuses) == {*names, "antiphon.v1.Classification"}
+    error = await refusal(stub.Check(HealthCheckRequest(service="nobody")))
+    assert (error.code(), "antiphon.v1.Speech" in str(error.details())) == (StatusCode.NOT_FOUND, True)
 
 
 async def test_texts_get_what_http_gives_them(channel: Channel, server: Server) -> None:
@@ -236,24 +280,48 @@ async def test_many_calls_at_once(channel: Channel) -> None:
             assert dict(result.scores) == pytest.approx(dict(alone.results[0].scores), abs=1e-5)
 
 
-@pytest.fixture
-def locked(server: Server) -> Iterator[str]:
+@dataclass(frozen=True)
+class Application:
+    """Its name, and what health said before, while and after it started."""
+
+    name: str
+    health: list[int]
+
+
+@pytest.fixture(scope="module")
+def locked(server: Server) -> Iterator[Application]:
     """A second application, which wants a key."""
     config = {"models": [classifier("sample-classifier", config={"load": "on_demand"})]}
     environment = {"env_vars": {"ANTIPHON_API_KEYS": "the-key"}}
     options: dict[str, Any] = {name: {"ray_actor_options": {"num_cpus": 0}} for name in ("sample-classifier",)}
     options["ingress"] = {"ray_actor_options": {"num_cpus": 0, "runtime_env": environment}}
     graph = build_graph(AppConfig.model_validate(config), options)
-    serve.run(graph, name="locked", route_prefix="/locked")
-    yield "locked"
+    with grpc.insecure_channel(server.grpc) as channel:
+        watch = HealthStub(channel).Watch(HealthCheckRequest(), timeout=120)
+        health = [next(watch).status]
+        serve.run(graph, name="locked", route_prefix="/locked")
+        yield Application("locked", health + [next(watch).status for _ in range(2)])
+        watch.cancel()
     serve.delete("locked")
 
 
-async def test_keys_are_asked_for(channel: Channel, locked: str) -> None:
+async def test_keys_are_asked_for(channel: Channel, locked: Application) -> None:
     stub, sent = ClassificationStub(channel), ClassifyRequest(texts=["good morning"])
-    place = ("application", locked)
+    place = ("application", locked.name)
     for wrong in ([place], [place, ("authorization", "Bearer another")]):
         error = await refusal(stub.Classify(sent, metadata=wrong))
         assert error.code() == StatusCode.UNAUTHENTICATED
     answer = await stub.Classify(sent, metadata=[place, ("authorization", "Bearer the-key")])
     assert answer.results[0].label == "neutral"
+
+
+async def test_health_of_several_applications(channel: Channel, locked: Application) -> None:
+    """Together they serve when all do; nobody needs a key to ask."""
+    serving = HealthCheckResponse.SERVING
+    assert locked.health == [serving, HealthCheckResponse.NOT_SERVING, serving]
+    stub, place = HealthStub(channel), ("application", locked.name)
+    for service, metadata in (("", []), ("service.runsync", [place]), ("antiphon.v1.Speech", [])):
+        answer = await stub.Check(HealthCheckRequest(service=service), metadata=metadata)
+        assert answer.status == serving
+    error = await refusal(stub.Check(HealthCheckRequest(service="antiphon.v1.Speech"), metadata=[place]))
+    assert error.code() == StatusCode.NOT_FOUND

@@ -8,7 +8,8 @@ from typing import Any
 from deployments.errors import InvalidRequest
 from serve_app.contracts.audio import JobAudio, audio_at, audio_in
 from serve_app.contracts.contract import JobContext, JobInput
-from serve_app.contracts.options import model_name
+from serve_app.contracts.options import OPTIONS, model_name
+from serve_app.tasks.transcription.fields import BY_NAME
 
 # Name -> type and default, which null stands for only where the default is null.
 SCHEMA: Mapping[str, tuple[type, Any]] = {
@@ -41,6 +42,8 @@ DECODING = frozenset(
         "word_timestamps",
     }
 )
+MORE = OPTIONS - SCHEMA.keys()  # options of HTTP's form, which its own parser reads
+DETECTION = frozenset({"vad_filter", "chunking_strategy"})  # what else turns voice activity detection on
 HOTTEST = 1.0
 MAX_TEMPERATURES = 16
 MAX_ERRORS = 32
@@ -65,7 +68,9 @@ class FasterWhisperJob:
 def read_input(job_input: JobInput, context: JobContext) -> FasterWhisperJob:
     """The job. Raises InvalidRequest with a line for every mistake, in the words of the original worker."""
     errors = [
-        f"Unexpected input. {_shown(key)} is not a valid input option." for key in job_input if key not in SCHEMA
+        f"Unexpected input. {_shown(key)} is not a valid input option."
+        for key in job_input
+        if key not in SCHEMA and key not in MORE
     ]
     values = {}
     for name, (kind, default) in SCHEMA.items():
@@ -81,11 +86,27 @@ def read_input(job_input: JobInput, context: JobContext) -> FasterWhisperJob:
         raise InvalidRequest("Must provide either audio or audio_base64", param="audio")
     if values["audio"] and values["audio_base64"]:
         raise InvalidRequest("Must provide either audio or audio_base64, not both", param="audio")
+    more = {name: job_input[name] for name in MORE & job_input.keys() if job_input[name] is not None}
     options = {name: values[name] for name in DECODING} | {
         "temperature": _ladder(values["temperature"], values["temperature_increment_on_fallback"]),
-        "vad_filter": values["enable_vad"],
     }
+    if "enable_vad" in job_input or not DETECTION & more.keys():
+        options["vad_filter"] = _detection(values["enable_vad"], more)
+    named = {BY_NAME[name].name for name in more}
+    defaults = {name for name in options.keys() - job_input.keys() if BY_NAME[name].name in named}
+    options = {name: value for name, value in options.items() if name not in defaults} | more
     return FasterWhisperJob(values, model_name(values["model"], context), options)
+
+
+def _detection(enabled: bool, more: Mapping[str, Any]) -> bool:
+    """Whether to detect speech. Raises InvalidRequest for options of a detection that is off."""
+    if "vad_filter" in more:
+        sentence = "`enable_vad` and `vad_filter` mean the same; send only one of them."
+        raise InvalidRequest(sentence, param="vad_filter")
+    for name, value in more.items():
+        if not enabled and value and (name == "vad_parameters" or BY_NAME[name].target.startswith("vad.")):
+            raise InvalidRequest(f"`{name}` does nothing while `enable_vad` is false; set it to true.", param=name)
+    return enabled
 
 
 def _ladder(coolest: float, step: float) -> list[float]:

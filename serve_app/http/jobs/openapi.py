@@ -43,7 +43,7 @@ SCHEMAS: Document = {
         workerId_=STRING,
         retries_=COUNT,
     ),
-    "JobStream": object_of(status=STATUS, stream=list_of(object_of(output=ANY))),
+    "JobStream": object_of(status=STATUS, stream=list_of(object_of(output=ANY)), error_=STRING),
     "JobHealth": object_of(
         jobs=object_of(**dict.fromkeys(("completed", "failed", "inProgress", "inQueue", "retried"), COUNT)),
         workers=map_of(COUNT),

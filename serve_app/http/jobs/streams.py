@@ -19,7 +19,7 @@ class StreamHandlers:
         self._jobs = jobs
 
     async def stream(self, request: Request) -> Response:
-        """``{"status", "stream": [{"output": ...}]}``."""
+        """``{"status", "stream": [{"output": ...}]}``, and ``error`` with the end of a job that failed."""
         endpoint, job_id = str(request.path_params["endpoint"]), str(request.path_params["id"])
         return await while_connected(request.receive, self._page(endpoint, job_id))
 
@@ -41,4 +41,6 @@ def shown_status(page: StreamPage) -> str:
 
 
 def _answer(page: StreamPage) -> Response:
-    return Json({"status": shown_status(page), "stream": [{"output": chunk} for chunk in page.chunks]})
+    status, error = shown_status(page), page.job.error
+    said = {"error": error} if error is not None and status in ("FAILED", "TIMED_OUT") else {}
+    return Json({"status": status, "stream": [{"output": chunk} for chunk in page.chunks], **said})

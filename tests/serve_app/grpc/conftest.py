@@ -1,4 +1,4 @@
-"""The services on a real server of gRPC, around the stub that the tests of HTTP use."""
+"""The services on the server of Serve's proxy, without Serve, around the stub that the tests of HTTP use."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -7,6 +7,8 @@ from typing import Any
 import grpc
 import pytest
 from grpc.aio import AioRpcError, Channel
+from ray.serve._private.grpc_util import gRPCGenericServer
+from ray.serve.generated.serve_pb2 import ListApplicationsResponse
 
 from serve_app.config.app import GrpcConfig
 from serve_app.grpc import add_services
@@ -16,6 +18,30 @@ from tests.serve_app.http.stub import StubGateway
 
 UNLIMITED = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
 Connect = Callable[..., Any]
+
+
+class Behind:
+    """What a proxy's calls go to: a servicer as the ingress of the ``applications``."""
+
+    applications = ("antiphon",)
+
+    def __init__(self, servicer: Servicer) -> None:
+        self._servicer = servicer
+
+    def handler(self, service_method: str, streaming_type: str) -> Any:
+        """A method by its name, or Serve's list of applications."""
+        name = service_method.rpartition("/")[2]
+
+        async def unary(request: bytes, context: Any) -> bytes:
+            if name == "ListApplications":
+                return ListApplicationsResponse(application_names=self.applications).SerializeToString()
+            return (await getattr(self._servicer, name)(request, context)).SerializeToString()
+
+        async def stream(request: bytes, context: Any) -> AsyncIterator[bytes]:
+            async for message in getattr(self._servicer, name)(request, context):
+                yield message.SerializeToString()
+
+        return stream if streaming_type == "unary_stream" else unary
 
 
 @pytest.fixture
@@ -30,8 +56,9 @@ async def connect(gateway: StubGateway) -> AsyncIterator[Connect]:
     async with AsyncExitStack() as stack:
 
         async def start(address: str = "127.0.0.1", keys: tuple[str, ...] = (), **config: Any) -> Channel:
-            server = grpc.aio.server(options=UNLIMITED)
-            add_services(Servicer(gateway, GrpcConfig(**config), ApiKeys(keys)), server)
+            servicer = Servicer(gateway, GrpcConfig(**config), ApiKeys(keys))
+            server = gRPCGenericServer(Behind(servicer).handler, extra_options=list(UNLIMITED))
+            add_services(servicer, server)
             port = server.add_insecure_port(f"{address}:0")
             await server.start()
             stack.push_async_callback(server.stop, None)

@@ -10,6 +10,7 @@ from serve_app.config.serve_yaml.load import ServeConfig, load
 from serve_app.failures import StartFailed
 from serve_app.launch.readiness import ReadinessWatch, failure, last_exception
 from tests.serve_app.launch.echo_config import CONFIG
+from tests.serve_app.launch.test_placement import waiting_message
 
 
 @pytest.fixture
@@ -89,10 +90,11 @@ def test_progress_is_told_once_per_step(scene: Scene) -> None:
 
 
 def test_what_serve_says_about_a_deployment_is_passed_on(scene: Scene) -> None:
-    waiting = "Deployment 'quick' has 1 replicas that have taken more than 30s to be scheduled."
+    waiting = waiting_message('{"CPU": 1.0}', "{}")
+    again = waiting_message('{"CPU": 1.0}', "{}", replicas=2)
     scene.steps = [
         (status(quick=("UPDATING", waiting)), {}),
-        (status(quick=("UPDATING", waiting)), {}),
+        (status(quick=("UPDATING", again)), {}),
         (status("RUNNING", quick=("HEALTHY", "")), ready(quick="ready", other_one="ready")),
     ]
     scene.watch.wait(60)

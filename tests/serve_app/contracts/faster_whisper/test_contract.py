@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deployments.errors import ForbiddenUrl, InternalError, InvalidRequest, ModelNotFound, Overloaded
-from deployments.whisper.types import TranscriptionEvent, TranscriptionRequest
+from deployments.whisper.types import Clip, TranscriptionEvent, TranscriptionRequest, VadOptions
 from serve_app.contracts import by_name
 from serve_app.contracts.contract import JobProgress, JobResult
 from serve_app.fields.audio import Upload
@@ -75,6 +75,24 @@ async def test_the_workers_defaults() -> None:
     assert output["model"] == "large"
     assert gateway.requests[1].model == "large"
     assert gateway.requests[1].vad is not None
+
+
+async def test_options_of_voice_activity_detection() -> None:
+    gateway = StubGateway()
+    parameters = {"threshold": 0.6, "min_silence_duration_ms": 300, "max_speech_duration_s": None}
+    await output_of({"audio": URL, "enable_vad": True, "vad_parameters": parameters}, context_of(gateway))
+    assert gateway.request.vad == VadOptions(threshold=0.6, min_silence_duration_ms=300)
+
+
+async def test_options_that_http_has_and_the_worker_has_not() -> None:
+    gateway = StubGateway()
+    more = {"hotwords": "a, b", "no_repeat_ngram_size": 3, "log_prob_threshold": -0.5, "clip_timestamps": "1,2"}
+    await output_of({"audio": URL, **more, "prefix": None}, context_of(gateway))
+    request, decoding = gateway.request, gateway.request.decoding
+    assert (decoding.hotwords, decoding.no_repeat_ngram_size, decoding.log_prob_threshold) == ("a, b", 3, -0.5)
+    assert (request.clips, request.vad) == ((Clip(start=1, end=2),), None)
+    await output_of({"audio": URL, "chunking_strategy": {"type": "server_vad"}}, context_of(gateway))
+    assert gateway.requests[1].vad == VadOptions()
 
 
 async def test_bytes() -> None:
@@ -151,9 +169,9 @@ async def test_the_second_pass_waits_for_room() -> None:
 
 
 async def test_every_mistake_has_a_line() -> None:
-    job_input = {"audio": URL, "beam_size": "5", "translate": 1, "hotwords": "a", "patience": None}
+    job_input = {"audio": URL, "beam_size": "5", "translate": 1, "beams": 5, "patience": None}
     assert (await refusal_of(CONTRACT, job_input)).splitlines() == [
-        "Unexpected input. hotwords is not a valid input option.",
+        "Unexpected input. beams is not a valid input option.",
         "translate should be <class 'bool'> type, not <class 'int'>.",
         "beam_size should be <class 'int'> type, not <class 'str'>.",
         "patience should be <class 'float'> type, not <class 'NoneType'>.",
@@ -186,6 +204,12 @@ async def test_one_source(job_input: dict[str, Any], sentence: str) -> None:
         ({"beam_size": 10**400}, InvalidRequest),
         ({"suppress_tokens": "all"}, InvalidRequest),
         ({"language": "klingon"}, InvalidRequest),
+        ({"enable_vad": True, "vad_parameters": {"threshold": 2}}, InvalidRequest),
+        ({"enable_vad": True, "vad_parameters": {"onset": 0.5}}, InvalidRequest),
+        ({"enable_vad": True, "vad_parameters": [0.5]}, InvalidRequest),
+        ({"enable_vad": True, "vad_filter": False}, InvalidRequest),
+        ({"logprob_threshold": -1.0, "log_prob_threshold": -2.0}, InvalidRequest),
+        ({"hotwords": {"a": 1}}, InvalidRequest),
     ],
 )
 async def test_refusals(changes: dict[str, Any], kind: type[Exception]) -> None:
@@ -193,6 +217,13 @@ async def test_refusals(changes: dict[str, Any], kind: type[Exception]) -> None:
     with pytest.raises(kind):
         await output_of({"audio": URL, **changes}, context_of(gateway), "transcription")
     assert not gateway.requests
+
+
+@pytest.mark.parametrize("changes", [{}, {"enable_vad": False}])
+async def test_options_of_a_detection_that_is_off(changes: dict[str, Any]) -> None:
+    sentence = await refusal_of(CONTRACT, {"audio": URL, "vad_parameters": {"threshold": 0.6}, **changes})
+    assert sentence == "`vad_parameters` does nothing while `enable_vad` is false; set it to true."
+    assert (await output_of({"audio": URL, "vad_parameters": {}, **changes}))["transcription"]
 
 
 @pytest.mark.parametrize(

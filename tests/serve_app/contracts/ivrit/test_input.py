@@ -49,7 +49,7 @@ OTHERS = [
     (of(url=URL + "a" * 9_000), InvalidRequest, "`url`"),
     (of(path="/etc/passwd"), InvalidRequest, "`path`"),
     (of(blob="no base64!"), InvalidRequest, "Failed to decode blob data: "),
-    (of(blob="AAA"), InvalidRequest, "Failed to decode blob data: "),
+    (of(blob="AAAAA"), InvalidRequest, "Failed to decode blob data: "),
     (of(blob="AAA=é"), InvalidRequest, "Failed to decode blob data: "),
     (of(blob={}), InvalidRequest, "Failed to decode blob data: "),
     (of(blob=""), InvalidRequest, "`blob` is empty"),

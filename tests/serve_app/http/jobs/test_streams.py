@@ -91,6 +91,23 @@ def test_a_bad_end_comes_after_the_chunks(
     assert client.get(f"/status/{job}").json()["status"] == status
 
 
+@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT"])
+def test_a_bad_end_says_why(client: httpx.Client, jobs: FakeJobs, job: str, status: str) -> None:
+    jobs.chunks[job] += [1]
+    jobs.change(job, status=status, error="No voice is called nobody.")
+    assert page(client, job) == ("IN_PROGRESS", [1])
+    assert client.get(f"/stream/{job}").json() == {
+        "status": status,
+        "stream": [],
+        "error": "No voice is called nobody.",
+    }
+
+
+def test_an_attempt_that_failed_is_no_end(client: httpx.Client, jobs: FakeJobs, job: str) -> None:
+    jobs.change(job, status="IN_QUEUE", error="The replica died.")
+    assert page(client, job) == ("IN_QUEUE", [])
+
+
 def test_chunks_of_a_job_that_is_queued_again(client: httpx.Client, jobs: FakeJobs, job: str) -> None:
     jobs.chunks[job] += [1]
     assert page(client, job) == ("IN_PROGRESS", [1])

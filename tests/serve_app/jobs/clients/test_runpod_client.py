@@ -67,6 +67,31 @@ def test_stream() -> None:
     assert texts_in(job.output(timeout=20)) == TEXTS
 
 
+FAILING: list[tuple[str, dict[str, Any], str]] = [
+    ("transcribe", {**TRANSCRIBE, "model": "nobody"}, "nobody"),
+    ("transcribe-legacy", {**TRANSCRIBE, "model": "nobody"}, "nobody"),
+    ("transcribe", {"audio": "https://example.com/speech.wav", "beam_size": "5"}, "beam_size"),
+    ("speech", {"text": "Hello there.", "streaming": True, "voice": "nobody"}, "nobody"),
+    ("speech", {"text": "Hello there.", "format": "midi"}, "format"),
+    ("classify", {"prompt": 3}, "prompt"),
+    ("classify", {"openai_route": "nowhere", "openai_input": {}}, "openai_route"),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "job_input", "word"), FAILING)
+def test_the_stream_of_a_failed_job_says_why(
+    served: Served, endpoint: str, job_input: dict[str, Any], word: str
+) -> None:
+    """Every contract: the package's generator ends, and the answer that ended it has the sentence."""
+    job = Endpoint(endpoint).run({"input": job_input})
+    assert list(job.stream()) == []
+    assert job.status() == "FAILED"
+    headers = {"Authorization": f"Bearer {KEY}"}
+    last = requests.get(f"{served.url}/v2/{endpoint}/stream/{job.job_id}", headers=headers, timeout=20).json()
+    assert (last["status"], last["stream"]) == ("FAILED", [])
+    assert word in last["error"]
+
+
 def test_speech(gateway: SpeakingGateway) -> None:
     found = Endpoint("speech").run_sync({"text": "Hello there, friend.", "format": "mp3", "seed": 5})
     assert base64.b64decode(found["audio"]) == encode(tone(gateway.spoken), "mp3", RATE)
