@@ -13,24 +13,21 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-from av.audio.stream import AudioStream
-from av.container import InputContainer
-from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from media import demux
 from media.buffer_reader import BufferReader
-from media.demux import BinaryFile
+from media.demux import OpenedAudio
 from media.errors import AudioTooLong, NoSuchChannel, UndecodableAudio
+from media.files.clock import start_offset_s, timeline_of
+from media.files.parts import BinaryFile
 from media.files.raw_pcm import RawPcm
 from media.files.tracks import TrackChoice, track_language, track_text
-from media.resample import MonoResampler
+from media.track_sound import TrackSound
 
 __all__ = ["SAMPLE_RATE", "AudioDecoder", "AudioInfo", "BinaryFile", "BufferReader", "RawPcm", "probe"]
 
 SAMPLE_RATE = 16_000
-MAX_BAD_PACKETS = 100
-"""How many undecodable packets (20 to 30 ms each) are skipped before the file counts as damaged."""
 PADDING_S = 0.5
 """By how much a file may outlast its maximum: codecs pad, and containers count the padding."""
 
@@ -63,7 +60,9 @@ class AudioDecoder:
     Each block is a new array of shape ``(block_samples,)``, float32, in [-1, 1], mono at ``sample_rate`` Hz;
     only the last may be shorter. Several channels are mixed down so that they neither clip nor cancel each other
     (``media.mixdown``), unless one ``channel``, counted from 0, is wanted alone. Encoder delay is removed where
-    the file declares it; gaps between timestamps are not filled.
+    the file declares it. With ``fill_gaps`` the blocks keep the medium's time: silence stands before a track that
+    begins late, and in the gaps between its timestamps; it counts as part of the audio. Without, the sound of the
+    track is all there is.
 
     ``source`` is a path or a binary file, which is read from its beginning and not closed; a file that cannot
     seek works for formats that stream. ``raw`` says that the bytes are headerless PCM. ``track`` is chosen as
@@ -92,20 +91,22 @@ class AudioDecoder:
         track: TrackChoice = None,
         channel: int | None = None,
         channels_heard: int = 1,
+        fill_gaps: bool = False,
     ) -> None:
         self._sample_rate = sample_rate
         self._block_samples = block_samples
         self._wanted, self._channel, self._channels_heard = track, channel, channels_heard
+        self._fill_gaps = fill_gaps
         self._limit_s = float("inf") if max_duration_s is None else max_duration_s / channels_heard + PADDING_S
         self._lock = threading.Lock()  # libav crashes when it is closed while it decodes
         self._files = ExitStack()
         file = self._files.enter_context(source.open("rb")) if isinstance(source, Path) else source
         try:
-            self._container, opened = self._open(file, raw)
+            self._audio = self._open(file, raw)
         except BaseException:
             self._files.close()
             raise
-        self._blocks = self._decode(opened)
+        self._blocks = self._decode(self._audio)
 
     def __enter__(self) -> Self:
         return self
@@ -126,20 +127,20 @@ class AudioDecoder:
         """Release everything; waits for the block that another thread is decoding. The iteration is over."""
         with self._lock:
             self._blocks.close()
-            self._container.close()
+            self._audio.container.close()
             self._files.close()
 
-    def _open(self, file: BinaryFile, raw: RawPcm | None) -> tuple[InputContainer, AudioStream]:
-        container, track = demux.open_audio(file, raw, self._wanted)
-        self.info = _info(container, track)
+    def _open(self, file: BinaryFile, raw: RawPcm | None) -> OpenedAudio:
+        audio = demux.open_audio(file, raw, self._wanted)
+        self.info = _info(audio, self._fill_gaps)
         if self._channel is not None and self._channel >= self.info.channels:
-            container.close()
+            audio.container.close()
             raise _no_such_channel(self._channel, self.info.channels)
         declared_s = self.info.duration_s or 0.0
         if declared_s <= self._limit_s:
-            return container, track
-        estimated = demux.duration_is_estimated(container)
-        container.close()
+            return audio
+        estimated = demux.duration_is_estimated(audio)
+        audio.container.close()
         if estimated and file.seekable():
             declared_s = demux.measure_duration_s(file, raw, self._wanted, self._limit_s)
         if declared_s > self._limit_s:
@@ -147,16 +148,18 @@ class AudioDecoder:
         self.info = replace(self.info, duration_s=declared_s or None)
         return demux.open_audio(file, raw, self._wanted)
 
-    def _decode(self, track: AudioStream) -> Generator[Block, None, None]:
+    def _decode(self, audio: OpenedAudio) -> Generator[Block, None, None]:
+        timeline = timeline_of(audio.container, audio.head) if self._fill_gaps else None
         block, filled, total = np.empty(self._block_samples, np.float32), 0, 0
-        for samples in self._samples(track):
-            total += samples.size
+        for part in TrackSound(audio, self._sample_rate, self._channel, timeline):
+            done, size = 0, part if isinstance(part, int) else part.size
+            total += size
             if total > self._limit_s * self._sample_rate:
                 raise self._too_long(f"The audio goes on after {self._limit_s:.1f} s")
-            while samples.size:
-                part = samples[: self._block_samples - filled]
-                block[filled : filled + part.size] = part
-                samples, filled = samples[part.size :], filled + part.size
+            while done < size:
+                step = min(size - done, self._block_samples - filled)
+                block[filled : filled + step] = 0.0 if isinstance(part, int) else part[done : done + step]
+                done, filled = done + step, filled + step
                 if filled == self._block_samples:
                     yield block
                     block, filled = np.empty(self._block_samples, np.float32), 0
@@ -164,22 +167,6 @@ class AudioDecoder:
             yield block[:filled].copy()
         if not total:
             raise UndecodableAudio("The file holds no audio that can be decoded; send one with sound.")
-
-    def _samples(self, track: AudioStream) -> Iterator[Block]:
-        """Mono samples as they come out of the resampler, without those of corrupt packets."""
-        resampler = MonoResampler(self._sample_rate, self._channel)
-        bad = 0
-        for packet in demux.packets(self._container, track):
-            try:
-                frames = packet.decode()
-            except FFmpegError as error:
-                bad += 1
-                if bad > MAX_BAD_PACKETS:
-                    raise UndecodableAudio("The file is damaged in too many places; send it again.") from error
-                continue
-            for frame in frames:
-                yield from resampler.push(frame)
-        yield from resampler.flush()
 
     def _too_long(self, what: str) -> AudioTooLong:
         longest_s, heard = self._limit_s - PADDING_S, self._channels_heard
@@ -193,10 +180,14 @@ def probe(source: Path | BinaryFile, *, raw: RawPcm | None = None, track: TrackC
         return decoder.info
 
 
-def _info(container: InputContainer, track: AudioStream) -> AudioInfo:
+def _info(audio: OpenedAudio, fill_gaps: bool) -> AudioInfo:
+    container, track = audio.container, audio.track
     context = track.codec_context
+    duration_s = demux.declared_duration_s(audio)
+    if fill_gaps and duration_s is not None:
+        duration_s += start_offset_s(container, track, audio.head)
     return AudioInfo(
-        duration_s=demux.declared_duration_s(container, track),
+        duration_s=duration_s,
         container=container.format.name,
         codec=context.codec.name,
         sample_rate=context.sample_rate,

@@ -7,8 +7,9 @@ opened, the file's name is hidden, and video is never decoded.
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 import av
 from av.audio.stream import AudioStream
@@ -18,25 +19,28 @@ from av.packet import Packet
 from av.stream import Discard
 
 from media.errors import UndecodableAudio
-from media.files.kinds import CODECS, CONTAINERS
+from media.files.kinds import CODECS
+from media.files.parts import BinaryFile
 from media.files.raw_pcm import RawPcm
+from media.files.source import source_of
 from media.files.tracks import TrackChoice, choose_track
 
-_ESTIMATING = frozenset({"aac", "ac3", "amr", "eac3", "loas", "mp3"})
+_ESTIMATING = frozenset(
+    {"aac", "ac3", "amr", "dts", "dtshd", "eac3", "gsm", "loas", "mlp", "mp3", "mpeg", "mpegts", "truehd"}
+)
 
 
-class BinaryFile(Protocol):
-    """What is needed of a file that is open for reading; every ``BinaryIO`` and ``io.RawIOBase`` has it."""
+@dataclass(frozen=True, slots=True)
+class OpenedAudio:
+    """A file that is open, and the one of its tracks that is heard."""
 
-    def read(self, size: int = -1, /) -> bytes | None: ...
-    def seek(self, offset: int, whence: int = 0, /) -> int: ...
-    def tell(self) -> int: ...
-    def seekable(self) -> bool: ...
+    container: InputContainer
+    track: AudioStream
+    head: bytes
+    """The first bytes of the file, empty for samples without a header."""
 
 
-def open_audio(
-    file: BinaryFile, raw: RawPcm | None = None, wanted: TrackChoice = None
-) -> tuple[InputContainer, AudioStream]:
+def open_audio(file: BinaryFile, raw: RawPcm | None = None, wanted: TrackChoice = None) -> OpenedAudio:
     """The opened container and its audio track, chosen as ``media.files.tracks`` says; all others are discarded.
 
     ``file`` is read from its beginning and not closed. Raises :class:`UndecodableAudio`, :class:`NoSuchTrack`.
@@ -45,9 +49,11 @@ def open_audio(
         if file.seek(0, 2) == 0:
             raise UndecodableAudio("The file is empty; send audio.")
         file.seek(0)
+    source = source_of(file, raw)
     # Without a ``name``, the format follows from the content alone; without ``close``, libav cannot close it.
-    anonymous = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell, seekable=file.seekable)
-    forced, options = raw.demuxer() if raw else (None, {"format_whitelist": ",".join(sorted(CONTAINERS))})
+    anonymous = SimpleNamespace(
+        read=source.file.read, seek=source.file.seek, tell=source.file.tell, seekable=source.file.seekable
+    )
     limits = {
         "protocol_whitelist": "none",
         "codec_whitelist": ",".join(sorted(CODECS)),
@@ -57,8 +63,8 @@ def open_audio(
         container = av.open(
             anonymous,
             mode="r",
-            format=forced,
-            container_options=options | limits,
+            format=source.demuxer,
+            container_options=source.options | limits,
             metadata_errors="ignore",
             io_open=_refuse_reference,
         )
@@ -68,33 +74,36 @@ def open_audio(
             "send WAV, MP3, FLAC, Ogg, Opus, M4A, MP4, MKV or WebM."
         ) from error
     try:
-        return container, _choose_track(container, wanted)
+        return OpenedAudio(container, _choose_track(container, wanted), source.head)
     except BaseException:
         container.close()
         raise
 
 
-def declared_duration_s(container: InputContainer, track: AudioStream) -> float | None:
+def declared_duration_s(audio: OpenedAudio) -> float | None:
     """Seconds according to the track or else the container; None when neither tells."""
+    track = audio.track
     if track.duration and track.time_base:
         seconds = float(track.duration * track.time_base)
     else:
-        seconds = (container.duration or 0) / av.time_base
+        seconds = (audio.container.duration or 0) / av.time_base
     return seconds if seconds > 0 else None
 
 
-def duration_is_estimated(container: InputContainer) -> bool:
-    """Whether the format has no duration of its own, so that libav guesses it from size and bit rate."""
-    return container.format.name in _ESTIMATING
+def duration_is_estimated(audio: OpenedAudio) -> bool:
+    """Whether the format has no duration of its own, so that libav guesses it from size and bit rate, or takes
+    the last timestamp for it.
+    """
+    return audio.container.format.name in _ESTIMATING
 
 
-def packets(container: InputContainer, track: AudioStream) -> "Iterator[Packet[AudioStream]]":
+def packets(audio: OpenedAudio) -> "Iterator[Packet[AudioStream]]":
     """The track's packets in order; the last is empty and drains the decoder.
 
     Raises :class:`UndecodableAudio` where the container cannot be followed any further.
     """
     try:
-        yield from container.demux(track)
+        yield from audio.container.demux(audio.track)
     except FFmpegError as error:
         raise UndecodableAudio("The file is damaged and cannot be read to its end; send it again.") from error
     except IndexError:
@@ -105,10 +114,10 @@ def packets(container: InputContainer, track: AudioStream) -> "Iterator[Packet[A
 
 def measure_duration_s(file: BinaryFile, raw: RawPcm | None, wanted: TrackChoice, enough_s: float) -> float:
     """Seconds found by adding up packets, without decoding; stops once they are more than ``enough_s``."""
-    container, track = open_audio(file, raw, wanted)
+    audio = open_audio(file, raw, wanted)
     seconds = 0.0
-    with container, suppress(UndecodableAudio):  # the decoder will meet the damage too, and report it
-        for packet in packets(container, track):
+    with audio.container, suppress(UndecodableAudio):  # the decoder will meet the damage too, and report it
+        for packet in packets(audio):
             if packet.duration and packet.time_base:
                 seconds += float(packet.duration * packet.time_base)
             if seconds > enough_s:
