@@ -66,7 +66,7 @@ def blaming(request: TranscriptionRequest) -> Iterator[None]:
     try:
         yield
     except (UndecodableAudio, AudioTooLong, PayloadTooLarge, ForbiddenUrl, FetchFailed) as error:
-        error.param = "file" if request.url is None else "url"
+        error.param = error.param or ("file" if request.url is None else "url")
         raise
 
 

@@ -9,9 +9,16 @@ from faster_whisper.tokenizer import Tokenizer
 
 from deployments.whisper.engine import HOP, WhisperEngine
 from deployments.whisper.engine_jobs import AlignWords, Detect, Score, Window
-from deployments.whisper.fallback import DecodeAttempt, Run, TemperatureFallback
-from deployments.whisper.spans import Span, Timeline
-from deployments.whisper.timestamps import SHORTEST_WINDOW, Piece, split_at_timestamps
+from deployments.whisper.fallback import Run, TemperatureFallback
+from deployments.whisper.spans import Span
+from deployments.whisper.timeline import Clock
+from deployments.whisper.timestamps import (
+    SHORTEST_WINDOW,
+    Piece,
+    split_at_seams,
+    split_at_timestamps,
+    token_bytes,
+)
 from deployments.whisper.types import DecodingOptions, Segment, Task, TokenLogprob, Word
 from media.decode import SAMPLE_RATE
 
@@ -67,6 +74,7 @@ class SpanDecoder:
         its first window with the client's prefix.
         """
         seek = 0  # frames of the span
+        clock = Clock(span.timeline)
         context.last_speech = 0.0
         while True:
             window = first if seek == 0 else None
@@ -75,11 +83,11 @@ class SpanDecoder:
             if window is None:
                 return
             prefix = self._options.prefix if opening and seek == 0 else None
-            segments, seek = await self._decode_window(span, window, seek, context, prefix)
+            segments, seek = await self._decode_window(span, clock, window, seek, context, prefix)
             yield segments, span.timeline.original(seek * HOP / SAMPLE_RATE)
 
     async def _decode_window(
-        self, span: Span, window: Window, seek: int, context: Context, prefix: str | None
+        self, span: Span, clock: Clock, window: Window, seek: int, context: Context, prefix: str | None
     ) -> tuple[list[Segment], int]:
         """Segments of one window and the frame at which the next one begins."""
         options, tokenizer, language = self._options, self._tokenizer, self._language
@@ -91,19 +99,44 @@ class SpanDecoder:
         if self._fallback.is_silence(attempt.result):
             return [], seek + window.frames
         split = split_at_timestamps(attempt.result.tokens, tokenizer, seek, window.frames, span.closed)
+        spoken = [span.timeline.spoken_in(piece.start, piece.end) for piece in split.pieces]
         next_seek = split.next_seek
-        if options.word_timestamps:
+        if options.word_timestamps or any(len(stretches) > 1 for stretches in spoken):
             last_end = await self._align(window, tokenizer, split.pieces, seek, context)
-            if last_end is not None and not span.closed and not split.complete:
+            if options.word_timestamps and last_end is not None and not span.closed and not split.complete:
                 next_seek = max(round(last_end * SAMPLE_RATE / HOP), seek + SHORTEST_WINDOW)
+        placed = [
+            part
+            for piece, stretches in zip(split.pieces, spoken, strict=True)
+            for part in split_at_seams(piece, stretches, span.timeline, tokenizer)
+        ]
         segments = []
-        logprobs = await self._logprobs(window, tokenizer, split.pieces)
-        for piece, row in zip(split.pieces, logprobs, strict=True):
+        logprobs = await self._logprobs(window, tokenizer, [piece for piece, _ in placed])
+        at = round(span.timeline.original(seek * HOP / SAMPLE_RATE) * SAMPLE_RATE / HOP)
+        for (piece, stretch), row in zip(placed, logprobs, strict=True):
             text = tokenizer.decode(piece.tokens)
             if piece.start == piece.end or not text.strip():
                 continue
             context.tokens += piece.tokens
-            segments.append(_segment(span.timeline, seek, piece, text, language, attempt, row))
+            words = _words(piece, stretch, clock) if options.word_timestamps else ()
+            start, end = (words[0].start, words[-1].end) if words else clock.times(stretch, piece.start, piece.end)
+            segments.append(
+                Segment(
+                    id=0,
+                    seek=at,
+                    start=start,
+                    end=end,
+                    text=text,
+                    tokens=tuple(piece.tokens),
+                    temperature=attempt.temperature,
+                    avg_logprob=attempt.result.avg_logprob,
+                    compression_ratio=attempt.compression_ratio,
+                    no_speech_prob=attempt.result.no_speech_prob,
+                    language=language,
+                    words=words,
+                    token_logprobs=row,
+                )
+            )
         if not options.condition_on_previous_text or attempt.temperature > options.prompt_reset_on_temperature:
             context.prompt_from = len(context.tokens)
         return segments, next_seek
@@ -111,7 +144,9 @@ class SpanDecoder:
     async def _align(
         self, window: Window, tokenizer: Tokenizer, pieces: list[Piece], seek: int, context: Context
     ) -> float | None:
-        """Find each piece's words, which also correct its times. Where the last word ends, if after ``seek``."""
+        """Find each piece's words, which also correct its times if words are asked for. Where the last word ends,
+        if after ``seek``.
+        """
         rows: list[dict[str, Any]] = [
             {"seek": seek, "start": piece.start, "end": piece.end, "tokens": piece.tokens} for piece in pieces
         ]
@@ -119,8 +154,9 @@ class SpanDecoder:
         await self._run(AlignWords(window, tokenizer, rows, punctuations, context.last_speech))
         last_end = None
         for piece, row in zip(pieces, rows, strict=True):
-            piece.start, piece.end = float(row["start"]), float(row["end"])
             piece.words = row.get("words", [])
+            if self._options.word_timestamps:
+                piece.start, piece.end = float(row["start"]), float(row["end"])
             if piece.words:
                 last_end = context.last_speech = float(piece.words[-1]["end"])
         return last_end if last_end is not None and last_end > seek * HOP / SAMPLE_RATE else None
@@ -136,63 +172,20 @@ class SpanDecoder:
         return [tuple(_logprob(tokenizer, *pair) for pair in zip(text, scores, strict=False)) for text in texts]
 
 
-def token_bytes(tokenizer: Tokenizer, token: int) -> bytes:
-    """UTF-8 bytes of a text token; a part of a character is possible."""
-    written: str = tokenizer.tokenizer.id_to_token(token) or ""
-    return bytes(_BYTES[character] for character in written if character in _BYTES)
-
-
-def _byte_alphabet() -> dict[str, int]:
-    """GPT-2's alphabet of byte-level vocabularies: a printable character per byte."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
-
-
-_BYTES = _byte_alphabet()
-
-
 def _logprob(tokenizer: Tokenizer, token: int, probability: float) -> TokenLogprob:
     raw = token_bytes(tokenizer, token)
     return TokenLogprob(raw.decode(errors="replace"), math.log(max(probability, 1e-10)), tuple(raw))
 
 
-def _segment(
-    timeline: Timeline,
-    seek: int,
-    piece: Piece,
-    text: str,
-    language: str,
-    attempt: DecodeAttempt,
-    logprobs: tuple[TokenLogprob, ...],
-) -> Segment:
-    """A piece in times of the original audio."""
-    words = []
-    for word in piece.words:  # both ends of a word belong to one part of the audio
-        start, end = float(word["start"]), float(word["end"])
-        part = timeline.piece((start + end) / 2)
-        words.append(
-            Word(
-                word["word"],
-                timeline.original(start, part),
-                timeline.original(end, part),
-                float(word["probability"]),
-            )
+def _words(piece: Piece, stretch: int, clock: Clock) -> tuple[Word, ...]:
+    """The words of a piece in times of the original audio."""
+    return tuple(
+        Word(
+            word["word"],
+            *clock.times(stretch, float(word["start"]), float(word["end"])),
+            float(word["probability"]),
         )
-    return Segment(
-        id=0,
-        seek=round(timeline.original(seek * HOP / SAMPLE_RATE) * SAMPLE_RATE / HOP),
-        start=words[0].start if words else timeline.original(piece.start),
-        end=words[-1].end if words else timeline.original(piece.end, is_end=True),
-        text=text,
-        tokens=tuple(piece.tokens),
-        temperature=attempt.temperature,
-        avg_logprob=attempt.result.avg_logprob,
-        compression_ratio=attempt.compression_ratio,
-        no_speech_prob=attempt.result.no_speech_prob,
-        language=language,
-        words=tuple(words),
-        token_logprobs=logprobs,
+        for word in piece.words
     )
 
 

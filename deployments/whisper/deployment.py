@@ -18,10 +18,12 @@ from deployments.model_host import ModelFamily
 from deployments.replica import Replica
 from deployments.whisper.annotation import SegmentClassifier
 from deployments.whisper.audio_source import AudioSources, blaming
+from deployments.whisper.clips import too_long, totals
 from deployments.whisper.config import WhisperConfig
 from deployments.whisper.engine import WhisperEngine
 from deployments.whisper.transcriber import Transcriber
 from deployments.whisper.types import Finished, Progress, TranscriptionEvent, TranscriptionRequest
+from media.decode import PADDING_S
 from media.fetch import FetchPolicy
 
 UNKNOWN_DURATION_S = 60.0  # what a request is taken to cost until its file tells, or more has been decoded
@@ -73,10 +75,14 @@ class WhisperReplica(Replica[WhisperEngine, Scheduler]):
         async with contextlib.AsyncExitStack() as stack:
             decoder = await self._sources.open(request, audio, stack)
             if decoder.info.duration_s is not None:
-                ticket.resize(decoder.info.duration_s)
+                ticket.resize(self._cost(request, decoder.info.duration_s))
             model = await stack.enter_async_context(self._models.use(request.model))
             transcriber = Transcriber(
-                model.engine, model.scheduler, self._threads, windows_ahead=self._config.windows_per_request
+                model.engine,
+                model.scheduler,
+                self._threads,
+                windows_ahead=self._config.windows_per_request,
+                max_audio_s=self._config.max_audio_s,
             )
             events = transcriber.transcribe(self._with_defaults(request), decoder)
             async with contextlib.aclosing(events):
@@ -84,6 +90,13 @@ class WhisperReplica(Replica[WhisperEngine, Scheduler]):
                     if isinstance(event, Progress):
                         ticket.advance(event.processed)
                     yield event
+
+    def _cost(self, request: TranscriptionRequest, duration_s: float) -> float:
+        """Seconds of audio, some perhaps heard more than once. Raises AudioTooLong if clips ask for too much."""
+        clips = totals(request.clips, duration_s)
+        if clips.asked > self._config.max_audio_s + PADDING_S:
+            raise too_long(self._config.max_audio_s)
+        return duration_s + clips.repeated
 
     async def _annotated(
         self, events: list[TranscriptionEvent], request: TranscriptionRequest

@@ -6,42 +6,19 @@ seconds around the reading position, whatever the length of the file.
 """
 
 import math
-from bisect import bisect_right
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deployments.whisper.audio_buffer import AudioBuffer
+from deployments.whisper.clips import ClipPart, clip_parts
+from deployments.whisper.timeline import Timeline
 from deployments.whisper.types import Clip, VadOptions
 from deployments.whisper.vad import Region, SpeechDetector
-from media.decode import SAMPLE_RATE
 
 Samples = NDArray[np.float32]
-
-
-class Timeline:
-    """Maps seconds within a span back to seconds of the original audio."""
-
-    def __init__(self, pieces: Sequence[Region]) -> None:
-        self.pieces = tuple(pieces)
-        lengths = np.cumsum([piece.end - piece.start for piece in pieces])
-        self._ends: list[int] = [int(length) for length in lengths]
-
-    def piece(self, seconds: float, *, is_end: bool = False) -> int:
-        """Which piece holds this moment; a segment's end may lie exactly on a piece's end."""
-        sample = int(seconds * SAMPLE_RATE)
-        if is_end and sample in self._ends:
-            return self._ends.index(sample)
-        return min(bisect_right(self._ends, sample), len(self._ends) - 1)
-
-    def original(self, seconds: float, piece: int | None = None, *, is_end: bool = False) -> float:
-        """Seconds of the original audio, to the hundredth."""
-        if piece is None:
-            piece = self.piece(seconds, is_end=is_end)
-        begin = self._ends[piece - 1] if piece else 0
-        return round(self.pieces[piece].start / SAMPLE_RATE - begin / SAMPLE_RATE + seconds, 2)
 
 
 class Span(Protocol):
@@ -49,6 +26,7 @@ class Span(Protocol):
 
     timeline: Timeline
     closed: bool  # all of it is known, and it ends where speech ends
+    part: ClipPart | None  # of a clip that overlaps others
 
     def window(self, start: int, length: int) -> Samples:
         """At most ``length`` samples from ``start`` on; empty at the end. May read the file, so it may block."""
@@ -59,52 +37,21 @@ class PackedSpan:
 
     closed = True
 
-    def __init__(self, samples: Samples, regions: Sequence[Region]) -> None:
+    def __init__(self, samples: Samples, regions: Sequence[Region], part: ClipPart | None = None) -> None:
         self._samples = samples
-        self.timeline = Timeline(regions)
+        self.timeline = Timeline(regions, samples)
+        self.part = part
 
     def window(self, start: int, length: int) -> Samples:
         """See ``Span``."""
         return self._samples[start : start + length]
 
 
-class AudioBuffer:
-    """The blocks of a stream that are still needed, addressed by sample from the start of the audio."""
-
-    def __init__(self, blocks: Iterable[Samples]) -> None:
-        self._blocks: Iterator[Samples] = iter(blocks)
-        self._held: deque[Samples] = deque()
-        self._start = 0
-        self.end = 0
-
-    def read(self) -> Samples | None:
-        """Take the next block in and return it; None at the end."""
-        block = next(self._blocks, None)
-        if block is not None:
-            self._held.append(block)
-            self.end += len(block)
-        return block
-
-    def discard(self, before: int) -> None:
-        """Forget blocks that end before a position."""
-        while self._held and self._start + len(self._held[0]) <= before:
-            self._start += len(self._held.popleft())
-
-    def cut(self, start: int, end: int) -> Samples:
-        """Samples ``start`` to ``end`` as one array, which must not have been discarded."""
-        parts, position = [], self._start
-        for block in self._held:
-            low, high = max(start - position, 0), min(end - position, len(block))
-            if low < high:
-                parts.append(block[low:high])
-            position += len(block)
-        return np.concatenate(parts) if parts else np.empty(0, np.float32)
-
-
 class StreamSpan:
     """The whole audio as one span, read as decoding proceeds. What lies before ``start`` is forgotten."""
 
     closed = False
+    part: ClipPart | None = None
 
     def __init__(self, buffer: AudioBuffer) -> None:
         self._buffer = buffer
@@ -119,29 +66,42 @@ class StreamSpan:
 
 
 def spans(
-    buffer: AudioBuffer, window: int, vad: VadOptions | None, clips: Sequence[Clip] = ()
+    buffer: AudioBuffer,
+    window: int,
+    vad: VadOptions | None,
+    clips: Sequence[Clip] = (),
+    limit_s: float = math.inf,
 ) -> Iterator[Span | None]:
     """Spans of the audio in ``buffer``, in order. ``window`` in samples.
 
     Each step reads at most one block, so it yields None where a block completed no span: a long silence is
-    read in many short steps, between which others get their turn and a client that left is noticed.
+    read in many short steps, between which others get their turn and a client that left is noticed. Raises
+    AudioTooLong if clips that overlap are more than ``limit_s``.
     """
     if clips:
-        yield from _packed(buffer, window, _clip_regions(buffer, clips))
+        yield from _packed(buffer, window, clip_parts(buffer, window, clips, limit_s))
     elif vad is not None:
         yield from _packed(buffer, window, _speech_regions(buffer, SpeechDetector(vad, window)))
     else:
         yield StreamSpan(buffer)
 
 
-def _packed(buffer: AudioBuffer, window: int, regions: Iterator[Region | None]) -> Iterator[Span | None]:
-    """Put regions together for as long as they fit into a window; cut longer ones."""
+def _packed(
+    buffer: AudioBuffer, window: int, regions: Iterator[Region | ClipPart | None]
+) -> Iterator[Span | None]:
+    """Put regions together for as long as they fit into a window; cut longer ones; leave parts alone."""
     chosen: list[Region] = []
     parts: list[Samples] = []
     filled = 0
     for region in regions:
         if region is None:
             yield None
+            continue
+        if isinstance(region, ClipPart):
+            if chosen:
+                yield PackedSpan(np.concatenate(parts), chosen)
+                chosen, parts, filled = [], [], 0
+            yield PackedSpan(buffer.cut(*region.region), [region.region], region)
             continue
         for start in range(region.start, region.end, window):
             piece = Region(start, min(region.end, start + window))
@@ -163,22 +123,3 @@ def _speech_regions(buffer: AudioBuffer, detector: SpeechDetector) -> Iterator[R
         yield None
     if buffer.end:
         yield from detector.finish()
-
-
-def _clip_regions(buffer: AudioBuffer, clips: Sequence[Clip]) -> Iterator[Region | None]:
-    """The client's clips, in order, as far as the audio reaches."""
-    for clip in sorted(clips, key=lambda clip: clip.start):
-        start = round(clip.start * SAMPLE_RATE)
-        end = round(clip.end * SAMPLE_RATE) if clip.end is not None else math.inf
-        buffer.discard(start)
-        while start < end:
-            stop = min(end, start + 30 * SAMPLE_RATE)
-            while buffer.end < stop and buffer.read() is not None:
-                buffer.discard(start)
-                yield None
-            stop = int(min(stop, buffer.end))
-            if stop <= start:
-                break
-            yield Region(start, stop)
-            start = stop
-            buffer.discard(start)

@@ -7,6 +7,7 @@ from typing import Any
 from faster_whisper.tokenizer import Tokenizer
 
 from deployments.whisper.engine import HOP, TIME_PRECISION
+from deployments.whisper.timeline import Timeline
 from media.decode import SAMPLE_RATE
 
 FRAMES_PER_TOKEN = 2  # mel frames per timestamp step
@@ -69,3 +70,59 @@ def split_at_timestamps(
     if reached < SHORTEST_WINDOW or (closed and not cut_off and frames - reached < SILENT_REST):
         reached = frames
     return Split(pieces, seek + reached, complete)
+
+
+def split_at_seams(
+    piece: Piece, stretches: Sequence[int], timeline: Timeline, tokenizer: Tokenizer
+) -> list[tuple[Piece, int]]:
+    """The piece, cut where its words go over from one of the ``stretches`` in which it is spoken to another; each
+    part with its stretch. Without words it stays whole, where most of its sound is.
+    """
+    if len(stretches) == 1:
+        return [(piece, stretches[0])]
+    if not piece.words:
+        return [(piece, timeline.stretch(piece.start, piece.end, stretches))]
+    groups: dict[int, list[dict[str, Any]]] = {}
+    stretch = 0
+    for word in piece.words:
+        stretch = max(stretch, timeline.stretch(float(word["start"]), float(word["end"]), stretches))
+        groups.setdefault(stretch, []).append(word)
+    if len(groups) == 1:
+        return [(piece, stretch)]
+    parts: list[tuple[Piece, int]] = []
+    rest, start = piece.tokens, piece.start
+    for stretch, words in groups.items():
+        is_last = words[-1] is piece.words[-1]
+        count = len(rest) if is_last else _count_tokens(rest, "".join(word["word"] for word in words), tokenizer)
+        end = piece.end if is_last else float(words[-1]["end"])
+        start = start if not parts else float(words[0]["start"])
+        parts.append((Piece(rest[:count], start, max(end, start + TIME_PRECISION), words), stretch))
+        rest = rest[count:]
+    return parts
+
+
+def token_bytes(tokenizer: Tokenizer, token: int) -> bytes:
+    """UTF-8 bytes of a text token; a part of a character is possible."""
+    written: str = tokenizer.tokenizer.id_to_token(token) or ""
+    return bytes(_BYTES[character] for character in written if character in _BYTES)
+
+
+def _count_tokens(tokens: Sequence[int], text: str, tokenizer: Tokenizer) -> int:
+    """How many of the first tokens make the text, with the timestamps before it."""
+    missing = len(text.encode())
+    for count, token in enumerate(tokens):
+        if missing <= 0:
+            return count
+        if token < tokenizer.eot:
+            missing -= len(token_bytes(tokenizer, token))
+    return len(tokens)
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """GPT-2's alphabet of byte-level vocabularies: a printable character per byte."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+_BYTES = _byte_alphabet()

@@ -6,17 +6,21 @@ Reading, speech detection and mel spectrograms run on reader threads, a bounded 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Iterator
-from concurrent.futures import Executor, Future, wait
+import math
+from collections.abc import AsyncGenerator
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any
 
 from deployments.batching.scheduler import Scheduler
 from deployments.errors import InvalidRequest
-from deployments.whisper.decoding import SpanDecoder, load_window
+from deployments.whisper.audio_buffer import AudioBuffer
+from deployments.whisper.clips import ClipPart, in_asked_order, totals
+from deployments.whisper.decoding import Context, SpanDecoder
 from deployments.whisper.engine import WhisperEngine
-from deployments.whisper.engine_jobs import Detect, EngineJob, Window
-from deployments.whisper.spans import AudioBuffer, Span, spans
+from deployments.whisper.engine_jobs import Detect, EngineJob
+from deployments.whisper.prefetch import Offload, PlannedSpan, Prefetch
+from deployments.whisper.spans import spans
 from deployments.whisper.types import (
     Finished,
     Progress,
@@ -27,8 +31,7 @@ from deployments.whisper.types import (
 )
 from media.decode import SAMPLE_RATE, AudioDecoder
 
-Decoded = tuple[list[Segment], float]
-_END: Any = object()
+Decoded = tuple[ClipPart | None, tuple[list[Segment], float]]  # segments of a window, and where it ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +46,17 @@ class Transcriber:
     """Transcribes one request at a time per call of ``transcribe``; calls may overlap."""
 
     def __init__(
-        self, engine: WhisperEngine, scheduler: Scheduler, readers: Executor, *, windows_ahead: int = 8
+        self,
+        engine: WhisperEngine,
+        scheduler: Scheduler,
+        readers: Executor,
+        *,
+        windows_ahead: int = 8,
+        max_audio_s: float = math.inf,
     ) -> None:
+        """``max_audio_s`` bounds clips that overlap; the decoder of the audio bounds everything else."""
         self._engine, self._scheduler, self._readers = engine, scheduler, readers
-        self._windows_ahead = windows_ahead
+        self._windows_ahead, self._max_audio_s = windows_ahead, max_audio_s
 
     async def transcribe(
         self, request: TranscriptionRequest, audio: AudioDecoder
@@ -62,7 +72,8 @@ class Transcriber:
             return await self._scheduler.run(owner, job)
 
         buffer, offload = AudioBuffer(audio), Offload(self._readers)
-        source = _Prefetch(spans(buffer, self._engine.window_samples, request.vad, request.clips), offload)
+        cut = spans(buffer, self._engine.window_samples, request.vad, request.clips, self._max_audio_s)
+        source = Prefetch(cut, offload)
         packed = request.vad is not None or bool(request.clips)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(offload.settle)
@@ -76,14 +87,18 @@ class Transcriber:
             )
             together = packed and not request.decoding.condition_on_previous_text
             decoded = (self._side_by_side if together else self._one_by_one)(source, decoder)
+            total = audio.info.duration_s
+            if total is not None:
+                total += totals(request.clips, total).repeated
             count, done = 0, 0.0
-            async with contextlib.aclosing(decoded):
-                async for segments, end in decoded:
+            async with contextlib.aclosing(in_asked_order(decoded, request.clips)) as windows:
+                async for (segments, end), offset in windows:
                     for segment in segments:
-                        yield replace(segment, id=count)
+                        position = segment.start + offset if offset else None
+                        yield replace(segment, id=count, position=position)
                         count += 1
-                    done = min(max(done, end), buffer.end / SAMPLE_RATE)
-                    yield Progress(done, audio.info.duration_s)
+                    done = max(done, min(end, buffer.end / SAMPLE_RATE) + offset)
+                    yield Progress(done, total)
             duration = max(buffer.end / SAMPLE_RATE, (audio.info.duration_s or 0.0) if request.clips else 0.0)
             speech = source.packed_samples / SAMPLE_RATE if packed else duration
             yield Finished(language.code, language.probability, round(duration, 3), round(speech, 3))
@@ -104,7 +119,7 @@ class Transcriber:
                         param=field,
                     )
 
-    async def _language(self, request: TranscriptionRequest, source: "_Prefetch", run: Any) -> LanguageChoice:
+    async def _language(self, request: TranscriptionRequest, source: "Prefetch", run: Any) -> LanguageChoice:
         """The requested language, or the most probable one of the first windows."""
         candidates = request.languages or self._engine.languages
         if request.language is not None:
@@ -126,20 +141,26 @@ class Transcriber:
         code = max(votes, key=lambda c: len(votes[c]))
         return LanguageChoice(code, max(votes[code]))
 
-    async def _one_by_one(self, source: "_Prefetch", decoder: SpanDecoder) -> AsyncGenerator[Decoded]:
-        """Windows in order, each decoded after the one before."""
-        context = decoder.first_context()
+    async def _one_by_one(self, source: "Prefetch", decoder: SpanDecoder) -> AsyncGenerator[Decoded]:
+        """Windows in order, each decoded after the one before of the same audio."""
+        contexts: dict[int | None, Context] = {}  # by clip, of those that overlap others
         while (item := await source.next()) is not None:
-            async for decoded in decoder.decode(item.span, context, item.window, opening=item.opening):
-                yield decoded
+            part = item.span.part
+            clip = None if part is None else part.clip
+            if clip not in contexts:
+                contexts[clip] = decoder.first_context()
+            async for window in decoder.decode(item.span, contexts[clip], item.window, opening=item.opening):
+                yield part, window
+            if part is not None and part.last:
+                del contexts[clip]
 
-    async def _side_by_side(self, source: "_Prefetch", decoder: SpanDecoder) -> AsyncGenerator[Decoded]:
+    async def _side_by_side(self, source: "Prefetch", decoder: SpanDecoder) -> AsyncGenerator[Decoded]:
         """Windows in order, of spans that are decoded at the same time."""
 
-        async def one(item: _Item) -> list[Decoded]:
+        async def one(item: PlannedSpan) -> list[Decoded]:
             context = decoder.first_context()
             windows = decoder.decode(item.span, context, item.window, opening=item.opening)
-            return [decoded async for decoded in windows]
+            return [(item.span.part, window) async for window in windows]
 
         places = asyncio.Semaphore(self._windows_ahead)
         tasks: asyncio.Queue[asyncio.Task[list[Decoded]] | BaseException | None] = asyncio.Queue()
@@ -177,68 +198,3 @@ class Transcriber:
             for waiting in pending:
                 waiting.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
-
-
-class Offload:
-    """Runs one request's blocking calls on threads; ``settle`` waits until none is left running."""
-
-    def __init__(self, threads: Executor) -> None:
-        self._threads = threads
-        self._running: set[Future[Any]] = set()
-
-    async def __call__(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Result of ``function(*args)``."""
-        future = self._threads.submit(function, *args)
-        self._running.add(future)
-        future.add_done_callback(self._running.discard)
-        return await asyncio.wrap_future(future)
-
-    async def settle(self) -> None:
-        """Drop calls that have not begun and wait for those that have: they still use the audio."""
-        running = [future for future in tuple(self._running) if not future.cancel()]
-        if running:
-            await asyncio.to_thread(wait, running)
-
-
-@dataclass(slots=True)
-class _Item:
-    span: Span
-    opening: bool
-    window: Window | None = None
-
-
-class _Prefetch:
-    """Spans as they are asked for, with a look at the first windows for language detection."""
-
-    def __init__(self, source: Iterator[Span | None], offload: Callable[..., Any]) -> None:
-        self._source, self._offload = source, offload
-        self._count = 0
-        self._peeked: list[_Item] = []
-        self.packed_samples = 0
-
-    async def next(self) -> _Item | None:
-        """The next span, None after the last."""
-        return self._peeked.pop(0) if self._peeked else await self._read()
-
-    async def peek_window(self, index: int, engine: WhisperEngine) -> Window | None:
-        """The first window of span ``index``, kept for the decoding to come; None if there is none."""
-        while len(self._peeked) <= index:
-            item = await self._read()
-            if item is None:
-                return None
-            self._peeked.append(item)
-        item = self._peeked[index]
-        if item.window is None:
-            item.window = await self._offload(load_window, engine, item.span, 0, True)
-        return item.window
-
-    async def _read(self) -> _Item | None:
-        span = await self._offload(next, self._source, _END)
-        while span is None:
-            span = await self._offload(next, self._source, _END)
-        if span is _END:
-            return None
-        if span.closed:
-            self.packed_samples += sum(piece.end - piece.start for piece in span.timeline.pieces)
-        self._count += 1
-        return _Item(span, opening=self._count == 1)

@@ -69,7 +69,11 @@ class DecodingOptions(_Frozen):
 
 
 class Clip(_Frozen):
-    """A span of the audio to transcribe, in seconds; ``end`` None means to the end."""
+    """A span of the audio to transcribe, in seconds; ``end`` None means to the end.
+
+    Clips are heard in order of time. Those that overlap are each heard by themselves, and come in the order in
+    which they were asked for.
+    """
 
     start: float = Field(ge=0, le=LONGEST_AUDIO_S)
     end: float | None = Field(None, gt=0, le=LONGEST_AUDIO_S)
@@ -122,6 +126,10 @@ class Segment:
 
     ``words`` and ``token_logprobs`` are empty unless they were asked for. ``classification`` has probabilities by
     label if the model is configured with a classifier.
+
+    Times rise from segment to segment, and neither a segment nor a word spans audio that was left out. Where clips
+    overlap times go back; ``position`` does not: it is the start (the default), or in such a request how many
+    seconds lie before it, with all that is heard again. ``Progress`` counts the same.
     """
 
     id: int
@@ -138,6 +146,14 @@ class Segment:
     words: tuple[Word, ...] = ()
     token_logprobs: tuple[TokenLogprob, ...] = ()
     classification: Mapping[str, float] | None = None
+    position: float | None = None
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Where it begins and ends in what is heard, as ``Progress`` counts it."""
+        if self.position is None:
+            return self.start, self.end
+        return self.position, self.position + self.end - self.start
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +167,9 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Seconds of the original audio that are done, of how many (None if the file does not tell)."""
+    """Seconds of the original audio that are done, of how many (None if the file does not tell). Where clips
+    overlap both count the audio as often as it is heard.
+    """
 
     processed: float
     total: float | None
@@ -159,7 +177,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of a transcription. ``speech_duration`` counts only what voice activity detection kept."""
+    """The end of a transcription. ``speech_duration`` counts only what voice activity detection or clips kept."""
 
     language: str
     language_probability: float

@@ -63,7 +63,7 @@ class TranscriptionResume:
                         self._started = True
                         yield event
                 case Segment():
-                    if (event.start + event.end) / 2 >= self._skip_until:
+                    if sum(event.extent) / 2 >= self._skip_until:
                         yield replace(event, id=self._segments)
                         self._segments += 1
                 case Progress():

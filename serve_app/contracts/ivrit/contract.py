@@ -116,7 +116,7 @@ class IvritContract:
         index = lane if job.batch else None
         if isinstance(event, Segment):
             data = [value] if self._legacy else [entry("segments", [value], index)]
-            yield Chunk(data, value["start"], value["end"], lane)
+            yield Chunk(data, *event.extent, lane)
         elif isinstance(event, AudioProgress) and not self._legacy:
             done = value["extra"]["processed_seconds"]
             yield Chunk([entry("progress", value, index)], done, done, lane)

@@ -149,8 +149,10 @@ class TextDeltas:
 
 
 def _cues(segments: Iterable[Segment]) -> Iterator[tuple[int, int, str]]:
-    """Start and end in milliseconds and a single line of text. Players refuse cues without a length."""
-    for segment in segments:
+    """Start and end in milliseconds and a single line of text. Players refuse cues without a length, and WebVTT
+    wants them in order of their starts, which they are not where clips overlap.
+    """
+    for segment in sorted(segments, key=lambda segment: _seconds(segment.start)):
         text = " ".join(_CONTROL.sub("", segment.text).split())
         if text:
             start = round(_seconds(segment.start) * 1000)

@@ -67,7 +67,8 @@ OPTIONS = (
         "clip_timestamps",
         {"type": "string"},
         "Only these spans, in seconds: `start,end,start,end` and so on, or a JSON list of objects with `start` "
-        "and `end`. They replace voice activity detection.",
+        "and `end`. They replace voice activity detection. They are heard in order of time; those that overlap, "
+        "each by itself, in the order in which they were asked for.",
         target="request.clips",
         read=read_clips,
     ),

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from deployments.errors import (
+    AudioTooLong,
     DeadlineExceeded,
     ForbiddenUrl,
     InvalidRequest,
@@ -24,7 +25,7 @@ from deployments.model_state import ModelState
 from deployments.whisper.audio_source import raw_format
 from deployments.whisper.config import WhisperConfig
 from deployments.whisper.deployment import WhisperReplica
-from deployments.whisper.types import Segment, TranscriptionRequest
+from deployments.whisper.types import Clip, Segment, TranscriptionRequest
 from media.decode import RawPcm
 from media.fetch import FetchPolicy
 from tests.deployments.whisper.support import SAMPLES
@@ -75,6 +76,25 @@ async def test_admits_by_the_true_duration() -> None:
                 await segments(running, longer)
             assert caught.value.retry_after_s >= 1
         assert await segments(running, longer)
+
+
+@pytest.mark.parametrize(
+    ("clips", "fits"),
+    [([(0, 9)] * 2, True), ([(0, 9)] * 3, True), ([(0, 9)] * 4, False), ([(0, None)] * 31, False)],
+)
+async def test_clips_do_not_multiply_the_work_without_bound(
+    clips: list[tuple[float, float | None]], fits: bool
+) -> None:
+    """A recording of two seconds, of which each clip counts as ten."""
+    asked = [Clip(start=start, end=end) for start, end in clips]
+    async with replica(max_audio_s=30) as running:
+        if fits:
+            heard = await segments(running, recording(), clips=asked)
+            assert [segment.text for segment in heard] == [" two two three seven five"] * len(clips)
+            return
+        with pytest.raises(AudioTooLong) as caught:
+            await segments(running, recording(), clips=asked)
+        assert caught.value.param == "clip_timestamps"
 
 
 async def test_the_models_own_defaults_fill_what_a_request_leaves_out() -> None:

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from deployments.whisper.spans import AudioBuffer, PackedSpan, StreamSpan, Timeline, spans
+from deployments.whisper.audio_buffer import AudioBuffer
+from deployments.whisper.spans import StreamSpan, spans
+from deployments.whisper.timeline import Timeline
 from deployments.whisper.types import Clip, VadOptions
-from deployments.whisper.vad import Region
 from media.decode import SAMPLE_RATE
 
 Samples = NDArray[np.float32]
@@ -85,14 +86,14 @@ def test_a_stream_is_read_as_needed_and_forgotten_behind() -> None:
     assert len(span.window(1_001 * SAMPLE_RATE, 30 * SAMPLE_RATE)) == 0
 
 
-def test_times_lead_back_to_the_original_audio() -> None:
-    timeline = Timeline([Region(16_000, 32_000), Region(80_000, 96_000)])
-    assert timeline.original(0.5) == 1.5
-    assert timeline.original(1.5) == 5.5
-    assert timeline.original(1.0) == 5.0
-    assert timeline.original(1.0, is_end=True) == 2.0
-    assert timeline.original(2.5) == 6.5
-    assert PackedSpan(ramp(2), [Region(0, 32_000)]).closed
+def test_clips_that_overlap_have_spans_of_their_own() -> None:
+    clips = [Clip(start=1, end=2), Clip(start=4, end=7), Clip(start=3, end=5), Clip(start=8, end=9)]
+    steps = spans(AudioBuffer(blocks(ramp(20), 16_000)), 30 * SAMPLE_RATE, None, clips)
+    whole = [span for span in steps if span is not None]
+    heard = [[(p.start / SAMPLE_RATE, p.end / SAMPLE_RATE) for p in span.timeline.pieces] for span in whole]
+    assert heard == [[(1, 2)], [(3, 5)], [(4, 7)], [(8, 9)]]
+    assert [span.part and span.part.clip for span in whole] == [None, 2, 1, None]
+    assert all(span.closed for span in whole)
 
 
 def test_a_long_silence_is_read_in_short_steps() -> None:

@@ -1,11 +1,33 @@
 """Streams of a transcription: uploads, another replica that goes on, the end of a caller."""
 
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
-from deployments.whisper.types import Started, TranscriptionRequest
+from deployments.whisper.types import (
+    Finished,
+    Progress,
+    Segment,
+    Started,
+    TranscriptionEvent,
+    TranscriptionRequest,
+)
 from serve_app.fields.audio import Upload
-from tests.serve_app.gateway.replicas import ALL, FakeHandle, dies_after, gateway, numbers, run, windows
+from tests.serve_app.gateway.replicas import (
+    ALL,
+    FakeHandle,
+    Script,
+    dies_after,
+    gateway,
+    numbers,
+    run,
+    window,
+    windows,
+)
 
 
 async def test_uploads_go_through_the_object_store() -> None:
@@ -30,6 +52,25 @@ async def test_windows_that_fall_differently_lose_and_repeat_nothing() -> None:
     assert await run(gateway(handle)) == ["0-4", "4-10", "10-20", "20-24", "24-28"]
     handle = FakeHandle(dies_after(1, windows(0, 10, 20)), windows(0, 4, 10, 15, 20))
     assert await run(gateway(handle)) == ["0-10", "10-15", "15-20"]
+
+
+async def test_clips_that_overlap_are_resumed_by_what_was_heard_not_by_time() -> None:
+    """Two clips of the same four seconds: the second goes back in time."""
+
+    def twice(cuts: list[float]) -> Script:
+        async def script(request: TranscriptionRequest, audio: Any) -> AsyncIterator[list[TranscriptionEvent]]:
+            yield [Started("en", 1.0, None)]
+            for offset in (0.0, 4.0):
+                for start, end in itertools.pairwise(cuts):
+                    segment, _ = window(start, end)
+                    assert isinstance(segment, Segment)
+                    yield [replace(segment, position=start + offset), Progress(end + offset, None)]
+            yield [Finished("en", 1.0, 4.0, 8.0)]
+
+        return script
+
+    handle = FakeHandle(dies_after(4, twice([0, 2, 4])), twice([0, 1, 4]))
+    assert await run(gateway(handle)) == ["0-2", "2-4", "0-2", "1-4"]
 
 
 async def test_closing_the_iterator_cancels_the_replica() -> None:

@@ -66,6 +66,13 @@ async def test_exactly_the_keys_of_a_segment() -> None:
     assert segment["extra_data"].keys() == extra
 
 
+async def test_chunks_lie_where_they_are_heard_also_if_times_go_back() -> None:
+    again = dataclasses.replace(SEGMENTS[0], position=SEGMENTS[0].start + 4)
+    items = await chunks_of(IVRIT, payload(url=URL), context_of(StubGateway((again, FINISHED))))
+    assert [(item.start, item.end) for item in items] == [(SEGMENTS[0].start + 4, SEGMENTS[0].end + 4)]
+    assert items[0].value[0]["data"][0]["start"] == SEGMENTS[0].start
+
+
 async def test_a_classifiers_scores_are_extra_data() -> None:
     scored = dataclasses.replace(SEGMENTS[0], classification={"hate": 0.25})
     output = await output_of(payload(url=URL), context_of(StubGateway((scored, FINISHED))))
