@@ -39,4 +39,4 @@ class WhisperConfig(ModelConfig):
     windows_per_request: int = Field(8, ge=1, le=256, description="windows of one request in flight")
     downloads: int = Field(16, ge=1, le=1_000, description="URLs fetched at the same time")
     feeders: int = Field(4, ge=1, le=64, description="threads that decode audio and find speech")
-    max_audio_s: float = Field(4 * 3600.0, gt=0, description="longest audio of one request")
+    max_audio_s: float = Field(4 * 3600.0, gt=0, description="longest audio of one request, and of its clips")

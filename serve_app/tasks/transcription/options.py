@@ -22,7 +22,7 @@ DECODING = {
     "hotwords": "Words and phrases to expect, shown to every window.",
     "suppress_blank": "Never begin a window with a blank.",
     "suppress_tokens": "Token ids that are never produced; -1 stands for the model's own list.",
-    "without_timestamps": "Decode text only: a segment is then a whole window.",
+    "without_timestamps": "Decode text only: a segment is then all that a window has of a stretch of speech.",
     "max_initial_timestamp": "Latest start of a window's first segment, in seconds.",
     "max_new_tokens": "Most tokens of one window.",
     "multilingual": "Detect the language of every window anew.",
