@@ -5,12 +5,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from starlette.datastructures import FormData, Headers, UploadFile
-from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
+from starlette.formparsers import FormParser, MultiPartException
 from starlette.requests import Request
 
 from deployments.errors import InvalidRequest
 from serve_app.fields.form_values import MAX_FIELDS, MAX_TEXT_BYTES
 from serve_app.http.bodies.content_type import body_type, shown_type
+from serve_app.http.bodies.multipart import MultiPart
 from serve_app.http.errors import UnsupportedMedia
 
 MAX_FILES = 16
@@ -51,11 +52,11 @@ async def form_object(
 
 
 async def _parse(kind: str, headers: Headers, stream: AsyncGenerator[bytes, None]) -> FormData:
-    parser: FormParser | _MultiPart
+    parser: FormParser | MultiPart
     try:
         async with contextlib.aclosing(stream):
             if kind == MULTIPART:
-                parser = _MultiPart(
+                parser = MultiPart(
                     headers, stream, max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
                 )
                 return await parser.parse()
@@ -68,31 +69,6 @@ async def _parse(kind: str, headers: Headers, stream: AsyncGenerator[bytes, None
     raise UnsupportedMedia(
         f"The request body is {shown_type(kind)}; send multipart/form-data with the audio as the field `file`."
     )
-
-
-class _MultiPart(MultiPartParser):
-    """Starlette's parser, with a limit on all text together and an eye for bodies that are cut off."""
-
-    _text_bytes = 0
-    _complete = False
-
-    def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._current_part.file is None:
-            self._text_bytes += end - start
-            if self._text_bytes > MAX_TEXT_BYTES:
-                raise MultiPartException(f"All text fields together exceed {MAX_TEXT_BYTES // 1024}KB.")
-        super().on_part_data(data, start, end)
-
-    def on_end(self) -> None:
-        self._complete = True
-
-    async def parse(self) -> FormData:
-        form = await super().parse()
-        if not self._complete:
-            for file in self._files_to_close_on_error:
-                file.close()
-            raise MultiPartException("It ends before its closing boundary.")
-        return form
 
 
 async def _limited(stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
