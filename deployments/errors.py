@@ -18,6 +18,7 @@ AntiphonError                       500
 │   └── FetchFailed                 400   (media)
 ├── DeadlineExceeded                504   the time the request was given is over
 ├── ModelUnavailable                503   the model is loading, failed to load, or lost its replica
+├── ServerUnavailable               503   the server starts, stops, or lost the process that had the request
 ├── PublishFailed                   502   (media) the storage for results did not take one
 └── InternalError                   500   our fault; details are in the log under the request id
 """
@@ -53,6 +54,7 @@ __all__ = [
     "Overloaded",
     "PayloadTooLarge",
     "PublishFailed",
+    "ServerUnavailable",
     "UndecodableAudio",
     "VoiceConflict",
     "VoiceNotFound",
@@ -120,6 +122,13 @@ class ModelUnavailable(AntiphonError):
 
     status = 503
     code = "model_unavailable"
+
+
+class ServerUnavailable(AntiphonError):
+    """The server starts or stops, or the process that had the request ended before it answered."""
+
+    status = 503
+    code = "server_unavailable"
 
 
 class InternalError(AntiphonError):

@@ -4,7 +4,7 @@ import logging
 import math
 from http import HTTPStatus
 
-from deployments.errors import AntiphonError, InternalError, ModelUnavailable, Overloaded
+from deployments.errors import AntiphonError, InternalError, ModelUnavailable, Overloaded, ServerUnavailable
 
 logger = logging.getLogger("ray.serve")
 
@@ -37,7 +37,7 @@ def retry_after_s(error: AntiphonError) -> int | None:
     match error:
         case Overloaded():
             wait = error.retry_after_s if math.isfinite(error.retry_after_s) else UNKNOWN_RETRY_S
-        case ModelUnavailable():
+        case ModelUnavailable() | ServerUnavailable():
             wait = UNAVAILABLE_RETRY_S
         case _:
             return None

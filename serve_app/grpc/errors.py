@@ -12,6 +12,7 @@ from deployments.errors import (
     ModelNotFound,
     ModelUnavailable,
     Overloaded,
+    ServerUnavailable,
     VoiceNotFound,
 )
 from serve_app.failures import retry_after_s
@@ -39,6 +40,7 @@ _CODES: tuple[tuple[type[AntiphonError], StatusCode], ...] = (
     (ModelNotFound, StatusCode.NOT_FOUND),
     (VoiceNotFound, StatusCode.NOT_FOUND),
     (ModelUnavailable, StatusCode.UNAVAILABLE),
+    (ServerUnavailable, StatusCode.UNAVAILABLE),
     (Overloaded, StatusCode.RESOURCE_EXHAUSTED),
     (RemoteClient, StatusCode.PERMISSION_DENIED),
     (UnsuitableModel, StatusCode.FAILED_PRECONDITION),

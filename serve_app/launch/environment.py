@@ -4,6 +4,8 @@ import os
 import secrets
 
 DEFAULTS = {
+    # Serve's HTTP proxies say in Antiphon's words that it starts or stops.
+    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve_app.launch.proxy_answers.middleware",
     "RAY_USAGE_STATS_ENABLED": "0",
     # Ray runs all its processes at 15, where the threads that compute cannot step far enough behind event loops.
     "RAY_worker_niceness": "0",

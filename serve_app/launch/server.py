@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,11 +20,13 @@ from ray import serve
 from serve_app.config.app import AppConfig
 from serve_app.config.serve_yaml.load import Options, ServeConfig, ServedApplication
 from serve_app.failures import StartFailed
+from serve_app.launch.proxy_answers import ROUTE_PREFIXES
 from serve_app.launch.readiness import ReadinessWatch, Say, last_exception
 
 Builder = Callable[[AppConfig, Mapping[str, Options]], serve.Application]
 LOST_AFTER_S = 60.0
 OBJECT_STORE_BYTES = 1 << 30  # uploads on their way; more of them spill to disk instead of filling the memory
+REQUESTS_S = 30.0  # in which requests may end
 GRPC_LIMIT = "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE"  # of Serve's proxies, in bytes; 2 GiB by default
 ANY, LOOPBACK = "0.0.0.0", "127.0.0.1"  # noqa: S104 - compared with, not bound
 
@@ -94,6 +97,8 @@ class _Server:
                 self._grpc["port"] = free_port(ANY, self._grpc["port"], option="--grpc-port")
                 if self._grpc["port"] == self._http["port"]:
                     raise StartFailed(f"HTTP and gRPC cannot both listen on port {self._http['port']}.")
+        prefixes = [app.route_prefix for app in self._config.applications if app.route_prefix]
+        os.environ[ROUTE_PREFIXES] = ",".join(prefixes)
         targets = [self._target(app) for app in self._config.applications]
         try:
             self._start_ray()
@@ -135,7 +140,7 @@ class _Server:
         raise StartFailed("Ray has ended, or Serve's controller does not come back.")
 
     def stop(self) -> None:
-        """Let requests end, for half a minute at most, then stop everything that was started."""
+        """Let requests end, for half a minute at most, while new ones are refused; then stop everything."""
         shut_down()
 
     def _target(self, app: ServedApplication) -> serve.api.RunTarget:
@@ -173,16 +178,32 @@ class _Server:
 
 
 def shut_down() -> None:
-    """Stop Serve and Ray, if they run, without the last words of killed actors, which mean nothing."""
+    """Stop Serve and Ray, if they run, without the last words of killed actors, which mean nothing.
+
+    First the applications alone: Serve's own shutdown ends its proxies before anything else, and with them every
+    connection.
+    """
     if not ray.is_initialized():
         return
     with contextlib.ExitStack() as quiet:
         nowhere = quiet.enter_context(open(os.devnull, "w"))
         quiet.enter_context(contextlib.redirect_stdout(nowhere))
         quiet.enter_context(contextlib.redirect_stderr(nowhere))
+        ending = threading.Thread(target=_end_applications, daemon=True)  # Serve's controller may not answer
+        ending.start()
+        ending.join(REQUESTS_S)
         with contextlib.suppress(Exception):
             serve.shutdown()  # type: ignore[no-untyped-call]
         ray.shutdown()
+
+
+def _end_applications() -> None:
+    """Remove all applications, and return when their requests have ended."""
+    with contextlib.suppress(Exception):
+        for name in serve.status().applications:
+            serve.delete(name, _blocking=False)
+        while serve.status().applications:
+            time.sleep(0.1)
 
 
 def _own_graph(config: AppConfig, overrides: Mapping[str, Options]) -> serve.Application:

@@ -16,6 +16,7 @@ os.environ.update(
     RAY_USAGE_STATS_ENABLED="0",
     RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S="1",
     RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
+    RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH="serve_app.launch.proxy_answers.middleware",
 )
 
 import psutil

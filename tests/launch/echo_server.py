@@ -22,6 +22,8 @@ from serve_app.config.app import AppConfig  # noqa: E402
 from serve_app.config.serve_yaml.load import load  # noqa: E402
 from serve_app.launch.server import ServerOptions, run  # noqa: E402
 
+SLOW_S = 5.0
+
 
 @serve.deployment
 class Model:
@@ -35,12 +37,19 @@ class Model:
         return {"phase": "ready", "progress": 1.0}
 
 
-@serve.deployment(name="ingress", ray_actor_options={"num_cpus": 0}, graceful_shutdown_timeout_s=1)
+@serve.deployment(
+    name="ingress",
+    ray_actor_options={"num_cpus": 0},
+    graceful_shutdown_timeout_s=20,
+    graceful_shutdown_wait_loop_s=0.2,
+)
 class Ingress:
     def __init__(self, models: dict[str, Any]) -> None:
         self._models = models
 
     async def __call__(self, request: Request) -> JSONResponse:
+        if request.url.path == "/slow":
+            await asyncio.sleep(SLOW_S)
         if request.url.path != "/readyz":
             return JSONResponse({"path": request.url.path})
         states = {name: await self._state(handle) for name, handle in self._models.items()}

@@ -1,13 +1,17 @@
 """The launcher with a tiny graph: what it says while it waits, why it stops, and that it leaves nothing behind."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -53,6 +57,14 @@ def leftovers(ray_folder: str) -> list[str]:
     ]
 
 
+def answers_until_the_end(url: str) -> Iterator[httpx.Response]:
+    """What a client gets that asks again and again, each time anew, until nobody listens."""
+    with contextlib.suppress(httpx.TransportError):
+        while True:
+            yield httpx.get(url, timeout=60, trust_env=False)
+            time.sleep(0.1)
+
+
 def test_it_says_when_models_are_ready_and_ends_in_peace(server: subprocess.Popen[str], ray_folder: str) -> None:
     assert server.stdout is not None
     assert server.stderr is not None
@@ -67,7 +79,16 @@ def test_it_says_when_models_are_ready_and_ends_in_peace(server: subprocess.Pope
     url = said[-1].split()[-1]
     assert WEB.get(f"{url}/hello").json() == {"path": "/hello"}
     assert leftovers(ray_folder), "or the search is wrong"
-    server.terminate()
+    with ThreadPoolExecutor(1) as pool:
+        begun = pool.submit(WEB.get, f"{url}/slow", timeout=60)
+        time.sleep(1)
+        server.terminate()
+        refused = [answer for answer in answers_until_the_end(f"{url}/v1/models") if answer.status_code != 200]
+        assert begun.result().json() == {"path": "/slow"}
+    assert refused
+    for answer in refused:
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "server_unavailable")
+        assert (answer.headers["retry-after"], answer.headers["x-should-retry"]) == ("5", "true")
     assert server.wait(60) == 0
     assert server.stdout.read() == "Antiphon stops. A second signal ends it at once.\n"
     assert server.stderr.read() == ""
