@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,11 +21,11 @@ from serve_app.config.serve_yaml.load import Options, ServeConfig, ServedApplica
 from serve_app.failures import StartFailed
 from serve_app.launch.proxy_answers import ROUTE_PREFIXES
 from serve_app.launch.readiness import ReadinessWatch, Say, last_exception
+from serve_app.launch.shutdown import shut_down
 
 Builder = Callable[[AppConfig, Mapping[str, Options]], serve.Application]
 LOST_AFTER_S = 60.0
 OBJECT_STORE_BYTES = 1 << 30  # uploads on their way; more of them spill to disk instead of filling the memory
-REQUESTS_S = 30.0  # in which requests may end
 GRPC_LIMIT = "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE"  # of Serve's proxies, in bytes; 2 GiB by default
 ANY, LOOPBACK = "0.0.0.0", "127.0.0.1"  # noqa: S104 - compared with, not bound
 
@@ -175,35 +174,6 @@ class _Server:
         if session := getattr(context, "address_info", {}).get("session_dir"):
             self.logs = f"Logs: {session}/logs/serve"
         logging.getLogger("ray.serve").setLevel(level)
-
-
-def shut_down() -> None:
-    """Stop Serve and Ray, if they run, without the last words of killed actors, which mean nothing.
-
-    First the applications alone: Serve's own shutdown ends its proxies before anything else, and with them every
-    connection.
-    """
-    if not ray.is_initialized():
-        return
-    with contextlib.ExitStack() as quiet:
-        nowhere = quiet.enter_context(open(os.devnull, "w"))
-        quiet.enter_context(contextlib.redirect_stdout(nowhere))
-        quiet.enter_context(contextlib.redirect_stderr(nowhere))
-        ending = threading.Thread(target=_end_applications, daemon=True)  # Serve's controller may not answer
-        ending.start()
-        ending.join(REQUESTS_S)
-        with contextlib.suppress(Exception):
-            serve.shutdown()  # type: ignore[no-untyped-call]
-        ray.shutdown()
-
-
-def _end_applications() -> None:
-    """Remove all applications, and return when their requests have ended."""
-    with contextlib.suppress(Exception):
-        for name in serve.status().applications:
-            serve.delete(name, _blocking=False)
-        while serve.status().applications:
-            time.sleep(0.1)
 
 
 def _own_graph(config: AppConfig, overrides: Mapping[str, Options]) -> serve.Application:

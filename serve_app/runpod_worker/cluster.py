@@ -19,7 +19,7 @@ from serve_app.gateway.gateway import Gateway
 from serve_app.graph.app import build_graph
 from serve_app.graph.connect import make_gateway
 from serve_app.launch.readiness import ReadinessWatch, Say, last_exception
-from serve_app.launch.server import shut_down
+from serve_app.launch.shutdown import shut_down
 from serve_app.runpod_worker.machine import Resources
 
 T = TypeVar("T")
