@@ -3,7 +3,6 @@
 import contextlib
 import os
 import threading
-import time
 
 import ray
 from ray import serve
@@ -34,8 +33,8 @@ def shut_down() -> None:
 
 
 def _end_applications(over: threading.Event) -> None:
-    """Remove all applications, and return when their requests have ended, or it is ``over``: later on, asking Serve
-    would start Ray again.
+    """Remove all applications; return when their requests have ended, or once it is ``over``, since asking Serve
+    later on would start Ray again.
     """
     with contextlib.suppress(Exception):
         for name in serve.status().applications:
