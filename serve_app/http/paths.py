@@ -6,7 +6,7 @@ from starlette.types import Scope
 
 JOBS = "/v2"
 FISH = ("/v1/tts", "/v1/vqgan", "/v1/references", "/v1/health", "/v1/invoke", "/v1/asr", "/model", "/wallet")
-FISH_CLOUD = ("/v1/asr", "/model", "/wallet")
+FISH_CLOUD = ("/v1/asr", "/v1/tts/stream", "/model", "/wallet")
 _OPENAI = re.compile(r"/v2/[^/]*/openai/")
 
 

@@ -24,11 +24,12 @@ from serve_app.http.openapi_parts import (
     Document,
     json_answer,
     list_of,
+    nullable,
     object_of,
     ref,
     request_body,
 )
-from serve_app.tasks.speech.fish_fields import TtsBody
+from serve_app.tasks.speech.fish_fields import CloudTtsBody, TtsBody
 
 WRONG_FIELDS = "A field is missing or wrong. Clients that send the header `model` get an object instead of a list."
 MSGPACK = "application/msgpack"
@@ -55,6 +56,15 @@ SCHEMAS: Document = {
     "FishReferences": object_of(success=BOOLEAN, message=STRING, reference_ids=list_of(STRING)),
     "FishTokens": object_of(tokens=list_of(list_of(list_of(INTEGER)))),
     "FishAudios": object_of(audios=list_of(BINARY)),
+    "FishTimedSpeech": object_of(
+        audio_base64=STRING,
+        content=STRING,
+        alignment=nullable(
+            object_of(segments=list_of(object_of(text=STRING, start=NUMBER, end=NUMBER)), audio_duration=NUMBER)
+        ),
+        chunk_seq={"const": 0},
+        chunk_audio_offset_sec={"const": 0},
+    ),
     "FishTranscript": object_of(
         text=STRING,
         duration={"type": "number", "description": "milliseconds"},
@@ -87,6 +97,11 @@ SCHEMAS: Document = {
 def paths() -> Document:
     """Every path with its operations."""
     speech = {"description": "The audio.", "headers": HEADERS, "content": _audio()}
+    timed = {
+        "description": "Server-sent events with parts of the audio; the last one has the times.",
+        "headers": HEADERS,
+        "content": {"text/event-stream": {"schema": ref("FishTimedSpeech")}},
+    }
     tokens, audios = _packed("The codes.", "FishTokens"), _packed("PCM of float16.", "FishAudios")
     transcript, voice, voices = map(_json, ("FishTranscript", "FishVoice", "FishVoices"))
     gone = {"description": "It is deleted."}
@@ -95,6 +110,17 @@ def paths() -> Document:
     return {
         "/v1/tts": {
             "post": _operation("fishSpeak", "Turn text into speech.", speech, TtsBody, JSON, MSGPACK)
+            | {"parameters": [MODEL_HEADER]}
+        },
+        "/v1/tts/stream/with-timestamp": {
+            "post": _operation(
+                "fishSpeakWithTimes",
+                "Turn text into speech with times of words.",
+                timed,
+                CloudTtsBody,
+                JSON,
+                MSGPACK,
+            )
             | {"parameters": [MODEL_HEADER]}
         },
         "/v1/tts/live": {"get": _live()},

@@ -7,7 +7,7 @@ from starlette.routing import BaseRoute, Route
 from serve_app.gateway.gateway import Gateway
 from serve_app.http.errors import Json
 from serve_app.http.fish import invoke, references, tts, vqgan
-from serve_app.http.fish.hosted import asr, voices
+from serve_app.http.fish.hosted import asr, timestamps, voices, wallet
 from serve_app.http.fish.live import session as live
 from serve_app.http.fish.live.session import LiveLimits
 
@@ -22,6 +22,8 @@ def routes(gateway: Gateway, live_limits: LiveLimits | None = None) -> list[Base
         *invoke.routes(gateway),
         *asr.routes(gateway),
         *voices.routes(gateway),
+        *timestamps.routes(gateway),
+        *wallet.routes(),
         # This one wants a key if there are any, as fish-speech's does; ``/healthz`` wants none.
         Route("/v1/health", _health, methods=["GET", "POST"]),
     ]

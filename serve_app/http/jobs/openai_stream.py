@@ -6,9 +6,9 @@ import json
 from starlette.types import Receive, Scope, Send
 
 from serve_app.http.jobs.openai_answers import JOB_HEADER, answer, error_body
-from serve_app.http.openai.event_stream import PING, PING_S
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.http.responses.late import LateResponse
+from serve_app.http.responses.message_stream import PING, PING_S
 from serve_app.jobs.protocol import Jobs
 from serve_app.jobs.types import Job, JobNotFound
 

@@ -1,4 +1,7 @@
-"""``GET /v1/models`` and ``/v1/models/{id}`` of the OpenAI API, with each model's task and state."""
+"""``GET /v1/models`` and ``/v1/models/{id}`` of the OpenAI API, with each model's task and state.
+
+``/v1/audio/models`` is not OpenAI's: user interfaces ask there for what can speak, beside ``/v1/audio/voices``.
+"""
 
 import contextlib
 import time
@@ -22,12 +25,20 @@ STARTED = int(time.time())  # a model is as old as this process, in whichever ap
 
 
 def routes(gateway: Gateway) -> list[Route]:
-    """The two routes."""
+    """The three routes."""
 
     async def list_models(request: Request) -> Response:
         states = await gateway.states()
         data = [_model(gateway, entry, entry.id, states) for entry in gateway.models.entries]
         return Json({"object": "list", "data": data})
+
+    async def list_speakers(request: Request) -> Response:
+        states = await gateway.states()
+        entries = [entry for entry in gateway.models.entries if entry.task == "speech"]
+        data = [_model(gateway, entry, entry.id, states) for entry in entries]
+        # the second list is the shape in which other servers answer, and user interfaces read it
+        names = [{"id": entry.id, "name": entry.id} for entry in entries]
+        return Json({"object": "list", "data": data, "models": names})
 
     async def retrieve_model(request: Request) -> Response:
         name: str = request.path_params["name"]
@@ -36,6 +47,7 @@ def routes(gateway: Gateway) -> list[Route]:
 
     return [
         Route("/v1/models", list_models, methods=["GET"]),
+        Route("/v1/audio/models", list_speakers, methods=["GET"]),
         Route("/v1/models/{name:path}", retrieve_model, methods=["GET"]),
     ]
 

@@ -85,6 +85,9 @@ def model_paths() -> Document:
     one = json_operation("retrieveModel", "One model, by id or alias.", "Model", "401", "404")
     return {
         "/v1/models": {"get": json_operation("listModels", "All served models.", "ModelList", "401")},
+        "/v1/audio/models": {
+            "get": json_operation("listSpeechModels", "The models that speak.", "SpeechModelList", "401")
+        },
         "/v1/models/{id}": {"get": one | {"parameters": [MODEL_ID]}},
     }
 

@@ -155,4 +155,9 @@ MODEL_SCHEMAS: dict[str, Document] = {
         state=ref("State"),
     ),
     "ModelList": object_of(object={"const": "list"}, data=list_of(ref("Model"))),
+    "SpeechModelList": object_of(
+        object={"const": "list"},
+        data=list_of(ref("Model")),
+        models=list_of(object_of(id=STRING, name=STRING)),
+    ),
 }

@@ -245,7 +245,7 @@ async def test_voices_asynchronously(async_client: AsyncFishAudio) -> None:
 
 
 def test_there_are_no_accounts(client: FishAudio) -> None:
-    with pytest.raises(NotFoundError, match="There is nothing at GET /wallet/self/api-credit"):
+    with pytest.raises(NotFoundError, match="This server keeps no accounts"):
         client.account.get_credits()
 
 

@@ -65,6 +65,19 @@ async def test_models() -> None:
     )
 
 
+async def test_models_that_speak() -> None:
+    async with client_of(app_of(SpeakingGateway())) as client:
+        every = (await client.get("/v1/models")).json()["data"]
+        speaking = (await client.get("/v1/audio/models")).json()
+    assert speaking == {
+        "object": "list",
+        "data": [model for model in every if model["task"] == "speech"],
+        "models": [{"id": "sample-tts", "name": "sample-tts"}],
+    }
+    async with client_of(app_of(StubGateway())) as client:
+        assert (await client.get("/v1/audio/models/")).json() == {"object": "list", "data": [], "models": []}
+
+
 async def test_classifiers_among_the_models() -> None:
     gateway = StubGateway()
     gateway.found = {"guard": ModelState("ready", labels=LABELS)}
