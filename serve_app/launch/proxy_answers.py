@@ -14,11 +14,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.errors import AntiphonError, ClientError, DeadlineExceeded, ServerUnavailable
 from serve_app.http.error_shapes import response_at
-from serve_app.http.middleware.read_on import ReadOn, RequestBody
+from serve_app.http.middleware.read_on import ReadOn
 from serve_app.slashes import without_surplus
 
 ROUTE_PREFIXES = "ANTIPHON_ROUTE_PREFIXES"  # of the applications, with commas between
-UPLOAD_BYTES = 256 * 1024**2  # that are read on when there is no replica
+READ_ON_BYTES = 1024**3  # nothing of them is kept
 SERVES_OWN = "/-/"
 NOT_FOUND, TIMED_OUT, TOO_MANY, LOST, UNAVAILABLE = 404, 408, 429, 500, 503
 
@@ -31,8 +31,12 @@ class NoApplication(ClientError):
 
 
 def middleware() -> list[Middleware]:
-    """Called by Serve in the process of every proxy; ``serve_app.launch.environment`` names it."""
-    return [Middleware(ProxyAnswers, prefixes=os.environ.get(ROUTE_PREFIXES, "/").split(","))]
+    """Called by Serve in the process of every proxy; ``serve_app.launch.environment`` names it.
+
+    Requests that are answered early are read on here, where nothing has to be sent to a replica for that.
+    """
+    prefixes = os.environ.get(ROUTE_PREFIXES, "/").split(",")
+    return [Middleware(ProxyAnswers, prefixes=prefixes), Middleware(ReadOn, most_bytes=READ_ON_BYTES)]
 
 
 class ProxyAnswers:
@@ -53,7 +57,6 @@ class ProxyAnswers:
         if scope["type"] != "http" or path.startswith(SERVES_OWN):
             await self._app(scope, receive, send)
             return
-        body = RequestBody(scope, receive)
         status, answered = LOST, False
 
         async def send_the_replicas(message: Message) -> None:
@@ -63,11 +66,9 @@ class ProxyAnswers:
             if answered:
                 await send(message)
 
-        await self._app(scope, body.receive, send_the_replicas)
+        await self._app(scope, receive, send_the_replicas)
         if not answered:
-            response = self._response(scope, path, status)
-            answer = ReadOn(response, UPLOAD_BYTES) if body.unread else response
-            await answer(scope, body.receive, send)
+            await self._response(scope, path, status)(scope, receive, send)
 
     def _response(self, scope: Scope, path: str, status: int) -> Response:
         below = next((one for one in self._prefixes if f"{path}/".startswith(f"{one}/")), None)

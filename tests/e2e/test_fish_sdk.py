@@ -1,8 +1,10 @@
 """``fish-audio-sdk``, both of its interfaces, against the real server: words, streams, live speech, errors."""
 
 import asyncio
+import base64
 import contextlib
 import io
+import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from difflib import SequenceMatcher
@@ -118,6 +120,19 @@ async def test_live_speech_asynchronously(async_client: AsyncFishAudio) -> None:
 def test_failures_of_live_speech(client: FishAudio) -> None:
     with pytest.raises(WebSocketError):
         list(client.tts.stream_websocket(iter([HELLO]), reference_id="nobody"))
+
+
+def test_times_of_words(server: Server) -> None:
+    """As the hosted service sends them: parts of the file, and at last an alignment of the text's words."""
+    answer = post(server, "/v1/tts/stream/with-timestamp", text="please turn the light on", format="opus")
+    events = [json.loads(line.removeprefix("data: ")) for line in answer.text.split("\n") if line]
+    audio = b"".join(base64.b64decode(event["audio_base64"]) for event in events)
+    alignment = events[-1]["alignment"]
+    words = alignment["segments"]
+    assert [word["text"] for word in words] == ["please", "turn", "the", "light", "on"]
+    times = [time for word in words for time in (word["start"], word["end"])]
+    assert times == sorted(times)
+    assert times[-1] <= alignment["audio_duration"] == pytest.approx(seconds(audio), abs=0.1)
 
 
 async def test_clients_that_leave_free_their_slots(server: Server) -> None:

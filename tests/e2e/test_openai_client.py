@@ -4,6 +4,8 @@ import asyncio
 import io
 import json
 import re
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,7 +35,17 @@ def test_the_shipped_recordings_are_understood_word_for_word(client: openai.Open
     assert transcribe(client, name).text == WORDS[name]
 
 
-@pytest.mark.parametrize("model", ["whisper-1", "sample-asr", "ivrit-ai/whisper-large-v3-turbo-ct2", "lazy"])
+def test_a_refusal_is_seen_by_who_only_writes_first(server: Server) -> None:
+    """Through Serve's proxy: Python's urllib reads nothing before it has written everything."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{server.url}/v1//nothing/", bytes(20_000_000), timeout=60)
+    with refused.value as answer:
+        assert (answer.code, b"There is nothing at POST /v1/nothing" in answer.read()) == (404, True)
+
+
+@pytest.mark.parametrize(
+    "model", ["whisper-1", "gpt-4o-transcribe", "sample-asr", "ivrit-ai/whisper-large-v3-turbo-ct2", "lazy"]
+)
 def test_every_name_of_a_model_answers(client: openai.OpenAI, model: str) -> None:
     assert transcribe(client, model=model).text == WORDS["utt01.wav"]
 

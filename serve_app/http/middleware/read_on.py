@@ -5,6 +5,7 @@ import contextlib
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+READS_ON = "antiphon.reads_on"  # an extension of the scope: somebody further out does it
 IDLE_S = 5.0
 MOST_S = 30.0
 
@@ -13,7 +14,7 @@ class RequestBody:
     """The body of a request on its way in. ``unread`` while more of it may come; ``received`` counts its bytes."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
-        headers = {name for name, value in scope["headers"] if value != b"0"}
+        headers = {name for name, value in scope.get("headers", ()) if value != b"0"}
         self.unread = scope["type"] == "http" and not headers.isdisjoint({b"content-length", b"transfer-encoding"})
         self.received = 0
         self._receive = receive
@@ -45,7 +46,8 @@ class ReadOn:
 
     Many clients read nothing before they have written everything, and a server that closes the connection before
     is to them a broken one. So the answer is sent, and its end is held back until the request has been read and
-    thrown away: ``most_bytes`` of it, for a bounded time.
+    thrown away: ``most_bytes`` of it, for a bounded time. If several of these surround an application, even one in
+    a proxy before it, the outermost does it.
     """
 
     def __init__(self, app: ASGIApp, most_bytes: int, *, idle_s: float = IDLE_S, most_s: float = MOST_S) -> None:
@@ -54,9 +56,12 @@ class ReadOn:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or not (body := RequestBody(scope, receive)).unread:
+        extensions = scope.get("extensions") or {}
+        body = RequestBody(scope, receive)
+        if not body.unread or READS_ON in extensions:
             await self._app(scope, receive, send)
             return
+        scope = {**scope, "extensions": {**extensions, READS_ON: {}}}
         withheld = False
 
         async def send_all_but_the_end(message: Message) -> None:

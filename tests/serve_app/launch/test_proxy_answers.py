@@ -111,7 +111,10 @@ async def test_websockets_pass() -> None:
 
 
 async def test_a_body_on_its_way_is_read_on() -> None:
-    call = AsgiCall(ProxyAnswers(PLAIN_404, ["/"]), headers={"content-length": "100"}).start()
+    app: ASGIApp = PLAIN_404
+    for one in middleware():
+        app = one.cls(app, **one.kwargs)
+    call = AsgiCall(app, headers={"content-length": "100"}).start()
     assert (await call.sent())["status"] == 503
     assert (await call.sent())["more_body"]
     await asyncio.sleep(0)
@@ -124,7 +127,7 @@ def test_serve_is_told_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
     path = environment.DEFAULTS["RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"]
     monkeypatch.setenv(ROUTE_PREFIXES, "/a,/b")
-    (found,) = call_function_from_import_path(path)
+    found, _ = call_function_from_import_path(path)
     assert (found.cls, found.kwargs) == (ProxyAnswers, {"prefixes": ["/a", "/b"]})
     monkeypatch.delenv(ROUTE_PREFIXES)
     assert middleware()[0].kwargs == {"prefixes": ["/"]}

@@ -1,5 +1,6 @@
 """Answers that come before the request was read, and clients that write everything before they read."""
 
+import asyncio
 import http.client
 import socket
 import time
@@ -119,6 +120,16 @@ async def test_reading_on_is_bounded(way: str) -> None:
         call.leave()
     assert await call.finished() == [END]
     assert call.unread == (5 if way == "size" else 0)
+
+
+async def test_only_the_outermost_reads_on() -> None:
+    call = AsgiCall(ReadOn(ReadOn(refuse, 1, idle_s=0.01), 1_000), headers=BEGUN).start()
+    for _ in range(2):
+        await call.sent()
+    await asyncio.sleep(0.05)
+    call.feed(bytes(100))
+    assert await call.finished() == [END]
+    assert not call.unread
 
 
 @pytest.mark.parametrize("headers", [{}, {"content-length": "0"}])
