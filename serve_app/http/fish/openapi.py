@@ -165,6 +165,8 @@ def paths() -> Document:
             "delete": _operation("fishDeleteVoice", "Delete a voice.", gone, status="204")
             | {"parameters": [VOICE_ID, MODEL_QUERY]},
         },
+        "/wallet/self/api-credit": {"get": _no_account("fishCredit")},
+        "/wallet/self/package": {"get": _no_account("fishPackage")},
         "/v1/health": {
             method: {
                 "operationId": f"fishHealth{method.title()}",
@@ -173,6 +175,15 @@ def paths() -> Document:
             }
             for method in ("get", "post")
         },
+    }
+
+
+def _no_account(operation: str) -> Document:
+    missing = json_answer("There are no accounts here.", "FishCloudError")
+    return {
+        "operationId": operation,
+        "summary": "What is left to pay with: nothing is paid here.",
+        "responses": {"404": missing, **_errors("401")},
     }
 
 

@@ -57,7 +57,7 @@ def test_the_limits_of_sessions_are_documented() -> None:
 def test_every_route_is_documented() -> None:
     text = DOCUMENT.read_text()
     paths = [path for path in openapi("1")["paths"] if path.startswith(FISH)]
-    assert len(paths) == 14
+    assert len(paths) == 16
     for path in paths:
         assert path.rpartition("/")[0] in text if "references" in path else path in text
 
