@@ -242,7 +242,11 @@ class TestDuration:
 
     def test_endless_headers_tell_no_duration(self) -> None:
         pcm = int16(tone(2, 16_000)).tobytes()
-        assert decoded(wav(pcm, size=0xFFFFFFFF)).size == 2 * 16_000
+        for size in (0xFFFFFFFF, 0x80000000, 0x7FFF0000, 0, len(pcm) + 1_000):
+            assert decoded(wav(pcm, size=size)).size == 2 * 16_000
+
+    def test_a_header_that_says_too_little_is_believed(self) -> None:
+        assert decoded(wav(int16(tone(2, 16_000)).tobytes(), size=32_000)).size == 16_000
 
 
 @pytest.fixture(scope="module")
@@ -315,3 +319,69 @@ class TestClosing:
             with pytest.raises(UndecodableAudio):
                 AudioDecoder(tmp_path / "text.wav")
         assert psutil.Process().num_fds() == before
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    """A chunk of a wav file, padded to an even size."""
+    return name + len(content).to_bytes(4, "little") + content + bytes(len(content) % 2)
+
+
+PCM = int16(tone(1, 16_000)).tobytes()
+FORM, DATA = wav(PCM)[12:36], chunk(b"data", PCM)
+EXTENSIBLE = (
+    b"\xfe\xff" + FORM[10:] + bytes.fromhex("1600 1000 04000000 0100000000001000800000aa00389b71")
+)  # 16 bits that count, front centre, PCM
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        FORM + DATA + chunk(b"LIST", b"INFOISFT" + b"\x06\0\0\0Lavf62"),
+        FORM + DATA + b"\0garbage behind the last chunk" * 9,
+        FORM + chunk(b"LIST", b"INFO" + chunk(b"INAM", b"a name of odd size")) + DATA,
+        chunk(b"JUNK", bytes(28)) + FORM + DATA,
+        chunk(b"bext", bytes(100_000)) + FORM + DATA,
+        FORM + chunk(b"fact", bytes(4)) + DATA,
+        FORM + chunk(b"abcd", b"odd") + DATA,
+        FORM + chunk(b"LIST", b"INFOabc")[:-1] + DATA,
+        chunk(b"fmt ", EXTENSIBLE) + DATA,
+    ],
+    ids=[
+        "info behind",
+        "garbage behind",
+        "info before",
+        "junk",
+        "bext",
+        "fact",
+        "odd chunk",
+        "no padding",
+        "extensible",
+    ],
+)
+def test_wav_files_with_other_chunks(chunks: bytes) -> None:
+    samples = decoded(b"RIFF" + (len(chunks) + 4).to_bytes(4, "little") + b"WAVE" + chunks)
+    np.testing.assert_allclose(samples, np.frombuffer(PCM, "<i2") / np.float32(32768), atol=1e-6)
+
+
+def test_an_odd_number_of_bytes() -> None:
+    assert decoded(wav(PCM + b"\x01")).size == 16_000
+
+
+@pytest.mark.parametrize("samples", [1, 16, 80, 160, 320, 800, 1_600, 3_200, 6_400])
+def test_a_moment_of_sound(samples: int) -> None:
+    assert decoded(wav(PCM[: 2 * samples])).size == samples
+
+
+def test_an_m4a_whose_index_comes_first_sounds_the_same(tmp_path: Path) -> None:
+    last, path = container(tone(1, 44_100), 44_100, "ipod", "aac"), tmp_path / "first.m4a"
+    options = {"movflags": "+faststart"}
+    with av.open(io.BytesIO(last)) as source, av.open(path, "w", container_options=options) as target:
+        track = target.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = track
+                target.mux(packet)
+    first = path.read_bytes()
+    assert first.index(b"moov") < first.index(b"mdat")
+    assert last.index(b"moov") > last.index(b"mdat")
+    np.testing.assert_array_equal(decoded(first), decoded(last))

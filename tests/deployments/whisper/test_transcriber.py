@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import itertools
 import random
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -231,23 +233,70 @@ async def test_refuses_what_the_model_cannot_do(engine: WhisperEngine) -> None:
             assert caught.value.param == field
 
 
+class Source:
+    """Samples that are there already."""
+
+    def __init__(self, samples: NDArray[np.float32]) -> None:
+        self.samples = samples.astype(np.float32)
+        self.info = SimpleNamespace(duration_s=samples.size / SAMPLE_RATE)
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        yield self.samples
+
+
+def coloured(exponent: float, seconds: float) -> NDArray[np.float32]:
+    """Noise whose power falls with frequency: 0 is white, 1 pink, 2 brown."""
+    size = round(seconds * SAMPLE_RATE)
+    spectrum = np.fft.rfft(np.random.default_rng(1).normal(0, 1, size))
+    spectrum /= np.maximum(1, np.arange(spectrum.size)) ** (exponent / 2)
+    noise = np.fft.irfft(spectrum, size)
+    return (0.02 * noise / np.std(noise)).astype(np.float32)
+
+
+def hum(hertz: float) -> NDArray[np.float32]:
+    return (0.2 * np.sin(2 * np.pi * hertz * np.arange(3 * SAMPLE_RATE) / SAMPLE_RATE)).astype(np.float32)
+
+
+SILENT = {
+    "half a second": np.zeros(SAMPLE_RATE // 2, np.float32),
+    "three seconds": np.zeros(3 * SAMPLE_RATE, np.float32),
+    "a minute": np.zeros(60 * SAMPLE_RATE, np.float32),
+    "white noise": coloured(0, 3),
+    "pink noise": coloured(1, 3),
+    "brown noise": coloured(2, 3),
+    "hum": hum(50),
+    "tone": hum(440),
+}
+
+
 async def test_silence_and_noise_are_no_speech(engine: WhisperEngine) -> None:
-    noise: NDArray[np.float32] = np.random.default_rng(1).normal(0, 0.01, 3 * SAMPLE_RATE).astype(np.float32)
-
-    class Source:
-        info = type("Info", (), {"duration_s": 3.0})
-
-        def __init__(self, samples: NDArray[np.float32]) -> None:
-            self.samples = samples
-
-        def __iter__(self) -> Any:
-            yield self.samples
-
     async with transcriber(engine) as t:
-        for samples in (np.zeros(3 * SAMPLE_RATE, np.float32), noise):
+        for name, samples in SILENT.items():
             result = await collect("transcribe", t.transcribe(request(), Source(samples)))  # type: ignore[arg-type]
-            assert result.text == ""
-            assert result.duration == 3.0
+            assert (result.text, result.segments) == ("", ()), name
+            assert result.duration == samples.size / SAMPLE_RATE
+
+
+@pytest.mark.parametrize("samples", [1, 16, 80, 160, 320, 800, 1_600, 3_200, 6_400])
+async def test_a_moment_of_sound_is_no_mistake(engine: WhisperEngine, samples: int) -> None:
+    with AudioDecoder(AUDIO / "utt01.wav") as audio:
+        speech = next(audio)[SAMPLE_RATE : SAMPLE_RATE + samples]
+    async with transcriber(engine) as t:
+        for vad in (True, False) if samples in (1, 1_600) else (True,):
+            result = await collect("transcribe", t.transcribe(request(vad), Source(speech)))  # type: ignore[arg-type]
+            assert result.duration == pytest.approx(samples / SAMPLE_RATE, abs=0.001)
+
+
+@pytest.mark.parametrize("clip", [(0, 2), (0, 100), (2, None), (100, 200), (1.99, 1.995), (3, None)])
+async def test_clips_at_and_beyond_the_end_answer_at_once(
+    engine: WhisperEngine, clip: tuple[float, float | None]
+) -> None:
+    asked = request().model_copy(update={"clips": (Clip(start=clip[0], end=clip[1]),)})
+    async with transcriber(engine) as t, asyncio.timeout(30):
+        result = await transcribe_file(t, AUDIO / "utt01.wav", asked)
+    if clip[0] == 100:
+        assert (result.text, result.speech_duration) == ("", 0)
+    assert all(segment.start >= clip[0] for segment in result.segments)
 
 
 async def test_leaving_early_withdraws_the_rest(engine: WhisperEngine) -> None:

@@ -87,8 +87,8 @@ async def test_unknown_paths_and_methods() -> None:
     async with client_of(app_of(StubGateway())) as client:
         missing = await client.get("/v1/engines")
         wrong = await client.get(PATH)
-        outside = await client.get("/nothing")
-    assert missing.status_code == outside.status_code == 404
+        others = [await client.post(path) for path in ("/nothing", "/asr", "/detect-language", "/inference")]
+    assert {missing.status_code, *(other.status_code for other in others)} == {404}
     assert missing.json()["error"]["code"] == "not_found"
     assert wrong.status_code == 405
     assert wrong.headers["allow"] == "POST"

@@ -118,6 +118,7 @@ async def test_what_a_classifier_found(gateway: SpeakingGateway, monkeypatch: py
     ("fields", "kind", "words"),
     [
         ({"text": None}, InvalidRequest, "text: "),
+        ({"text": "", "format": "wav"}, InvalidRequest, "`text` is empty"),
         ({"text": " "}, InvalidRequest, "`text` is blank"),
         ({"text": "\ud800"}, InvalidRequest, "text"),
         ({"format": "ogg"}, InvalidRequest, "format: "),

@@ -99,6 +99,32 @@ async def test_references_in_json_and_msgpack() -> None:
         assert gateway.references == [[data]]
 
 
+@pytest.mark.parametrize("msgpack", [True, False])
+async def test_the_body_of_an_assistant_that_sends_every_field(msgpack: bool) -> None:
+    """As xiaozhi's server builds it: recordings beside an id that is null, and text where others have booleans."""
+    gateway = gateway_with()
+    recording = {"audio": WAV if msgpack else base64.b64encode(WAV).decode(), "text": "Hello."}
+    body = {
+        "text": "Good morning.",
+        "references": [recording],
+        "reference_id": None,
+        "normalize": True,
+        "format": "wav",
+        "max_new_tokens": 1024,
+        "chunk_length": 200,
+        "top_p": 0.7,
+        "repetition_penalty": 1.2,
+        "temperature": 0.7,
+        "streaming": False,
+        "use_memory_cache": "on",
+        "seed": None,
+    }
+    response = await send(gateway, body, msgpack=msgpack)
+    assert (response.status_code, response.headers["content-type"]) == (200, "audio/wav")
+    assert "x-ignored-fields" not in response.headers
+    assert (gateway.spoken.text, gateway.references) == ("Good morning.", [[WAV]])
+
+
 async def test_large_references() -> None:
     data = bytes(range(256)) * 4 * 4_500
     gateway = gateway_with()

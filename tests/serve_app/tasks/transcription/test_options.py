@@ -1,6 +1,7 @@
 """Every option of a transcription arrives in the request, and nothing that was not sent."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -191,3 +192,60 @@ def test_the_task_is_the_paths() -> None:
     assert parse(("task", "translate"), task="translate").request.task == "translate"
     assert "/v1/audio/translations" in refusal(("task", "translate")).message
     assert "/v1/audio/transcriptions" in refusal(("task", "transcribe"), task="translate").message
+
+
+GRANULARITIES = "timestamp_granularities"
+WORD, BOTH = (False, True), (True, True)  # whether segments and words are listed
+
+
+@pytest.mark.parametrize(
+    ("fields", "listed"),
+    [
+        ([(GRANULARITIES, "word")], WORD),
+        ([(f"{GRANULARITIES}[]", "word")], WORD),
+        ([(f"{GRANULARITIES}[0]", "word")], WORD),
+        ([(f"{GRANULARITIES}[0]", '["word"]')], WORD),
+        ([(GRANULARITIES, '["word"]')], WORD),
+        ([(f"{GRANULARITIES}[]", '["word"]')], WORD),
+        ([(GRANULARITIES, " word ")], WORD),
+        ([(GRANULARITIES, "word"), (GRANULARITIES, "word")], WORD),
+        ([(GRANULARITIES, "word"), (GRANULARITIES, "segment")], BOTH),
+        ([(f"{GRANULARITIES}[]", "word"), (f"{GRANULARITIES}[]", "segment")], BOTH),
+        ([(f"{GRANULARITIES}[0]", "word"), (f"{GRANULARITIES}[1]", "segment")], BOTH),
+        ([(GRANULARITIES, "word,segment")], BOTH),
+        ([(f"{GRANULARITIES}[]", "segment, word")], BOTH),
+        ([(GRANULARITIES, '["segment","word"]')], BOTH),
+        ([(GRANULARITIES, "segment")], (True, False)),
+        ([(GRANULARITIES, "")], (True, False)),
+    ],
+)
+def test_every_spelling_of_granularities(fields: list[tuple[str, str]], listed: tuple[bool, bool]) -> None:
+    form = parse(("response_format", "verbose_json"), *fields)
+    assert (form.output.segments, form.output.words) == listed
+    assert form.request.decoding.word_timestamps is listed[1]
+
+
+@pytest.mark.parametrize("value", ["words", "[word]", "char", '["word", 1]'])
+def test_what_is_no_granularity(value: str) -> None:
+    error = refusal(("response_format", "verbose_json"), (GRANULARITIES, value))
+    assert re.match(
+        "`timestamp_granularities` (has to be a list of word or segment, not|is not valid JSON: )", error.message
+    )
+
+
+def test_names_in_camel_case_are_unknown() -> None:
+    fields = {"timestampGranularities[]": "word", "responseFormat": "srt", "wordTimestamps": "true"}
+    form = parse(*fields.items())
+    assert form.ignored == tuple(fields)
+    assert (form.output.response_format, form.output.words) == ("json", False)
+
+
+def test_verbose_json_lists_segments_unless_told_otherwise() -> None:
+    form = parse(("response_format", "verbose_json"))
+    assert (form.output.segments, form.output.words) == (True, False)
+
+
+def test_empty_fields_ask_for_nothing() -> None:
+    names = ("language", "response_format", "temperature", "model", "vad_parameters", GRANULARITIES)
+    assert asked(*((name, "") for name in names)) == asked()
+    assert asked(("prompt", "")).decoding.initial_prompt == ""
