@@ -28,6 +28,13 @@ class RemoteClient(ClientError):
     code = "remote_client"
 
 
+class NoApplication(ClientError):
+    """No application has the name that the call's metadata say."""
+
+    status = 404
+    code = "not_found"
+
+
 class UnsuitableModel(AntiphonError):
     """The configured model does not give what the method has to answer; only the operator can change that."""
 
@@ -38,6 +45,7 @@ _CODES: tuple[tuple[type[AntiphonError], StatusCode], ...] = (
     (AuthenticationFailed, StatusCode.UNAUTHENTICATED),
     (DeadlineExceeded, StatusCode.DEADLINE_EXCEEDED),
     (ModelNotFound, StatusCode.NOT_FOUND),
+    (NoApplication, StatusCode.NOT_FOUND),
     (VoiceNotFound, StatusCode.NOT_FOUND),
     (ModelUnavailable, StatusCode.UNAVAILABLE),
     (ServerUnavailable, StatusCode.UNAVAILABLE),

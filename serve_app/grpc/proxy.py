@@ -1,13 +1,15 @@
 """The process that listens: services of its own, and questions to the applications behind it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from grpc_health.v1.health_pb2 import HealthListResponse
 
+from serve_app.grpc import proxy_answers
 from serve_app.grpc.health import Statuses
 
 ASK_S = 5.0
@@ -21,7 +23,12 @@ class Proxy:
 
     def __init__(self, server: Any) -> None:
         self._server = server
-        self._applications, self._statuses = self._asking(LIST_APPLICATIONS), self._asking(LIST_STATUSES)
+        self._applications, self._statuses = self._serves(LIST_APPLICATIONS), self._serves(LIST_STATUSES)
+
+    def add_services(self, services: Iterable[ServiceDescriptor]) -> None:
+        """Add services whose methods the ingress answers, by their names and with requests as bytes."""
+        for service in services:
+            self.add(service.full_name, {method.name: self._handler(method) for method in service.methods})
 
     def add(self, service: str, methods: "Mapping[str, grpc.RpcMethodHandler[Any, Any]]") -> None:
         """Add a service that this process answers itself."""
@@ -41,19 +48,29 @@ class Proxy:
         """What every application says of its services; None if it says nothing. Empty while there is none, or
         while this proxy takes no more calls. Takes 10 s at most.
         """
-        answer = await _ask(self._applications)
-        if answer is None:
-            return {}
-        described = descriptor_pool.Default().FindMessageTypeByName("ray.serve.ListApplicationsResponse")
-        names = message_factory.GetMessageClass(described).FromString(answer).application_names  # type: ignore[attr-defined]
+        names = await self.applications()
         found = await asyncio.gather(*(_ask(self._statuses, application=name) for name in names))
         return {name: _read(answer) for name, answer in zip(names, found, strict=True)}
 
-    def _asking(self, method: str) -> _Handler:
-        handler: _Handler = self._server.service_handler_factory(
-            service_method=method, streaming_type="unary_unary"
-        )
-        return handler
+    async def applications(self) -> Sequence[str]:
+        """The names of all applications; none while this proxy takes no more calls."""
+        answer = await _ask(self._applications)
+        if answer is None:
+            return ()
+        described = descriptor_pool.Default().FindMessageTypeByName("ray.serve.ListApplicationsResponse")
+        message: Any = message_factory.GetMessageClass(described).FromString(answer)
+        return tuple(message.application_names)
+
+    def _handler(self, method: MethodDescriptor) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        path = f"/{method.containing_service.full_name}/{method.name}"
+        if method.server_streaming:
+            events = proxy_answers.stream(self._serves(path, "unary_stream"), self.applications)
+            return grpc.unary_stream_rpc_method_handler(events)
+        return grpc.unary_unary_rpc_method_handler(proxy_answers.unary(self._serves(path), self.applications))
+
+    def _serves(self, method: str, kind: str = "unary_unary") -> Any:
+        """What Serve does with calls of a method: it sends them to the ingress of an application."""
+        return self._server.service_handler_factory(service_method=method, streaming_type=kind)
 
 
 class _OwnCall:

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-import grpc
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import Message
+from google.protobuf.descriptor import ServiceDescriptor
 
 from serve_app.config.tasks import ModelTask
 from serve_app.grpc import health, reflection
@@ -26,23 +24,12 @@ SERVICES: Mapping[ServiceDescriptor, ModelTask] = {
 def add_services(servicer: Any, server: Any) -> None:
     """Add every service to the server of Serve's proxy, which sends calls to the ingress's methods by name.
 
-    Serve calls it, as ``grpc_options.grpc_servicer_functions`` names it; there ``servicer`` is a mock. Methods get
+    Serve calls it, as ``grpc_options.grpc_servicer_functions`` names it; ``servicer`` is a mock. Methods get
     requests as bytes: the proxy would read them only to write them again, and would answer unreadable ones with a
     traceback. Health and reflection are answered by the process that listens, also while there is no ingress.
     """
-    for service in SERVICES:
-        handlers = {method.name: _handler(servicer, method) for method in service.methods}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
     proxy = Proxy(server)
+    proxy.add_services(SERVICES)
     names = [service.full_name for service in SERVICES]
     proxy.add(health.NAME, health.Health(proxy.statuses, names).handlers())
     proxy.add(reflection.NAME, reflection.handlers(proxy.services))
-
-
-def _handler(servicer: Any, method: MethodDescriptor) -> "grpc.RpcMethodHandler[bytes, Message]":
-    kind = grpc.unary_stream_rpc_method_handler if method.server_streaming else grpc.unary_unary_rpc_method_handler
-    return kind(getattr(servicer, method.name), response_serializer=_written)
-
-
-def _written(message: Message) -> bytes:
-    return message.SerializeToString()

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -280,34 +279,22 @@ async def test_many_calls_at_once(channel: Channel) -> None:
             assert dict(result.scores) == pytest.approx(dict(alone.results[0].scores), abs=1e-5)
 
 
-@dataclass(frozen=True)
-class Application:
-    """Its name, and what health said before, while and after it started."""
-
-    name: str
-    health: list[int]
-
-
 @pytest.fixture(scope="module")
-def locked(server: Server) -> Iterator[Application]:
+def locked(server: Server) -> Iterator[str]:
     """A second application, which wants a key."""
     config = {"models": [classifier("sample-classifier", config={"load": "on_demand"})]}
     environment = {"env_vars": {"ANTIPHON_API_KEYS": "the-key"}}
     options: dict[str, Any] = {name: {"ray_actor_options": {"num_cpus": 0}} for name in ("sample-classifier",)}
     options["ingress"] = {"ray_actor_options": {"num_cpus": 0, "runtime_env": environment}}
     graph = build_graph(AppConfig.model_validate(config), options)
-    with grpc.insecure_channel(server.grpc) as channel:
-        watch = HealthStub(channel).Watch(HealthCheckRequest(), timeout=120)
-        health = [next(watch).status]
-        serve.run(graph, name="locked", route_prefix="/locked")
-        yield Application("locked", health + [next(watch).status for _ in range(2)])
-        watch.cancel()
+    serve.run(graph, name="locked", route_prefix="/locked")
+    yield "locked"
     serve.delete("locked")
 
 
-async def test_keys_are_asked_for(channel: Channel, locked: Application) -> None:
+async def test_keys_are_asked_for(channel: Channel, locked: str) -> None:
     stub, sent = ClassificationStub(channel), ClassifyRequest(texts=["good morning"])
-    place = ("application", locked.name)
+    place = ("application", locked)
     for wrong in ([place], [place, ("authorization", "Bearer another")]):
         error = await refusal(stub.Classify(sent, metadata=wrong))
         assert error.code() == StatusCode.UNAUTHENTICATED
@@ -315,11 +302,25 @@ async def test_keys_are_asked_for(channel: Channel, locked: Application) -> None
     assert answer.results[0].label == "neutral"
 
 
-async def test_health_of_several_applications(channel: Channel, locked: Application) -> None:
+async def test_the_name_of_an_application(channel: Channel, locked: str) -> None:
+    for metadata in ([], [("application", "nobody")]):
+        error = await refusal(
+            ClassificationStub(channel).Classify(ClassifyRequest(texts=["a"]), metadata=metadata)
+        )
+        assert (error.code(), dict(error.trailing_metadata())["error-param"]) == (
+            StatusCode.NOT_FOUND,
+            "application",
+        )
+        assert error.details() == f"The metadata `application` have to name one of default, {locked}."
+
+
+async def test_health_of_several_applications(channel: Channel, locked: str) -> None:
     """Together they serve when all do; nobody needs a key to ask."""
     serving = HealthCheckResponse.SERVING
-    assert locked.health == [serving, HealthCheckResponse.NOT_SERVING, serving]
-    stub, place = HealthStub(channel), ("application", locked.name)
+    stub, place = HealthStub(channel), ("application", locked)
+    async with asyncio.timeout(30):  # what was heard of a new application may be a second old
+        while (await stub.Check(HealthCheckRequest(service=""), metadata=[place])).status != serving:
+            await asyncio.sleep(0.1)
     for service, metadata in (("", []), ("service.runsync", [place]), ("antiphon.v1.Speech", [])):
         answer = await stub.Check(HealthCheckRequest(service=service), metadata=metadata)
         assert answer.status == serving

@@ -1,11 +1,13 @@
 """The shipped configuration, started as users start it, by ``antiphon serve``."""
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -15,6 +17,8 @@ import httpx
 import psutil
 import pytest
 import yaml
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from serve_app.grpc.protos.classification_pb2 import ClassifyRequest
 from serve_app.grpc.protos.classification_pb2_grpc import ClassificationStub
@@ -75,11 +79,22 @@ def classified(log: str) -> str:
     return label
 
 
+def health(port: int) -> list[int]:
+    """What is said to one who watches from before the beginning to the end."""
+    seen = []
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel, contextlib.suppress(grpc.RpcError):
+        for answer in HealthStub(channel).Watch(HealthCheckRequest(), wait_for_ready=True, timeout=300):
+            seen.append(answer.status)  # noqa: PERF401 - what came before the error stays
+    return seen
+
+
 def test_antiphon_serve_says_when_it_is_ready(tmp_path: Path) -> None:
-    port, log = free_port(), tmp_path / "log"
+    port, grpc_port, log = free_port(), free_port(), tmp_path / "log"
     url = f"http://127.0.0.1:{port}"
-    ports = ["--port", str(port), "--grpc-port", "0"]
-    with running([str(BIN / "antiphon"), "serve", "configs/local.yaml", *ports], log) as process:
+    ports = ["--port", str(port), "--grpc-port", str(grpc_port)]
+    command = [str(BIN / "antiphon"), "serve", "configs/local.yaml", *ports]
+    with ThreadPoolExecutor(1) as pool, running(command, log) as process:
+        seen = pool.submit(health, grpc_port)
         wait_until(lambda: f"Antiphon listens on {url}" in log.read_text() or process.poll() is not None, 120)
         wait_until(lambda: "gRPC listens" in log.read_text() or process.poll() is not None, 10)
         assert process.poll() is None, log.read_text()
@@ -92,6 +107,9 @@ def test_antiphon_serve_says_when_it_is_ready(tmp_path: Path) -> None:
         assert {child.nice() for child in replicas} == {os.nice(0)}, "only threads that compute step back"
     assert process.returncode == 0
     assert "Traceback" not in log.read_text()
+    not_serving, serving = HealthCheckResponse.NOT_SERVING, HealthCheckResponse.SERVING
+    assert seen.result()[:2] == [not_serving, serving]
+    assert seen.result()[2:] in ([], [not_serving])
 
 
 def test_antiphon_serve_stops_with_the_reason(tmp_path: Path) -> None:

@@ -195,3 +195,11 @@ async def test_a_model_that_idles_away_stays_ready_for_requests() -> None:
 )
 def test_raw_audio_is_named_by_its_content_type(content_type: str | None, expected: RawPcm | None) -> None:
     assert raw_format(content_type) == expected
+
+
+async def test_what_a_client_calls_a_file_does_not_matter() -> None:
+    named = ((None, None), ("image/png", "a.png"), ("application/octet-stream", "speech"), ("text/plain", "a.mp3"))
+    async with replica() as running:
+        for content_type, name in named:
+            found = await segments(running, recording(), content_type=content_type, file_name=name)
+            assert [segment.text for segment in found] == [" two two three seven five"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc import StatusCode
 from grpc.aio import AioRpcError, Channel
 from ray.serve._private.grpc_util import gRPCGenericServer
 from ray.serve.generated.serve_pb2 import ListApplicationsResponse
@@ -21,9 +22,12 @@ Connect = Callable[..., Any]
 
 
 class Behind:
-    """What a proxy's calls go to: a servicer as the ingress of the ``applications``."""
+    """What a proxy's calls go to: a servicer as the ingress of the ``applications``. With a ``status``, Serve says
+    that in its place, at the end.
+    """
 
-    applications = ("antiphon",)
+    applications: tuple[str, ...] = ("antiphon",)
+    status: StatusCode | None = None
 
     def __init__(self, servicer: Servicer) -> None:
         self._servicer = servicer
@@ -35,13 +39,23 @@ class Behind:
         async def unary(request: bytes, context: Any) -> bytes:
             if name == "ListApplications":
                 return ListApplicationsResponse(application_names=self.applications).SerializeToString()
+            if self.status is not None:
+                _end(context, self.status)
+                return b""
             return (await getattr(self._servicer, name)(request, context)).SerializeToString()
 
         async def stream(request: bytes, context: Any) -> AsyncIterator[bytes]:
             async for message in getattr(self._servicer, name)(request, context):
                 yield message.SerializeToString()
+            if self.status is not None:
+                _end(context, self.status)
 
         return stream if streaming_type == "unary_stream" else unary
+
+
+def _end(context: Any, status: StatusCode) -> None:
+    context.set_code(status)
+    context.set_details("The actor died. Traceback (most recent call last):")
 
 
 @pytest.fixture
@@ -58,7 +72,7 @@ async def connect(gateway: StubGateway) -> AsyncIterator[Connect]:
         async def start(address: str = "127.0.0.1", keys: tuple[str, ...] = (), **config: Any) -> Channel:
             servicer = Servicer(gateway, GrpcConfig(**config), ApiKeys(keys))
             server = gRPCGenericServer(Behind(servicer).handler, extra_options=list(UNLIMITED))
-            add_services(servicer, server)
+            add_services(None, server)
             port = server.add_insecure_port(f"{address}:0")
             await server.start()
             stack.push_async_callback(server.stop, None)

@@ -1,14 +1,16 @@
 """Our errors as the exceptions of the ``openai`` package, and its retries."""
 
+import http.client
 import io
 
+import httpx
 import openai
 import pytest
 from openai import OpenAI
 
 from deployments import errors
 from tests.serve_app.http.conftest import KEY, Server
-from tests.serve_app.http.stub import SCRIPT, SEGMENTS, TEXT, WAV
+from tests.serve_app.http.stub import PATH, SCRIPT, SEGMENTS, TEXT, WAV
 
 
 def test_an_error_in_the_middle_of_a_stream(client: OpenAI, server: Server) -> None:
@@ -88,3 +90,24 @@ def test_files_that_are_too_large(client: OpenAI, server: Server) -> None:
         client.audio.transcriptions.create(file=io.BytesIO(bytes(20_000_000)), model="whisper-1")
     assert (caught.value.status_code, caught.value.code) == (413, "payload_too_large")
     assert not server.gateway.requests
+
+
+def test_one_connection_for_answers_of_every_kind(server: Server) -> None:
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=20)
+    connection.connect()
+    connection.auto_open = False  # so that one that was closed is an error
+    wrong = {"content-type": "text/csv"}
+    for path, fields, headers, status in (
+        (PATH, {}, {}, 200),
+        (PATH, {"beam_size": "many"}, {}, 400),
+        (PATH, {"model": "nobody"}, {}, 404),
+        ("/v1/nothing", {}, {}, 404),
+        (PATH, {}, wrong, 415),
+        (PATH, {"response_format": "srt"}, {}, 200),
+    ):
+        sent = httpx.Request("POST", server.url + path, data=fields, files={"file": WAV})
+        known = {"content-type": sent.headers["content-type"], "authorization": f"Bearer {KEY}"}
+        connection.request("POST", path, sent.read(), {**known, **headers})
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read())) == (status, True)
+    connection.close()
