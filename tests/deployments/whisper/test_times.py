@@ -82,15 +82,22 @@ async def test_no_text_reaches_over_a_pause_that_was_cut_out(heard: Any, words: 
 
 
 @pytest.mark.parametrize("words", [False, True])
-async def test_an_mp3_that_does_not_tell_its_length(heard: Any, words: bool) -> None:
-    """44.1 kHz and no Xing header; the phrases lie elsewhere within their stretches than in other files."""
-    with AudioDecoder(TWO, sample_rate=44_100) as audio:
-        phrase = np.concatenate(list(audio))[: round(1.9 * 44_100)]
-    spoken = np.concatenate([phrase, np.zeros(44_100 * 3 - len(phrase), np.float32)] * 4)
-    mp3 = container(spoken, 44_100, "mp3", "libmp3lame", options={"write_xing": "0", "id3v2_version": "0"})
+async def test_an_mp3_whose_texts_begin_at_seams(heard: Any, words: bool) -> None:
+    """44.1 kHz and no Xing header, so that the phrases lie elsewhere within their stretches."""
+    with AudioDecoder(FOUR, sample_rate=44_100) as audio:
+        minutes = np.concatenate(list(audio)).reshape(4, 60 * 44_100)
+    every = 30.56  # seconds, which is a minute for the frames of MP3 and of speech detection
+    mp3 = container(
+        minutes[:, : round(every * 44_100)].reshape(-1),
+        44_100,
+        "mp3",
+        "libmp3lame",
+        bit_rate=64_000,
+        options={"write_xing": "0"},
+    )
     transcript = await heard(BytesIO(mp3), word_timestamps=words)
-    check_phrases(transcript, [0, 3, 6, 9])
     assert texts(transcript.segments) == [NUMBERS] * 4
+    check_phrases(transcript, [every * number for number in range(4)])
 
 
 OVERLAPPING = [
