@@ -119,7 +119,7 @@ class Transcriber:
                         param=field,
                     )
 
-    async def _language(self, request: TranscriptionRequest, source: "Prefetch", run: Any) -> LanguageChoice:
+    async def _language(self, request: TranscriptionRequest, source: Prefetch, run: Any) -> LanguageChoice:
         """The requested language, or the most probable one of the first windows."""
         candidates = request.languages or self._engine.languages
         if request.language is not None:
@@ -141,7 +141,7 @@ class Transcriber:
         code = max(votes, key=lambda c: len(votes[c]))
         return LanguageChoice(code, max(votes[code]))
 
-    async def _one_by_one(self, source: "Prefetch", decoder: SpanDecoder) -> AsyncGenerator[Decoded]:
+    async def _one_by_one(self, source: Prefetch, decoder: SpanDecoder) -> AsyncGenerator[Decoded]:
         """Windows in order, each decoded after the one before of the same audio."""
         contexts: dict[int | None, Context] = {}  # by clip, of those that overlap others
         while (item := await source.next()) is not None:
@@ -154,7 +154,7 @@ class Transcriber:
             if part is not None and part.last:
                 del contexts[clip]
 
-    async def _side_by_side(self, source: "Prefetch", decoder: SpanDecoder) -> AsyncGenerator[Decoded]:
+    async def _side_by_side(self, source: Prefetch, decoder: SpanDecoder) -> AsyncGenerator[Decoded]:
         """Windows in order, of spans that are decoded at the same time."""
 
         async def one(item: PlannedSpan) -> list[Decoded]:
