@@ -43,7 +43,7 @@ protos: .venv/.has-dev
 
 # Each starts a server of its own and writes to benchmarks/results; one of them: make bench ARGS=overload
 bench: .venv/.has-bench
-	@for name in $(or $(ARGS),transcription overload long_audio classification speech jobs runpod_worker); do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	@for name in $(or $(ARGS),transcription overload long_audio classification speech long_speech jobs runpod_worker); do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # Trains a shipped model again from its recipe: the recogniser in hours, with SAMPLE=classifier that one in minutes.
 samples: .venv/.has-samples

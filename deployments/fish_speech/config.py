@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from deployments.fish_speech.segment_limits import SegmentLimits
 from deployments.fish_speech.types import SamplingOptions
 from deployments.model_config import ModelConfig
 
@@ -63,6 +64,7 @@ class FishSpeechConfig(ModelConfig):
 
     engine: SpeechEngineConfig = SpeechEngineConfig()
     sampling: SamplingOptions = Field(SamplingOptions(), description="for what a request does not set")
+    segments: SegmentLimits = Field(SegmentLimits(), description="what one segment of a text may take")
     decoder: Literal["auto", "vits", "vqgan"] = "auto"
     voices: VoicesConfig = VoicesConfig()
     default_voice: str | None = None

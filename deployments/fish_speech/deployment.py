@@ -168,7 +168,7 @@ class FishSpeechReplica(Replica["FishSpeechEngine", "Synthesizer"]):
             raise InvalidRequest("The text has nothing that can be spoken; send words.", param="text")
         recordings = await self._help(voice_of, request, files, self._config, self._library.recordings)
         references = await self._help(model.engine.references, recordings) if recordings else ()
-        return Utterance(pieces, references, sampling, sampling.seed or 0, request.speaker)
+        return Utterance(pieces, references, sampling, sampling.seed or 0, request.speaker, request.whole)
 
     async def _classified(self, request: SpeechRequest) -> Mapping[str, float] | None:
         """The text's probabilities by label, if there is a classifier. Raises ContentRefused."""

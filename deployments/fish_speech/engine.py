@@ -1,5 +1,6 @@
 """A loaded speech model: text to prompts, prompts to frames, frames to sound, recordings to codes. No Ray."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from deployments.fish_speech.config import FishSpeechConfig
 from deployments.fish_speech.language_model.batcher import Frames, SpeechSegment
 from deployments.fish_speech.language_model.rows import FrameRows
 from deployments.fish_speech.loading import SpeechModel, load_model
+from deployments.fish_speech.segment_limits import limits_of
 from deployments.fish_speech.v11.vits import VITSCodec
 from deployments.fish_speech.voices.new_voice import AudioFile
 from deployments.fish_speech.voices.reference_codes import ReferenceCodes
@@ -68,6 +70,7 @@ class FishSpeechEngine:
     def __init__(self, folder: Path, config: FishSpeechConfig) -> None:
         """Load a folder of fish-speech 1.5 or 1.1. Raises ModelUnavailable if it is neither, or damaged."""
         settings = config.engine
+        self.limits = limits_of(folder, config.segments)
         device = choose_device(settings.device)
         if device.type == "cpu":
             reuse_freed_memory()
@@ -105,6 +108,10 @@ class FishSpeechEngine:
     def pieces(self, text: str, chunk_length: int) -> tuple[str, ...]:
         """The segments that a text is spoken in; none if there is nothing to be said."""
         return tuple(self._model.pieces(text, chunk_length))
+
+    def most_frames(self, piece: str) -> int:
+        """How many frames a segment's speech can take; more have gone astray."""
+        return math.ceil(self.limits.longest_s(piece) * self.codec.sample_rate / self.codec.frame_samples)
 
     def references(self, recordings: Sequence[tuple[str, AudioFile]]) -> tuple[EncodedReference, ...]:
         """Transcripts with what the model hears in their audio files. Raises errors of the recordings."""

@@ -23,7 +23,7 @@ def kept_items(items: Sequence[Item], context: int, opening: int) -> list[Item]:
     with their frames, and the next one's prompt in any case. Room is counted as the original does it, the oldest
     kept item twice. Contexts too small to reserve room for speech as it does reserve half.
     """
-    budget = context - opening - (RESERVED if context > RESERVED else context // 2)
+    budget = _budget(context, opening)
     used = last = 0
     for last, item in enumerate(reversed(items)):  # noqa: B007
         used += item.shape[1]
@@ -35,3 +35,32 @@ def kept_items(items: Sequence[Item], context: int, opening: int) -> list[Item]:
     if last >= len(items) - BEGINNING:
         return list(items)
     return [*items[:BEGINNING], *items[-last:]]
+
+
+def bounded_items(
+    items: Sequence[Item], context: int, opening: int, history: int, *, voice_is_set: bool
+) -> list[Item]:
+    """The same for a model that was trained with at most ``history`` columns of earlier segments.
+
+    Kept are as many of the last segments as they hold, whole ones with their frames. Unless references have set
+    the voice, the first segment sets it: it is kept before all others, even where it alone is longer.
+    """
+    *earlier, asked = items
+    segments = list(zip(earlier[::2], earlier[1::2], strict=True))
+    beginning = [] if voice_is_set else segments[:1]
+    room = min(history, _budget(context, opening) - asked.shape[1]) - sum(map(_columns, beginning))
+    last: list[tuple[Item, Item]] = []
+    for segment in reversed(segments[len(beginning) :]):
+        room -= _columns(segment)
+        if room < 0:
+            break
+        last.append(segment)
+    return [*(item for segment in (*beginning, *reversed(last)) for item in segment), asked]
+
+
+def _budget(context: int, opening: int) -> int:
+    return context - opening - (RESERVED if context > RESERVED else context // 2)
+
+
+def _columns(segment: tuple[Item, Item]) -> int:
+    return sum(item.shape[1] for item in segment)

@@ -16,6 +16,7 @@ from deployments.fish_speech.segments import next_segment
 from deployments.fish_speech.types import SamplingOptions
 
 UNKNOWN_TEXT = "-"  # stands for the words behind codes that come alone
+TAKES = 2  # that a segment has at most
 GPU_CHUNKS = 8  # chunks of sound made at once; on a CPU one, so that no request's sound depends on others
 
 
@@ -34,13 +35,17 @@ class Sound:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What is to be said: ``pieces`` of cleaned text, in the voice of ``references``, by a ``speaker`` of 1.1."""
+    """What is to be said: ``pieces`` of cleaned text, in the voice of ``references``, by a ``speaker`` of 1.1.
+
+    Of a ``whole`` utterance nobody hears a segment before its end.
+    """
 
     pieces: tuple[str, ...]
     references: tuple[EncodedReference, ...]
     sampling: SamplingOptions
     seed: int
     speaker: str | None = None
+    whole: bool = False
 
 
 class Synthesizer:
@@ -56,19 +61,18 @@ class Synthesizer:
         """The sound of all segments, as it is made. The same utterance gives the same sound, in float32 whatever
         else is spoken at the same time.
 
+        A segment that goes astray, which shows when it takes more frames than its text can, ends there. If nothing
+        of it has been given away yet, it is tried once more with other draws; so are all segments of a ``whole``
+        utterance. What went astray is no part of the past that later segments see.
+
         Closing it stops the work. Raises InvalidRequest for what does not fit into the context, InternalError.
         """
-        prompts = self._engine.prompts
-        opening = prompts.opening([(one.text, one.codes) for one in utterance.references])
+        opening = self._engine.prompts.opening([(one.text, one.codes) for one in utterance.references])
         past: list[Columns] = []
-        for number, piece in enumerate(utterance.pieces):
-            past.append(prompts.segment(piece, utterance.speaker))
-            segment = self._segment(utterance, opening, past)
-            said: list[Columns] = []
-            async with contextlib.aclosing(self._sound(utterance, piece, segment, number, said)) as sounds:
+        for number in range(len(utterance.pieces)):
+            async with contextlib.aclosing(self._spoken(utterance, number, opening, past)) as sounds:
                 async for sound in sounds:
                     yield sound
-            past.append(prompts.past(np.concatenate(said, axis=1)))
 
     async def encode(self, audio: NDArray[np.float32]) -> NDArray[np.int32]:
         """Codes (codebooks, frames) of float32 samples at the codec's rate."""
@@ -100,27 +104,61 @@ class Synthesizer:
         await self._frames.close()
         await self._codec.close()
 
-    def _segment(self, utterance: Utterance, opening: Columns, past: Sequence[Columns]) -> SpeechSegment:
+    async def _spoken(
+        self, utterance: Utterance, number: int, opening: Columns, past: list[Columns]
+    ) -> AsyncGenerator[Sound]:
+        """The sound of one segment, which is added to ``past``."""
+        prompts, piece = self._engine.prompts, utterance.pieces[number]
+        asked = prompts.segment(piece, utterance.speaker)
+        longest = self._engine.most_frames(piece)
+        for take in range(TAKES):
+            segment = self._segment(utterance, number, take, opening, [*past, asked], longest)
+            said: list[Columns] = []
+            held: list[Sound] = []
+            given = astray = False
+            async with contextlib.aclosing(self._sound(utterance, segment, number, said)) as sounds:
+                async for sound in sounds:
+                    held.append(sound)
+                    astray = sound.end == "cut" and segment.most_frames == longest
+                    if (utterance.whole and not sound.end) or (astray and not given and take + 1 < TAKES):
+                        continue
+                    for one in held:
+                        yield one
+                    held, given = [], True
+            if given:
+                if not astray:
+                    past += [asked, prompts.past(np.concatenate(said, axis=1))]
+                return
+
+    def _segment(
+        self, utterance: Utterance, number: int, take: int, opening: Columns, past: Sequence[Columns], longest: int
+    ) -> SpeechSegment:
         first, chunk = self._settings.first_chunk_frames, self._settings.chunk_frames
         if self._engine.codec.left_context is None:
             first = chunk = 0
-        elif len(past) > 1:
+        elif number:
             first = chunk
         return next_segment(
             opening,
             past,
             context=self._engine.context,
+            number=number,
             seed=utterance.seed,
             sampling=utterance.sampling,
+            take=take,
+            history=self._engine.limits.history,
+            voice_is_set=bool(utterance.references or utterance.speaker),
+            most_frames=longest,
             first_chunk=min(first, chunk),
             chunk=chunk,
         )
 
     async def _sound(
-        self, utterance: Utterance, piece: str, segment: SpeechSegment, number: int, said: list[Columns]
+        self, utterance: Utterance, segment: SpeechSegment, number: int, said: list[Columns]
     ) -> AsyncGenerator[Sound]:
-        """The sound of one segment; what the model has said is left in ``said``."""
+        """The sound of one take of a segment; what the model has said is left in ``said``."""
         engine, owner = self._engine, object()
+        piece = utterance.pieces[number]
         condition = engine.condition((utterance.seed + number) % 2**63, piece, utterance.references)
         context = engine.codec.left_context or 0
         codes = np.zeros((engine.codec.codebooks, 0), np.int32)  # of the segment so far

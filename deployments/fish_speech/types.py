@@ -48,7 +48,8 @@ class SpeechRequest(_Frozen):
     with.
 
     ``speed`` changes the tempo and keeps the pitch; ``volume_db`` is in decibels; ``sample_rate`` in Hz, None is
-    the model's own. ``deadline`` is Unix time in seconds.
+    the model's own. Of a ``whole`` utterance nobody hears a segment before its end, so that one that goes astray
+    may be tried once more. ``deadline`` is Unix time in seconds.
     """
 
     text: str
@@ -59,6 +60,7 @@ class SpeechRequest(_Frozen):
     speed: float = Field(1.0, ge=0.25, le=4)
     volume_db: float = Field(0.0, ge=-20, le=20)
     sample_rate: int | None = Field(None, ge=8_000, le=48_000)
+    whole: bool = False
     model: str | None = None
     deadline: float | None = None
     request_id: str = ""
@@ -97,7 +99,9 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end. ``samples`` and ``frames`` count all of it; ``cut`` tells that a segment reached its bound."""
+    """The end. ``samples`` and ``frames`` count all of it; ``cut`` tells that a segment reached its bound, so that
+    its end is missing or it has gone astray.
+    """
 
     samples: int
     frames: int

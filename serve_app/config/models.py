@@ -96,12 +96,16 @@ class TextClassificationEntry(ModelEntry):
 class FishSpeechEntry(ClassifiedEntry):
     """A speech-synthesis model. The ``classifier`` reads every text first; one that it gives a label of ``refuse``
     at least that probability is not spoken.
+
+    No model here takes ``instructions``: a request with them is refused, or they are ignored and named in
+    ``X-Ignored-Fields``.
     """
 
     task: ClassVar[ModelTask] = "speech"
 
     family: Literal["fish_speech"]
     refuse: dict[str, Probability] = Field(default_factory=dict)
+    instructions: Literal["refused", "ignored"] = "refused"
     config: FishSpeechConfig
 
     @model_validator(mode="after")

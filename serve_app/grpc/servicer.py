@@ -80,7 +80,7 @@ class Servicer:
     ) -> speech_pb2.SpeakResponse:
         """A whole file of speech."""
         with Call("/antiphon.v1.Speech/Speak", grpc_context) as call:
-            parsed, model, events = await self._speech(call, request)
+            parsed, model, events = await self._speech(call, request, whole=True)
             return speech.response_of(await encode_file(events, parsed.container), model)
         return speech_pb2.SpeakResponse()
 
@@ -138,12 +138,13 @@ class Servicer:
         return parsed.request.task, model, self._gateway.transcribe(parsed.request, upload)
 
     async def _speech(
-        self, call: Call, request: bytes
+        self, call: Call, request: bytes, *, whole: bool = False
     ) -> tuple[ParsedSpeech, str, AsyncGenerator[SpeechEvent, None]]:
         """Speech that has been asked for, the model that answers, and the events to come."""
         parsed = await self._gate.read(call, request, speech_pb2.SpeakRequest, speech.read_request)
         model = self._model("speech", parsed.request.model)
-        return parsed, model, self._gateway.speak(parsed.request, parsed.references)
+        asked = parsed.request.model_copy(update={"whole": whole})
+        return parsed, model, self._gateway.speak(asked, parsed.references)
 
     def _model(self, task: ModelTask, name: str | None) -> str:
         """The model that answers to a name, as clients know it."""

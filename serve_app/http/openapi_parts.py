@@ -34,6 +34,15 @@ HEADERS = {
     "x-request-id": {"$ref": "#/components/headers/RequestId"},
     "X-Ignored-Fields": {"$ref": "#/components/headers/IgnoredFields"},
 }
+SPEECH_HEADERS = {
+    **HEADERS,
+    "X-Sample-Rate": {"description": "Of the audio, in Hz.", "schema": INTEGER},
+    "X-Seed": {"description": "Repeats this speech.", "schema": INTEGER},
+    "X-Cut": {
+        "description": "Whether a segment reached its bound; only of audio that is not streamed.",
+        "schema": BOOLEAN,
+    },
+}
 
 
 def object_of(**properties: Document) -> Document:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from deployments.fish_speech.segment_limits import FILE as LIMITS_FILE
 from samples.asr.recipe.vocabulary import WORDS
 
 from . import codec
@@ -15,6 +16,8 @@ from .network import SIZE, DualAR
 from .tokens import RANKS, SEMANTIC, SPECIALS, VOCABULARY_SIZE, word_forms, write_tokenizer
 
 MODEL, CODEC = "model.pth", "firefly-gan-vq-fsq-4x200-25hz-generator.pth"
+#: What a segment may take: one earlier segment, as in training; half again as long as the slowest of 480 texts.
+LIMITS = {"history": 64, "pause_s": 1.0, "letter_s": 0.1}
 #: New words start at the mean of the known ones, plus so much of their spread.
 SPREAD = 0.6
 
@@ -25,6 +28,7 @@ def write_settings(folder: Path) -> None:
     write_tokenizer(folder)
     (folder / "config.json").write_text(json.dumps(SIZE.as_json(), indent=1) + "\n")
     (folder / "firefly.json").write_text(codec.SIZE.model_dump_json(indent=1) + "\n")
+    (folder / LIMITS_FILE).write_text(json.dumps({"segments": LIMITS}, indent=1) + "\n")
 
 
 def save_model(folder: Path, network: DualAR) -> None:

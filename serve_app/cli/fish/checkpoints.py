@@ -11,6 +11,7 @@ from deployments.fish_speech.language_model.dual_ar import DualAR
 from deployments.fish_speech.language_model.frame_rules import FrameRules
 from deployments.fish_speech.loading import FIREFLY, VITS, VOCODER, VQGAN
 from deployments.fish_speech.prompts import Prompts
+from deployments.fish_speech.segment_limits import SegmentLimits, limits_of
 from deployments.fish_speech.text import Cleaner, clean_v11, clean_v15
 from deployments.fish_speech.v11 import checkpoint as v11
 from deployments.fish_speech.v11.prompt import PromptsV11
@@ -30,8 +31,8 @@ CODECS = {"firefly_gan_vq": FIREFLY, "vits_decoder_finetune": VITS, "vqgan_pretr
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LanguageModel:
-    """What draws frames, text tokens apart. ``clean`` makes a text what it reads; the last two are the original's
-    defaults.
+    """What draws frames, text tokens apart. ``clean`` makes a text what it reads; ``repetition_penalty`` and
+    ``chunk_length`` are the original's defaults, ``history`` as for ``SegmentLimits``.
     """
 
     network: DualAR
@@ -40,6 +41,7 @@ class LanguageModel:
     clean: Cleaner
     repetition_penalty: float
     chunk_length: int
+    history: int | None
 
 
 def find_codec(path: Path, config_name: str | None, device: Device) -> Codec:
@@ -79,13 +81,17 @@ def find_language_model(
         network = v15.load_network(path, ranks, dtype=dtype, device=device)
         rules = v15.frame_rules(network.config, ranks, speech_only=True)
         prompts: Prompts = PromptsV15(ranks, rules.num_codebooks, rules.codebook_size)
-        return LanguageModel(network, rules, prompts, clean_v15, 1.2, 100)
+        return LanguageModel(network, rules, prompts, clean_v15, 1.2, 100, _history(path))
     file = v11.weights_file(path)
     letters = load_tokenizer(tokenizer or file.parent)
     network = v11.load_network(file, name=config_name, dtype=dtype, device=device)
     rules = v11.frame_rules(network.config, letters, speech_only=True)
     prompts = PromptsV11(letters, rules.num_codebooks, rules.codebook_size)
-    return LanguageModel(network, rules, prompts, clean_v11, 1.5, 150)
+    return LanguageModel(network, rules, prompts, clean_v11, 1.5, 150, _history(file.parent))
+
+
+def _history(folder: Path) -> int | None:
+    return limits_of(folder, SegmentLimits()).history
 
 
 def condition_of(

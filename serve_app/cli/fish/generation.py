@@ -54,6 +54,7 @@ class Generation:
         """Raises InvalidRequest for a text with nothing to say, and prompts that the model does not have."""
         self.frames = 0
         self._request, self._rules, self._prompts = request, model.rules, model.prompts
+        self._history = model.history
         self._pieces = split(request.text, request.sampling.chunk_length, model.clean)
         if not self._pieces:
             raise InvalidRequest("The text has nothing that can be spoken; send words.")
@@ -99,8 +100,11 @@ class Generation:
             self._opening,
             sample.past,
             context=self._request.context,
+            number=sample.segments,
             seed=sample.seed,
             sampling=self._request.sampling,
+            history=self._history,
+            voice_is_set=bool(self._request.prompts or self._request.speaker),
             chunk=CHUNK,
         )
         entry = Entry(segment)

@@ -37,5 +37,5 @@ class LocalSpeaker(LocalClient):
                     case Audio():
                         writer.add(event.samples, rate)
                     case Finished():
-                        return Spoken(seed, event.frames)
+                        return Spoken(seed, event.frames, event.cut)
         raise RuntimeError("the speech ended without its last event")

@@ -31,7 +31,7 @@ class RemoteSpeaker(ServerClient):
                 if message["type"] == "speech.audio.delta":
                     wav.add(base64.b64decode(message["audio"]))
                 elif message["type"] == "speech.audio.done":
-                    return Spoken(message["seed"], message["usage"]["output_tokens"])
+                    return Spoken(message["seed"], message["usage"]["output_tokens"], message.get("cut", False))
         raise ModelUnavailable("The server ended the stream before the speech was complete.")
 
 

@@ -28,6 +28,11 @@ class SpeechClient(Protocol):
         ...
 
 
+CUT = (
+    "Warning: a segment of the text reached its bound, so its end is missing, or it is not what it should be. Try "
+    "another --seed, a smaller --chunk-length, or more --max-new-tokens."
+)
+
 OpenSpeechClient = Callable[[Bar], AbstractAsyncContextManager[SpeechClient]]
 
 
@@ -68,6 +73,8 @@ async def speak_text(open_speaker: OpenSpeechClient, arguments: SpeakArguments) 
             spoken = await speaker.speak(arguments.body, writer)
             writer.finish()
             took = time.monotonic() - began
+    if spoken.cut:
+        click.echo(CUT, err=True)
     if not (watched or arguments.verbose):
         return
     pace = spoken.frames / max(took, 1e-3)

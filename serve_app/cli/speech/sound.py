@@ -29,10 +29,11 @@ def format_of(target: Path | None, wanted: AudioFormat | None) -> AudioFormat:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What is known of speech when it is over: the seed that repeats it, and its frames."""
+    """What is known of speech when it is over: the seed that repeats it, its frames, whether a segment was cut."""
 
     seed: int
     frames: int
+    cut: bool = False
 
 
 class SpeechWriter:

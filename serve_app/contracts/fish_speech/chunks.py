@@ -20,12 +20,15 @@ FIRST_S, LONGEST_S = 0.25, 2.0  # of sound in a chunk; each has twice as much as
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """Bytes of the file that say what is spoken from ``begin`` to ``end``, in seconds."""
+    """Bytes of the file that say what is spoken from ``begin`` to ``end``, in seconds; the last ones know how it
+    has ``finished``.
+    """
 
     data: bytes
     begin: float
     end: float
     started: Started
+    finished: Finished | None = None
 
 
 async def file_parts(events: AsyncGenerator[SpeechEvent], container: Container) -> AsyncGenerator[FilePart]:
@@ -35,6 +38,7 @@ async def file_parts(events: AsyncGenerator[SpeechEvent], container: Container) 
     events raise. Closing it closes the events.
     """
     started: Started | None = None
+    finished: Finished | None = None
     data, begin, end = b"", 0, 0
     async with aclosing(encode_events(_in_blocks(events), container)) as parts:
         async for part in parts:
@@ -47,14 +51,16 @@ async def file_parts(events: AsyncGenerator[SpeechEvent], container: Container) 
                         yield _part(data, begin, end, started)
                         data, begin = b"", end
                     end = part.event.begin + len(part.event.samples)
+                case Finished():
+                    finished = part.event
             data += part.data
     if started is None:
         raise InternalError("The speech ended without its first event. Try again.")
-    yield _part(data, begin, end, started)
+    yield _part(data, begin, end, started, finished)
 
 
-def _part(data: bytes, begin: int, end: int, started: Started) -> FilePart:
-    return FilePart(data, begin / started.sample_rate, end / started.sample_rate, started)
+def _part(data: bytes, begin: int, end: int, started: Started, finished: Finished | None = None) -> FilePart:
+    return FilePart(data, begin / started.sample_rate, end / started.sample_rate, started, finished)
 
 
 async def _in_blocks(events: AsyncGenerator[SpeechEvent]) -> AsyncGenerator[SpeechEvent]:

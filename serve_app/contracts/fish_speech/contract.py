@@ -27,7 +27,7 @@ class FishSpeechContract:
 
     The output has the file as ``audio``. With ``streaming`` it is a list of objects whose ``audio_chunk`` make the
     file one after the other, with the seconds of speech from ``begin`` to ``end``. Both say ``format``,
-    ``sample_rate`` and ``seed``.
+    ``sample_rate`` and ``seed``, and, in the last chunk, whether a segment was ``cut``.
     """
 
     def __init__(self) -> None:
@@ -49,8 +49,10 @@ class FishSpeechContract:
         """Speak. Raises what the gateway raises, and what ``read_input`` raises."""
         parsed = await read_input(job_input, context)
         container = parsed.container
-        events = context.gateway.speak(parsed.request, parsed.references)
-        if not self.streams(job_input):
+        streams = self.streams(job_input)
+        request = parsed.request.model_copy(update={"whole": not streams})
+        events = context.gateway.speak(request, parsed.references)
+        if not streams:
             file = await encode_file(events, container)
             facts = {"seconds": round(file.seconds, 6), "cut": file.finished.cut}
             value = {**_facts(container, file.started), **facts}
@@ -66,6 +68,8 @@ class FishSpeechContract:
                     "end": round(part.end, 6),
                     **_facts(container, part.started),
                 }
+                if part.finished is not None:
+                    value["cut"] = part.finished.cut
                 yield Chunk(value, part.begin, part.end)
 
     def failed(self, job_input: JobInput, error: AntiphonError, context: JobContext) -> Iterable[Notice]:

@@ -4,6 +4,7 @@ import codecs
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
+from typing import Any
 
 from starlette.datastructures import Headers
 
@@ -56,7 +57,8 @@ class OpenAiContract:
     """Any request to a path below ``/v1``: ``openai_route``, ``openai_input`` (its body), ``openai_method``.
 
     The output is the JSON of the answer, the text of an answer that is text, or an object with ``content_type``
-    and ``data`` (base64, or the link of an upload). If the body asks for server-sent events, it is the list of
+    and ``data`` (base64, or the link of an upload); that of speech says whether it was ``cut``, and has
+    ``ignored_fields`` if there are any. If the body asks for server-sent events, it is the list of
     them, as they are.
 
     A route that takes a form gets the body's fields as one; its ``file`` is an object with ``data`` (base64),
@@ -113,7 +115,12 @@ async def _result(answer: InProcessAnswer) -> JobResult:
         return JobResult(await run_off_loop(lambda: json.loads(body), large=large))
     if kind.startswith(TEXTS):
         return JobResult(body.decode(errors="replace"))
-    return JobResult({"content_type": kind}, Attachment("data", body, kind))
+    value: dict[str, Any] = {"content_type": kind}
+    if (cut := answer.headers.get("x-cut")) is not None:
+        value["cut"] = cut == "true"
+    if ignored := answer.headers.get("x-ignored-fields"):
+        value["ignored_fields"] = ignored.split(", ")
+    return JobResult(value, Attachment("data", body, kind))
 
 
 async def _texts(answer: InProcessAnswer) -> AsyncGenerator[str]:

@@ -34,7 +34,9 @@ _UNSAFE = re.compile(r"[^ -~]")
 
 async def request_of(job_input: JobInput, context: JobContext) -> InProcessRequest:
     """The request. An input without a body is a GET; speech without a seed gets that of the job, so that every
-    attempt says the same. Raises InvalidRequest, ForbiddenUrl, PayloadTooLarge.
+    attempt says the same, and is a whole file unless events are asked for.
+
+    Raises InvalidRequest, ForbiddenUrl, PayloadTooLarge.
     """
     target = _target(job_input.get("openai_route"))
     body = job_input.get("openai_input")
@@ -47,8 +49,8 @@ async def request_of(job_input: JobInput, context: JobContext) -> InProcessReque
     if context.model is not None and body.get("model") is None:
         body = {**body, "model": context.model}
     path = path_of(target)
-    if path == SPEECH_PATH and body.get("seed") is None:
-        body = {**body, "seed": seed_of(context.job_id)}
+    if path == SPEECH_PATH:
+        body = {**body, **_for_speech(body, context)}
     if path in FORM_PATHS or isinstance(body.get("file"), Mapping):
         kind, content = await _form(body, context)
     else:
@@ -60,6 +62,16 @@ async def request_of(job_input: JobInput, context: JobContext) -> InProcessReque
             f"`openai_input` is larger than the {context.upload_bytes} bytes that are taken.", param="openai_input"
         )
     return InProcessRequest(method, target, (*headers, ("content-type", kind)), content)
+
+
+def _for_speech(body: Mapping[str, Any], context: JobContext) -> dict[str, Any]:
+    added: dict[str, Any] = {}
+    if body.get("seed") is None:
+        added["seed"] = seed_of(context.job_id)
+    stream = body.get("stream")
+    if (stream is None or stream is True) and body.get("stream_format") != "sse":
+        added["stream"] = False
+    return added
 
 
 def wants_stream(job_input: Mapping[str, Any]) -> bool:

@@ -52,6 +52,7 @@ def _read(fields: Mapping[str, Any], request_id: str) -> tuple[InvokeBody, Parse
         reference_texts=() if audio is None else (body.reference_text or "",),
         speaker=body.speaker or None,
         sampling=body.sampling,
+        whole=not body.streaming,
         request_id=request_id,
     )
     headers = ignored_header(unknown_fields(body, fields))

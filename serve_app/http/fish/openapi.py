@@ -15,11 +15,11 @@ from serve_app.http.openapi_parts import (
     BOOLEAN,
     ERRORS,
     FORM,
-    HEADERS,
     INTEGER,
     JSON,
     NUMBER,
     RETRIED,
+    SPEECH_HEADERS,
     STRING,
     Document,
     json_answer,
@@ -96,7 +96,7 @@ SCHEMAS: Document = {
 
 def paths() -> Document:
     """Every path with its operations."""
-    speech = {"description": "The audio.", "headers": HEADERS, "content": _audio()}
+    speech = {"description": "The audio.", "headers": SPEECH_HEADERS, "content": _audio()}
     timed = {
         "description": "Server-sent events with parts of the audio; the last one has the times.",
         "headers": HEADERS,

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import PlainTextResponse, Response
@@ -14,6 +15,7 @@ from serve_app.jobs.types import Job
 RETRY_S = "5"
 RETRIED = frozenset({429, 503})
 JOB_HEADER = "x-job-id"
+FACTS = frozenset({"cut", "ignored_fields"})
 
 
 async def answer(job: Job) -> Response:
@@ -45,9 +47,19 @@ def _answer(job: Job) -> Response:
     match job.output:
         case str():
             return PlainTextResponse(job.output)
-        case {"content_type": str(kind), "data": str(data), **rest} if not rest:
-            return Response(base64.b64decode(data), media_type=kind)
+        case {"content_type": str(kind), "data": str(data), **facts} if FACTS.issuperset(facts):
+            return Response(base64.b64decode(data), headers=_headers(facts), media_type=kind)
     return Json(job.output)
+
+
+def _headers(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Those that the route has answered with, of what the output says about a file."""
+    headers = {}
+    if "cut" in facts:
+        headers["X-Cut"] = "true" if facts["cut"] else "false"
+    if facts.get("ignored_fields"):
+        headers["X-Ignored-Fields"] = ", ".join(facts["ignored_fields"])
+    return headers
 
 
 _REASONS = {

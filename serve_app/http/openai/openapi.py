@@ -6,8 +6,8 @@ from serve_app.http.openapi_parts import (
     ERRORS,
     FORM,
     HEADERS,
-    INTEGER,
     JSON,
+    SPEECH_HEADERS,
     STRING,
     Document,
     errors_of,
@@ -122,10 +122,6 @@ def _transcription(operation: str, summary: str) -> Document:
 
 def _speech() -> Document:
     sound = {"schema": BINARY}
-    facts = {
-        "X-Sample-Rate": {"description": "Of the audio, in Hz.", "schema": INTEGER},
-        "X-Seed": {"description": "Repeats this speech.", "schema": INTEGER},
-    }
     return {
         "operationId": "speak",
         "summary": "Turn text into speech.",
@@ -134,7 +130,7 @@ def _speech() -> Document:
         "responses": {
             "200": {
                 "description": "The audio in the wanted format, or its stream of events.",
-                "headers": {**HEADERS, **facts},
+                "headers": SPEECH_HEADERS,
                 "content": {
                     **dict.fromkeys(CONTENT_TYPES.values(), sound),
                     "text/event-stream": {"schema": ref("SpeechEvent")},

@@ -95,6 +95,7 @@ AUDIO_SCHEMAS: dict[str, Document] = {
                 usage=object_of(input_tokens=INTEGER, output_tokens=INTEGER, total_tokens=INTEGER),
                 seed=INTEGER,
                 seconds=SECONDS,
+                cut=BOOLEAN,
                 classification_=map_of(PROBABILITY),
             ),
             ref("Error"),

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from deployments.errors import AntiphonError
 from deployments.fish_speech.types import SpeechEvent
+from serve_app.config.models import FishSpeechEntry
 from serve_app.gateway.gateway import Gateway
 from serve_app.http.bodies.json_body import read_json
 from serve_app.http.openai.event_stream import EventStream
@@ -27,10 +28,15 @@ OUR_NAMES = {"text": "input", "reference_texts": "references"}  # of fields, by 
 def routes(gateway: Gateway) -> list[Route]:
     """The one route."""
 
+    def ignores_instructions(model: str | None) -> bool:
+        entry = gateway.models.resolve("speech", model).entry
+        return isinstance(entry, FishSpeechEntry) and entry.instructions == "ignored"
+
     async def speak(request: Request) -> Response:
-        parsed = await read_json(
-            request, partial(parse_speech, request_id=request_id_of(request.scope)), MAX_BYTES
+        read = partial(
+            parse_speech, request_id=request_id_of(request.scope), ignores_instructions=ignores_instructions
         )
+        parsed = await read_json(request, read, MAX_BYTES)
         known = with_known_voice(parsed, partial(gateway.voice, model=parsed.request.model))
         parsed = await while_connected(request.receive, known)
         events = _translate_errors(gateway.speak(parsed.request, parsed.references))

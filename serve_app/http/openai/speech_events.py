@@ -38,6 +38,7 @@ def _done(started: Started, finished: Finished) -> dict[str, Any]:
         },
         "seed": started.seed,
         "seconds": round(finished.samples / started.sample_rate, 3),
+        "cut": finished.cut,
     }
     if started.classification is not None:
         message["classification"] = dict(started.classification)

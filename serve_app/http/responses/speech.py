@@ -22,14 +22,16 @@ async def speech_response(
 ) -> Response:
     """The response for an utterance; the request's body has to be read already. Raises what the events raise.
 
-    ``X-Sample-Rate`` is that of the speech in Hz, ``X-Seed`` repeats it.
+    ``X-Sample-Rate`` is that of the speech in Hz, ``X-Seed`` repeats it. A whole file also has ``X-Cut``, which
+    nobody knows yet when a stream begins.
     """
     kind = parsed.called or parsed.container.format
     headers = {"Content-Disposition": f"attachment; filename=audio.{kind}", **parsed.headers}
     if parsed.streamed:
         return SpeechStream(events, parsed, headers)
     file = await while_connected(request.receive, encode_file(events, parsed.container))
-    return Response(file.data, headers={**headers, **_facts(file.started)}, media_type=CONTENT_TYPES[kind])
+    facts = {**_facts(file.started), "X-Cut": "true" if file.finished.cut else "false"}
+    return Response(file.data, headers={**headers, **facts}, media_type=CONTENT_TYPES[kind])
 
 
 class SpeechStream(LateResponse):

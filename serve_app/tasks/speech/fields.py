@@ -43,7 +43,7 @@ STREAM_FORMAT = JsonField(
 INSTRUCTIONS = JsonField(
     "instructions",
     _TEXT,
-    "Refused unless empty: a voice is chosen by `voice` or `references`.",
+    "Refused, or ignored where the model is configured so: a voice is chosen by `voice` or `references`.",
     standard=True,
 )
 STREAM = JsonField(

@@ -43,6 +43,7 @@ def parse_tts_body(
         raise VoiceNotFound("There is no voice with such an id.", param="reference_id")
     references = [] if voice else body.references
     prosody = body.prosody
+    streamed = body.streaming if "streaming" in body.model_fields_set else body.format in SENT_AS_MADE
     request = SpeechRequest(
         text=body.text,
         reference_texts=tuple(one.text for one in references),
@@ -52,10 +53,10 @@ def parse_tts_body(
         speed=prosody.speed if prosody else 1.0,
         volume_db=prosody.volume if prosody else 0.0,
         sample_rate=body.sample_rate,
+        whole=not streamed,
         model=body.model or model or None,
         request_id=request_id,
     )
-    streamed = body.streaming if "streaming" in body.model_fields_set else body.format in SENT_AS_MADE
     bare = streamed and body.format == "wav" and not body.wav_header
     return ParsedSpeech(
         request,

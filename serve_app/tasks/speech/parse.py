@@ -16,6 +16,8 @@ from serve_app.tasks.speech import fields as field
 from serve_app.tasks.speech.encoding import Container
 from serve_app.tasks.speech.parsed import ParsedSpeech, check_has_words
 
+Ignores = Callable[[str | None], bool]
+
 PCM_RATE = 24_000  # what the hosted API documents
 STOCK_VOICES = frozenset(
     (
@@ -25,18 +27,26 @@ STOCK_VOICES = frozenset(
 )
 
 
-def parse_speech(body: Mapping[str, Any], request_id: str = "") -> ParsedSpeech:
-    """What a body asks for; what it leaves out is left to the model.
+def parse_speech(
+    body: Mapping[str, Any], request_id: str = "", *, ignores_instructions: Ignores = lambda _: False
+) -> ParsedSpeech:
+    """What a body asks for; what it leaves out is left to the model. ``ignores_instructions`` tells of a model's
+    name, None being the default one's, whether it does.
 
     Raises InvalidRequest with the name of a field that is wrong or cannot be honoured.
     """
     fields = sort_fields(body, field.SPEECH)
+    ignored = fields.ignored
     if fields.scalar(field.INSTRUCTIONS) is not None:
-        raise InvalidRequest(
-            "`instructions` cannot be honoured: models here take none. Choose a `voice` that speaks as you want.",
-            param="instructions",
-        )
+        if not ignores_instructions(fields.text(MODEL)):
+            raise InvalidRequest(
+                "`instructions` cannot be honoured: models here take none. Choose a `voice` that speaks as you "
+                "want.",
+                param="instructions",
+            )
+        ignored = (*ignored, field.INSTRUCTIONS.name)
     kind: AudioFormat = fields.scalar(field.RESPONSE_FORMAT) or "mp3"
+    streamed = fields.scalar(field.STREAM) is not False
     references = _references(fields)
     request = SpeechRequest(
         text=_input(fields),
@@ -45,17 +55,17 @@ def parse_speech(body: Mapping[str, Any], request_id: str = "") -> ParsedSpeech:
         speaker=fields.scalar(field.SPEAKER),
         sampling=_sampling(fields),
         sample_rate=fields.scalar(field.SAMPLE_RATE) or (PCM_RATE if kind == "pcm" else None),
+        whole=not streamed,
         model=fields.text(MODEL),
         request_id=request_id,
         **_given(fields, field.SPEED, field.VOLUME),
     )
-    streamed = fields.scalar(field.STREAM) is not False
     return ParsedSpeech(
         request,
         tuple(upload for _, upload in references),
         Container(kind, _bit_rate(fields, kind), streamed),
         streamed,
-        ignored_header(fields.ignored),
+        ignored_header(ignored),
         events=fields.scalar(field.STREAM_FORMAT) == "sse",
     )
 

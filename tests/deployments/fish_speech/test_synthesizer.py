@@ -3,13 +3,17 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from deployments.errors import InvalidRequest
+from deployments.fish_speech import synthesizer as module
 from deployments.fish_speech.engine import FishSpeechEngine
+from deployments.fish_speech.language_model.batcher import SpeechSegment
+from deployments.fish_speech.segments import next_segment
 from deployments.fish_speech.synthesizer import Utterance
 from tests.deployments.fish_speech.support import engine, joined, sounds, synthesizing, until_true, utterance
 
@@ -160,3 +164,83 @@ async def test_what_does_not_fit_into_the_context_is_refused_and_others_are_spok
         with pytest.raises(InvalidRequest, match="has room for 1024"):
             await sounds(synthesizer, utterance(voice, "xylophone " * 400, chunk_length=0))
         assert len(await sounds(synthesizer, utterance(voice, "seven"))) >= 1
+
+
+@contextlib.contextmanager
+def going_astray_after(loaded: FishSpeechEngine, frames: int) -> Iterator[list[SpeechSegment]]:
+    """No segment can take more frames. What the model is asked for is listed."""
+    asked: list[SpeechSegment] = []
+
+    def listed(*args: Any, **options: Any) -> SpeechSegment:
+        asked.append(next_segment(*args, **options))
+        return asked[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loaded, "most_frames", lambda piece: frames)
+        patch.setattr(module, "next_segment", listed)
+        yield asked
+
+
+async def test_a_segment_that_goes_astray_is_tried_once_more_with_other_draws(voice: FishSpeechEngine) -> None:
+    """The bound is just below what the first take needs; of so many seeds one has a shorter second take."""
+    async with synthesizing(voice) as synthesizer:
+        for seed in range(20):
+            said = utterance(voice, "good morning world", seed, temperature=1.0, top_p=0.95)
+            said = replace(said, whole=True)
+            first = await sounds(synthesizer, said)
+            drawn = sum(sound.frames for sound in first)  # and one more, which ended it
+            with going_astray_after(voice, drawn) as asked:
+                second = await sounds(synthesizer, said)
+                again = await sounds(synthesizer, said)
+            if second[-1].end == "spoken":
+                break
+    assert (second[-1].end, len(asked)) == ("spoken", 4)
+    assert sum(sound.frames for sound in second) < drawn
+    assert [one.first_frame for one in asked] == [0, 1 << 15, 0, 1 << 15]
+    np.testing.assert_array_equal(joined(second), joined(again))
+
+
+async def test_what_goes_astray_twice_is_cut(voice: FishSpeechEngine) -> None:
+    said = utterance(voice, "one two three four five")
+    async with synthesizing(voice, first_chunk_frames=4, chunk_frames=4) as synthesizer:
+        with going_astray_after(voice, 9) as asked:
+            held = await sounds(synthesizer, replace(said, whole=True))
+            assert ([sound.frames for sound in held], held[-1].end, len(asked)) == ([4, 4, 1], "cut", 2)
+            streamed = await sounds(synthesizer, said)
+            assert ([sound.frames for sound in streamed], len(asked)) == ([4, 4, 1], 3), "its beginning was heard"
+            assert streamed[-1].end == "cut"
+        with going_astray_after(voice, 4) as asked:
+            await sounds(synthesizer, said)
+        assert len(asked) == 2, "nothing of it was heard"
+        with going_astray_after(voice, 9) as asked:
+            own = await sounds(
+                synthesizer, replace(utterance(voice, "one two three", max_new_tokens=5), whole=True)
+            )
+        assert (own[-1].end, len(asked)) == ("cut", 1), "so short it was asked to be"
+
+
+async def test_what_went_astray_is_not_the_past_of_what_follows(voice: FishSpeechEngine) -> None:
+    said = utterance(voice, "good morning world. please open the window. thank you.", chunk_length=24)
+    longest = dict(zip(said.pieces, (99, 9, 99), strict=True))
+    async with synthesizing(voice) as synthesizer:
+        with going_astray_after(voice, 99) as asked, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(voice, "most_frames", longest.__getitem__)
+            heard = await sounds(synthesizer, said)
+    assert [sound.end for sound in heard if sound.end] == ["spoken", "cut", "spoken"]
+    assert [one.first_frame for one in asked] == [0, 1 << 16, 3 << 15, 2 << 16]
+    frames = sum(sound.frames for sound in heard if sound.segment == 0) + 1  # the one that ends
+    prompts = [voice.prompts.segment(piece).shape[1] for piece in said.pieces]
+    assert asked[-1].rest.shape[1] == prompts[0] + frames + prompts[2]
+
+
+async def test_the_past_is_as_long_as_in_training(voice: FishSpeechEngine) -> None:
+    text = "good morning world. please open the window. thank you. close the big door. play music today."
+    said = utterance(voice, text, voice=True, chunk_length=30)
+    async with synthesizing(voice) as synthesizer:
+        with going_astray_after(voice, 99) as asked:
+            await sounds(synthesizer, said)
+    prompts = [voice.prompts.segment(piece).shape[1] for piece in said.pieces]
+    seen = [one.rest.shape[1] - prompt for one, prompt in zip(asked, prompts, strict=True)]
+    assert voice.limits.history is not None
+    assert seen[0] == 0
+    assert 20 < max(seen) <= voice.limits.history

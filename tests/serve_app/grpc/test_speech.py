@@ -148,6 +148,12 @@ async def test_what_a_classifier_found_and_where_the_text_was_cut(stub: Any, gat
     assert (started.started.segments, finished.finished.cut) == (2, True)
 
 
+async def test_a_file_is_heard_as_a_whole_and_a_stream_is_not(stub: Any, gateway: SpeakingGateway) -> None:
+    await stub.Speak(SpeakRequest(text=TEXT))
+    await events_of(stub, SpeakRequest(text=TEXT))
+    assert [asked.whole for asked in gateway.speech_requests] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("sent", "said", "param"),
     [

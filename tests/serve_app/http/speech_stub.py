@@ -39,7 +39,7 @@ CHUNK = 4_000
 class StubSpeech:
     """Mix it into a stub gateway. ``hindrances`` are raised (exceptions) or waited for (asyncio events) after
     that many chunks; ``speech_requests`` and ``references`` keep what was asked; ``closed`` counts streams that
-    were left early.
+    were left early. Speech says that it was ``cut``.
     """
 
     def __init__(self, hindrances: dict[int, BaseException | asyncio.Event] | None = None) -> None:
@@ -47,6 +47,7 @@ class StubSpeech:
         self.speech_requests: list[SpeechRequest] = []
         self.references: list[list[bytes]] = []
         self.closed = 0
+        self.cut = False
         self.library: dict[str, Voice] = {}
 
     async def speak(
@@ -66,7 +67,7 @@ class StubSpeech:
                 yield Audio(samples[begin : begin + CHUNK], begin)
                 await self._hinder(number)
             ended = True
-            yield Finished(len(samples), len(samples) // 640)
+            yield Finished(len(samples), len(samples) // 640, self.cut)
         finally:
             self.closed += not ended
 

@@ -68,11 +68,15 @@ def audio_messages(data: bytes) -> Iterator[bytes]:
         yield ormsgpack.packb({"event": "audio", "audio": data[start : start + AUDIO_BYTES]})
 
 
-def finish_message(error: AntiphonError | None = None) -> bytes:
-    """The last message. After an error it says which, beyond what the hosted service does."""
+def finish_message(error: AntiphonError | None = None, *, cut: bool = False) -> bytes:
+    """The last message. Beyond what the hosted service says, it tells what the error is, or whether a segment was
+    ``cut``.
+    """
     message: dict[str, Any] = {"event": "finish", "reason": "stop" if error is None else "error"}
     if error is not None:
         message |= {"status": error.status, "message": error.message}
+    else:
+        message["cut"] = cut
     return ormsgpack.packb(message)
 
 

@@ -70,6 +70,7 @@ class LiveSession:
         self._buffer = TextBuffer(0, 0)
         self._stopped = False
         self._speaking = False
+        self._cut = False
 
     async def run(self) -> None:
         """Serve the session to its end. Raises nothing that a client can bring about."""
@@ -85,7 +86,7 @@ class LiveSession:
         except Exception as failure:
             error = error_for_client(failure, self._id)
         with suppress(WebSocketDisconnect):
-            await self._websocket.send_bytes(finish_message(error))
+            await self._websocket.send_bytes(finish_message(error, cut=self._cut))
             if error is None:
                 await self._websocket.close(NORMAL)
             else:
@@ -165,7 +166,7 @@ class LiveSession:
 
     async def _events(self, parsed: ParsedSpeech) -> AsyncGenerator[SpeechEvent, None]:
         """The events of all pieces as those of one utterance; none at all if there was nothing to say."""
-        request = parsed.request.seeded()
+        request = parsed.request.seeded().model_copy(update={"whole": False})
         started = False
         samples = frames = 0
         while (piece := await self._piece()) is not None:
@@ -181,8 +182,9 @@ class LiveSession:
                             yield Audio(event.samples, samples + event.begin)
                         case Finished():
                             samples, frames = samples + event.samples, frames + event.frames
+                            self._cut = self._cut or event.cut
         if started:
-            yield Finished(samples, frames)
+            yield Finished(samples, frames, self._cut)
 
     async def _piece(self) -> str | None:
         """The next piece, once there is one; None after the last."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from deployments.fish_speech.history import kept_items
+from deployments.fish_speech.history import bounded_items, kept_items
 from deployments.fish_speech.text import clean_v15, split
 from deployments.fish_speech.v15.prompt import PromptsV15
 from deployments.fish_speech.v15.tokenizer import Tokenizer
@@ -105,3 +105,47 @@ def test_any_history_keeps_its_order_its_beginning_and_its_end(
     if len(lengths) % 2:  # as histories are: the last item is a prompt
         assert remaining == by_the_book(lengths, context - 1_024 - opening)
         assert sum(second - first > 1 for first, second in pairwise(remaining)) <= 1, "one gap at most"
+
+
+def bounded(lengths: list[int], history: int, context: int = 4_096, *, voice_is_set: bool = True) -> list[int]:
+    """Their places."""
+    remaining = bounded_items(items(*lengths), context, 0, history, voice_is_set=voice_is_set)
+    return [int(item[0, 0]) for item in remaining]
+
+
+def test_as_many_of_the_last_segments_as_the_model_was_trained_with() -> None:
+    lengths = [20, 30, 20, 30, 20, 30, 20]
+    assert bounded(lengths, 0) == bounded(lengths, 49) == [6]
+    assert bounded(lengths, 50) == bounded(lengths, 99) == [4, 5, 6]
+    assert bounded(lengths, 100) == [2, 3, 4, 5, 6]
+    assert bounded(lengths, 1_000) == list(range(7))
+    assert bounded([20], 0) == [0]
+
+
+def test_without_a_reference_the_first_segment_is_kept_before_others() -> None:
+    lengths = [20, 30, 20, 30, 20, 30, 20]
+    assert bounded(lengths, 0, voice_is_set=False) == bounded(lengths, 99, voice_is_set=False) == [0, 1, 6]
+    assert bounded(lengths, 100, voice_is_set=False) == [0, 1, 4, 5, 6]
+    assert bounded([20], 0, voice_is_set=False) == [0]
+    assert bounded([20, 30, 20], 50, voice_is_set=False) == [0, 1, 2]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 100), st.integers(1, 400)), max_size=12),
+    st.integers(0, 2_000),
+    st.integers(64, 6_000),
+    st.booleans(),
+)
+def test_a_bounded_history_is_whole_segments_of_the_end(
+    segments: list[tuple[int, int]], history: int, context: int, voice_is_set: bool
+) -> None:
+    lengths = [length for segment in segments for length in segment] + [30]
+    remaining = bounded(lengths, history, context, voice_is_set=voice_is_set)
+    assert remaining == sorted(set(remaining))
+    assert remaining[-1] == len(lengths) - 1
+    assert [place + 1 for place in remaining[:-1:2]] == remaining[1:-1:2], "prompts with their frames"
+    first = {0, 1} if segments and not voice_is_set else set()
+    assert first <= set(remaining)
+    seen = [place for place in remaining[:-1] if place not in first]
+    assert seen == list(range(len(lengths) - 1 - len(seen), len(lengths) - 1)), "the last ones"
+    assert sum(lengths[place] for place in seen) <= history

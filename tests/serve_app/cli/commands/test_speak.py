@@ -66,6 +66,15 @@ def test_what_was_done_is_told(tmp_path: Path) -> None:
     assert result.stderr.endswith(" frames/s, seed 17\n")
 
 
+def test_a_cut_is_a_warning(tmp_path: Path) -> None:
+    with server() as (gateway, url):
+        gateway.cut = True
+        result = speak("--server", url, SAID, "-o", tmp_path / "a.wav")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("Warning: a segment of the text reached its bound")
+    assert (tmp_path / "a.wav").is_file()
+
+
 def test_every_option_reaches_the_server(tmp_path: Path) -> None:
     options = (
         "--model tts-1 --voice anna --speaker someone --speed 1.5 --volume -3 --sample-rate 8000 --seed 7 "

@@ -171,10 +171,19 @@ async def test_chunks_make_the_streamed_file(gateway: SpeakingGateway, kind: Any
     assert [value["begin"] for value in values[1:]] == [value["end"] for value in values[:-1]]
     assert [(chunk.start, chunk.end) for chunk in chunks] == [(value["begin"], value["end"]) for value in values]
     assert all((v["format"], v["sample_rate"], v["seed"]) == (kind, RATE, SEED) for v in values)
+    assert [value.get("cut") for value in values] == [*[None] * (len(values) - 1), False]
     file = b"".join(base64.b64decode(value["audio_chunk"]) for value in values)
     assert file == streamed_file([tone(gateway.spoken)], kind, RATE)
     if kind in ("wav", "pcm"):
         assert [value["end"] for value in values] == [0.25, 0.75, 1.75, 3.75, 4.0]
+
+
+async def test_whether_it_was_cut_and_who_hears_it_before_its_end(gateway: SpeakingGateway) -> None:
+    gateway.cut = True
+    assert (await spoken(gateway, format="mp3"))["cut"]
+    *_, last = await chunks_of(CONTRACT, {"text": TEXT, "streaming": True}, context_of(gateway))
+    assert last.value["cut"]
+    assert [asked.whole for asked in gateway.speech_requests] == [True, False]
 
 
 async def test_a_stream_of_wav_is_read_by_others(gateway: SpeakingGateway) -> None:

@@ -11,9 +11,11 @@ from serve_app.contracts.contract import Attachment, JobResult
 from serve_app.contracts.fish_speech.input import seed_of
 from serve_app.contracts.openai.contract import OpenAiMistake
 from serve_app.contracts.openai.request import wants_stream
+from serve_app.gateway.model_index import ModelIndex
 from tests.serve_app.contracts.openai.job import CONTRACT, job
 from tests.serve_app.contracts.support import chunks_of, context_of, items_of, output_of
 from tests.serve_app.http.speaking import SpeakingGateway
+from tests.serve_app.http.speech_stub import SPEECH_MODEL
 from tests.serve_app.http.stub import ask
 
 SPEECH = "/v1/audio/speech"
@@ -28,13 +30,30 @@ async def direct(body: dict[str, Any], path: str = SPEECH) -> bytes:
 async def test_the_bytes_of_http(kind: str) -> None:
     body = {**BODY, "response_format": kind}
     found = await output_of(job(SPEECH, **body), context_of(SpeakingGateway()))
-    assert base64.b64decode(found.pop("data")) == await direct(body)
-    assert found == {"content_type": "audio/mpeg" if kind == "mp3" else f"audio/{kind}"}
+    assert base64.b64decode(found.pop("data")) == await direct({**body, "stream": False}), "nobody waits for parts"
+    assert found == {"content_type": "audio/mpeg" if kind == "mp3" else f"audio/{kind}", "cut": False}
 
 
 async def test_a_file_is_no_text_of_a_job() -> None:
     (item,) = await items_of(CONTRACT, job(SPEECH, **BODY, stream=True), context_of(SpeakingGateway()))
-    assert item == JobResult({"content_type": "audio/mpeg"}, Attachment("data", await direct(BODY), "audio/mpeg"))
+    file = Attachment("data", await direct({**BODY, "stream": False}), "audio/mpeg")
+    assert item == JobResult({"content_type": "audio/mpeg", "cut": False}, file)
+
+
+async def test_what_was_cut_or_ignored() -> None:
+    gateway = SpeakingGateway()
+    gateway.models = ModelIndex([SPEECH_MODEL.model_copy(update={"instructions": "ignored"})])
+    gateway.cut = True
+    found = await output_of(job(SPEECH, **BODY, instructions="Whisper.", mood="sad"), context_of(gateway))
+    assert (found["cut"], found["ignored_fields"]) == (True, ["mood", "instructions"])
+    (*_, done, _) = await chunks_of(CONTRACT, job(SPEECH, **BODY, stream_format="sse"), context_of(gateway))
+    assert json.loads(done.value.removeprefix("data: "))["cut"] is True
+
+
+@pytest.mark.parametrize("stream", ["yes", 1])
+async def test_a_stream_that_is_none_is_refused_as_over_http(stream: Any) -> None:
+    with pytest.raises(OpenAiMistake, match="`stream` has to be"):
+        await output_of(job(SPEECH, **BODY, stream=stream), context_of(SpeakingGateway()))
 
 
 async def test_events() -> None:

@@ -148,9 +148,19 @@ async def test_whole_files(kind: str) -> None:
     assert response.headers["content-type"] == TYPES[kind]
     assert response.headers["content-disposition"] == f"attachment; filename=audio.{kind}"
     assert (response.headers["x-sample-rate"], response.headers["x-seed"]) == ("16000", "7")
+    assert response.headers["x-cut"] == "false"
     assert int(response.headers["content-length"]) == len(response.content)
     if kind == "wav":
         assert struct.unpack("<I", response.content[40:44]) == (len(response.content) - 44,)
+
+
+async def test_a_whole_file_says_that_it_was_cut() -> None:
+    gateway = gateway_with()
+    gateway.cut = True
+    for streaming in (False, True):
+        response = await send(gateway, {"text": "Hello", "streaming": streaming})
+        assert response.headers.get("x-cut") == (None if streaming else "true")
+        assert gateway.speech_requests[-1].whole is not streaming
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -92,6 +92,12 @@ def test_bytes_come_back_as_bytes(client: httpx.Client, jobs: FakeJobs) -> None:
     jobs.work = giving({"content_type": "audio/mpeg", "data": base64.b64encode(b"\x00\xff").decode()})
     answer = client.post("/openai/v1/audio/speech", json={"input": "a"})
     assert (answer.content, answer.headers["content-type"]) == (b"\x00\xff", "audio/mpeg")
+    assert not {"x-cut", "x-ignored-fields"} & set(answer.headers)
+    facts = {"cut": True, "ignored_fields": ["mood", "instructions"]}
+    jobs.work = giving({"content_type": "audio/mpeg", "data": base64.b64encode(b"\x00\xff").decode(), **facts})
+    answer = client.post("/openai/v1/audio/speech", json={"input": "a"})
+    assert (answer.content, answer.headers["content-type"]) == (b"\x00\xff", "audio/mpeg")
+    assert (answer.headers["x-cut"], answer.headers["x-ignored-fields"]) == ("true", "mood, instructions")
 
 
 def test_bodies_that_cannot_be_read(client: httpx.Client, jobs: FakeJobs) -> None:

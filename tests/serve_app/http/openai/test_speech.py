@@ -10,11 +10,12 @@ import pytest
 from deployments.fish_speech.types import LARGEST_SEED, SamplingOptions, Voice, VoiceDetails
 from media.decode import probe
 from media.encode import CONTENT_TYPES, FORMATS, AudioFormat
+from serve_app.gateway.model_index import ModelIndex
 from serve_app.tasks.speech.parse import STOCK_VOICES
 from tests.media.sound import correlation, delay_of
-from tests.serve_app.http.openai.speech_calls import SECONDS, SPEECH, TEXT, played, speak
+from tests.serve_app.http.openai.speech_calls import SECONDS, SPEECH, TEXT, events_of, played, speak
 from tests.serve_app.http.speaking import SpeakingGateway
-from tests.serve_app.http.speech_stub import RATE, tone
+from tests.serve_app.http.speech_stub import RATE, SPEECH_MODEL, tone
 from tests.serve_app.http.stub import ask, message
 
 
@@ -107,6 +108,30 @@ async def test_null_and_empty_fields_count_as_absent() -> None:
     }
     assert (await speak(gateway, **body)).status_code == 200
     assert gateway.spoken.voice is None
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_a_whole_file_and_the_last_event_say_whether_it_was_cut(cut: bool) -> None:
+    gateway = SpeakingGateway()
+    gateway.cut = cut
+    assert (await speak(gateway, stream=False)).headers["x-cut"] == ("true" if cut else "false")
+    assert "x-cut" not in (await speak(gateway)).headers
+    for stream in (False, True):
+        *_, done, _ = events_of((await speak(gateway, stream_format="sse", stream=stream)).text)
+        assert done["cut"] is cut
+    assert [asked.whole for asked in gateway.speech_requests] == [True, False, True, False]
+
+
+async def test_instructions_are_ignored_and_named_where_that_is_configured() -> None:
+    gateway = SpeakingGateway()
+    gateway.models = ModelIndex([SPEECH_MODEL.model_copy(update={"instructions": "ignored"})])
+    response = await speak(gateway, instructions="Whisper.", emotion="happy")
+    assert (response.status_code, response.headers["x-ignored-fields"]) == (200, "emotion, instructions")
+    assert "x-ignored-fields" not in (await speak(gateway, instructions="")).headers
+    unserved = await speak(gateway, model="nobody", instructions="Whisper.")
+    assert (unserved.status_code, unserved.json()["error"]["code"]) == (404, "model_not_found")
+    wrong = await speak(gateway, instructions=5)
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "instructions")
 
 
 async def test_unknown_fields_are_named() -> None:

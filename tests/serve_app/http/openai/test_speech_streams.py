@@ -35,6 +35,7 @@ async def test_server_sent_events() -> None:
         },
         "seed": 7,
         "seconds": SECONDS,
+        "cut": False,
     }
     assert end == "[DONE]"
 

@@ -15,11 +15,22 @@ async def test_a_session() -> None:
     session = Live(gateway, model="s1").start(reference_id="anna", seed=-5, temperature=0.3)
     sound, last, closed = await session.text("One, two,", " three.").stop().finished()
     assert len(sound) == size_of("One, two, three.")
-    assert (last, closed["code"]) == ({"event": "finish", "reason": "stop"}, 1000)
+    assert (last, closed["code"]) == ({"event": "finish", "reason": "stop", "cut": False}, 1000)
     request = gateway.spoken
     assert (request.text, request.voice, request.model) == ("One, two, three.", "anna", "s1")
     assert (request.sampling.seed, request.sampling.temperature) == (5, 0.3)
     assert (gateway.speaking, gateway.closed) == (0, 0)
+
+
+async def test_the_last_message_says_that_a_piece_was_cut() -> None:
+    gateway = gateway_with()
+    gateway.cut = True
+    session = Live(gateway).start(min_chunk_length=0, format="wav", streaming=False).text("One.")
+    await session.audio(44 + size_of("One."))
+    gateway.cut = False
+    _, last, _ = await session.text("Two.").stop().finished()
+    assert last == {"event": "finish", "reason": "stop", "cut": True}
+    assert not any(asked.whole for asked in gateway.speech_requests), "pieces are heard while they are made"
 
 
 async def test_sentences_are_spoken_before_the_text_ends() -> None:
