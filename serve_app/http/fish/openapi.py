@@ -15,6 +15,7 @@ from serve_app.http.openapi_parts import (
     BOOLEAN,
     ERRORS,
     FORM,
+    HEADERS,
     INTEGER,
     JSON,
     NUMBER,
@@ -64,6 +65,7 @@ SCHEMAS: Document = {
         ),
         chunk_seq={"const": 0},
         chunk_audio_offset_sec={"const": 0},
+        cut_=BOOLEAN,
     ),
     "FishTranscript": object_of(
         text=STRING,

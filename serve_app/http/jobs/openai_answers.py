@@ -52,7 +52,7 @@ def _answer(job: Job) -> Response:
     return Json(job.output)
 
 
-def _headers(facts: Mapping[str, Any]) -> dict[str, str]:
+def _headers(facts: Mapping[Any, Any]) -> dict[str, str]:
     """Those that the route has answered with, of what the output says about a file."""
     headers = {}
     if "cut" in facts:

@@ -55,11 +55,13 @@ class _Stream(MessageStream):
 async def _messages(gateway: Gateway, parsed: ParsedSpeech) -> AsyncGenerator[dict[str, Any], None]:
     """The file in parts of base64, then the times of all words. Raises any ``AntiphonError``.
 
-    The whole text is one chunk of the hosted service's, whose alignment comes last.
+    The whole text is one chunk of the hosted service's, whose alignment comes last. Beyond what that says, the
+    last message tells whether a segment was ``cut``.
     """
     text = parsed.request.text
     heard: list[NDArray[np.float16]] = []
     rate = samples = 0
+    cut = False
     async with aclosing(
         encode_events(gateway.speak(parsed.request, parsed.references), parsed.container)
     ) as parts:
@@ -72,12 +74,13 @@ async def _messages(gateway: Gateway, parsed: ParsedSpeech) -> AsyncGenerator[di
                 case Audio():
                     heard.append(part.event.samples.astype(np.float16))
                 case Finished():
-                    samples = part.event.samples
+                    samples, cut = part.event.samples, part.event.cut
     duration = samples / rate
     words = await _words(gateway, parsed, np.concatenate(heard), rate) if heard else []
     times = await asyncio.to_thread(word_times, text, words, duration)
     segments = [{"text": one.text, "start": round(one.start, 3), "end": round(one.end, 3)} for one in times]
-    yield _message(text, b"", {"segments": segments, "audio_duration": round(duration, 3)} if segments else None)
+    alignment = {"segments": segments, "audio_duration": round(duration, 3)} if segments else None
+    yield {**_message(text, b"", alignment), "cut": cut}
 
 
 def _message(text: str, data: bytes, alignment: Mapping[str, Any] | None) -> dict[str, Any]:

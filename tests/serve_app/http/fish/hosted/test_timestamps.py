@@ -47,7 +47,7 @@ async def test_parts_of_the_file_and_then_the_times(msgpack: bool) -> None:
         }
     sound = b"".join(base64.b64decode(part["audio_base64"]) for part in parts)
     assert sound == encode(tone(gateway.spoken), "pcm", RATE)
-    assert (last["audio_base64"], last["content"]) == ("", SAID)
+    assert (last["audio_base64"], last["content"], last["cut"]) == ("", SAID, False)
     assert last["alignment"] == {
         "segments": [
             {"text": word, "start": start, "end": round(start + 0.2, 3)}
