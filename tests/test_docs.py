@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from deployments.fish_speech.config import FishSpeechConfig, SpeechEngineConfig, VoicesConfig
+from deployments.fish_speech.segment_limits import SegmentLimits
 from deployments.model_config import ModelConfig
 from deployments.text_classification.config import ClassifierEngineConfig, TextClassificationConfig
 from deployments.whisper.config import WhisperConfig, WhisperEngineConfig
@@ -93,6 +94,7 @@ def _keys(section: str) -> Iterator[tuple[str, str]]:
         ("The `engine` of a transcription model", WhisperEngineConfig),
         ("The `engine` of a text-classification model", ClassifierEngineConfig),
         ("The `engine` of a speech model", SpeechEngineConfig),
+        ("The `segments` of a speech model", SegmentLimits),
         ("`voices`", VoicesConfig),
         ("`moderation`", ModerationConfig),
         ("`http`", HttpConfig),

@@ -9,7 +9,7 @@ import pytest
 from openai import OpenAI
 
 from deployments.errors import InvalidRequest
-from tests.media.sound import streamed_file
+from media.encode import encode
 from tests.serve_app.http.server import wait_until
 from tests.serve_app.http.speech_stub import RATE, tone
 from tests.serve_app.http.stub import FINISHED, SEGMENTS, TEXT, StubGateway
@@ -53,7 +53,8 @@ def test_speech(served: Served) -> None:
     with client_at(served, "speech") as client:
         asked = {"model": "tts-1", "voice": "alloy", "input": "Hello there, friend."}
         sound = client.audio.speech.create(**asked, response_format="flac")  # type: ignore[arg-type]
-        assert sound.content == streamed_file([tone(served.gateway.spoken)], "flac", RATE)
+        assert sound.content == encode(tone(served.gateway.spoken), "flac", RATE), "a whole file"
+        assert sound.response.headers["x-cut"] == "false"
         assert sound.response.headers["content-type"] == "audio/flac"
         with client.audio.speech.with_streaming_response.create(
             **asked,
