@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from av.codec import Codec
 from numpy.typing import NDArray
 
 from media import demux
@@ -52,6 +53,11 @@ class AudioInfo:
     """What the file says of the track, as ISO 639-1 code where there is one."""
     title: str | None = None
     """What the file calls the track."""
+
+    @property
+    def encoding(self) -> str:
+        """What the samples are encoded as, in libav's words: ``mp3`` whatever the decoder of it is called."""
+        return Codec(self.codec, "r").canonical_name
 
 
 class AudioDecoder:

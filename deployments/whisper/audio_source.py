@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,14 @@ from deployments.errors import (
     FetchFailed,
     ForbiddenUrl,
     InvalidRequest,
+    NoSuchChannel,
+    NoSuchTrack,
     PayloadTooLarge,
     UndecodableAudio,
 )
+from deployments.whisper.sound.heard_audio import HeardAudio, open_heard
 from deployments.whisper.types import TranscriptionRequest
-from media.decode import AudioDecoder, BufferReader, RawPcm
+from media.decode import BinaryFile, BufferReader, RawPcm
 from media.fetch import FetchPolicy, fetch
 
 
@@ -36,35 +40,48 @@ class AudioSources:
         request: TranscriptionRequest,
         audio: NDArray[np.uint8] | None,
         stack: contextlib.AsyncExitStack,
-    ) -> AudioDecoder:
-        """A decoder of the request's audio; it and its file go when the stack closes.
+    ) -> HeardAudio:
+        """What the request hears of its audio; it and its file go when the stack closes.
 
-        Raises InvalidRequest, ForbiddenUrl, FetchFailed, PayloadTooLarge, UndecodableAudio, AudioTooLong.
+        Raises InvalidRequest, ForbiddenUrl, FetchFailed, PayloadTooLarge, UndecodableAudio, AudioTooLong,
+        NoSuchTrack, NoSuchChannel.
         """
-        source: Any
+        source: Callable[[], Path | BinaryFile]
         content_type = request.content_type
         if request.url is not None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="audio-"))
             async with self._downloads:
                 fetched = await fetch(request.url, Path(folder) / "audio", self._fetching)
-            source, content_type = fetched.path, fetched.content_type
+            source, content_type = partial(Path, fetched.path), fetched.content_type
         elif audio is not None:
-            source = BufferReader(audio)
+            source = partial(BufferReader, audio)
         else:
             raise InvalidRequest("Send audio, as a file or as a URL.", param="file")
         raw = raw_format(content_type)
 
-        def opened() -> AudioDecoder:
-            return AudioDecoder(source, max_duration_s=self._max_audio_s, raw=raw)
+        def opened() -> HeardAudio:
+            return open_heard(
+                source,
+                channels=request.channels,
+                track=request.audio_track,
+                max_audio_s=self._max_audio_s,
+                raw=raw,
+            )
 
         return stack.enter_context(await asyncio.get_running_loop().run_in_executor(self._threads, opened))
 
 
 @contextlib.contextmanager
 def blaming(request: TranscriptionRequest) -> Iterator[None]:
-    """Errors of fetching and decoding name the field that the audio came in."""
+    """Errors of fetching and decoding name the field that the audio came in, or the one that chooses from it."""
     try:
         yield
+    except NoSuchTrack as error:
+        error.param = "audio_track"
+        raise
+    except NoSuchChannel as error:
+        error.param = "channels"
+        raise
     except (UndecodableAudio, AudioTooLong, PayloadTooLarge, ForbiddenUrl, FetchFailed) as error:
         error.param = error.param or ("file" if request.url is None else "url")
         raise

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from deployments.model_host import ModelFamily
 from deployments.replica import Replica
 from deployments.whisper.annotation import SegmentClassifier
 from deployments.whisper.audio_source import AudioSources, blaming
+from deployments.whisper.channels import transcribe_channels
 from deployments.whisper.clips import too_long, totals
 from deployments.whisper.config import WhisperConfig
 from deployments.whisper.engine import WhisperEngine
 from deployments.whisper.transcriber import Transcriber
-from deployments.whisper.types import Finished, Progress, TranscriptionEvent, TranscriptionRequest
+from deployments.whisper.types import Finished, Progress, Started, TranscriptionEvent, TranscriptionRequest
 from media.decode import PADDING_S
 from media.fetch import FetchPolicy
 
@@ -73,30 +75,33 @@ class WhisperReplica(Replica[WhisperEngine, Scheduler]):
         self, request: TranscriptionRequest, audio: NDArray[np.uint8] | None, ticket: Ticket
     ) -> AsyncGenerator[TranscriptionEvent]:
         async with contextlib.AsyncExitStack() as stack:
-            decoder = await self._sources.open(request, audio, stack)
-            if decoder.info.duration_s is not None:
-                ticket.resize(self._cost(request, decoder.info.duration_s))
+            heard = await self._sources.open(request, audio, stack)
+            channels = len(heard.decoders)
+            if heard.duration_s is not None:
+                ticket.resize(self._cost(request, heard.duration_s, channels))
             model = await stack.enter_async_context(self._models.use(request.model))
             transcriber = Transcriber(
                 model.engine,
                 model.scheduler,
                 self._threads,
-                windows_ahead=self._config.windows_per_request,
-                max_audio_s=self._config.max_audio_s,
+                windows_ahead=max(1, self._config.windows_per_request // channels),
+                max_audio_s=self._config.max_audio_s / channels,
             )
-            events = transcriber.transcribe(self._with_defaults(request), decoder)
+            events = transcribe_channels(transcriber, self._with_defaults(request), heard.decoders)
             async with contextlib.aclosing(events):
                 async for event in events:
                     if isinstance(event, Progress):
-                        ticket.advance(event.processed)
-                    yield event
+                        ticket.advance(sum(event.by_channel.values()) or event.processed)
+                    yield replace(event, track=heard.track) if isinstance(event, Started | Finished) else event
 
-    def _cost(self, request: TranscriptionRequest, duration_s: float) -> float:
-        """Seconds of audio, some perhaps heard more than once. Raises AudioTooLong if clips ask for too much."""
-        clips = totals(request.clips, duration_s)
-        if clips.asked > self._config.max_audio_s + PADDING_S:
-            raise too_long(self._config.max_audio_s)
-        return duration_s + clips.repeated
+    def _cost(self, request: TranscriptionRequest, duration_s: float, channels: int) -> float:
+        """Seconds of audio of all channels, some perhaps heard more than once. Raises AudioTooLong if clips ask
+        for too much.
+        """
+        clips, limit_s = totals(request.clips, duration_s), self._config.max_audio_s / channels
+        if clips.asked > limit_s + PADDING_S:
+            raise too_long(limit_s)
+        return channels * (duration_s + clips.repeated)
 
     async def _annotated(
         self, events: list[TranscriptionEvent], request: TranscriptionRequest

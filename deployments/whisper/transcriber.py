@@ -7,7 +7,7 @@ Reading, speech detection and mel spectrograms run on reader threads, a bounded 
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Hashable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -58,15 +58,22 @@ class Transcriber:
         self._engine, self._scheduler, self._readers = engine, scheduler, readers
         self._windows_ahead, self._max_audio_s = windows_ahead, max_audio_s
 
+    @contextlib.contextmanager
+    def share(self) -> Iterator[Hashable]:
+        """One request's share of the batches, for several calls of ``transcribe``."""
+        owner = object()
+        with self._scheduler.request(owner):
+            yield owner
+
     async def transcribe(
-        self, request: TranscriptionRequest, audio: AudioDecoder
+        self, request: TranscriptionRequest, audio: AudioDecoder, share: Hashable | None = None
     ) -> AsyncGenerator[TranscriptionEvent]:
-        """Events of one transcription. Raises InvalidRequest, UndecodableAudio, AudioTooLong, InternalError.
+        """Events of one transcription, in a ``share`` of its own by default. Raises InvalidRequest,
+        UndecodableAudio, AudioTooLong, InternalError.
 
         Closing the iterator withdraws the windows that still wait. ``audio`` stays the caller's to close.
         """
         self._check(request)
-        owner = object()
 
         async def run(job: EngineJob) -> Any:
             return await self._scheduler.run(owner, job)
@@ -77,7 +84,7 @@ class Transcriber:
         packed = request.vad is not None or bool(request.clips)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(offload.settle)
-            stack.enter_context(self._scheduler.request(owner))
+            owner = stack.enter_context(self.share()) if share is None else share
             language = await self._language(request, source, run)
             yield Started(language.code, language.probability, audio.info.duration_s)
             # Into English is where translation leads: a model that hears nothing else just transcribes.

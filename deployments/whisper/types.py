@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from deployments.whisper.sound.choice import AudioTrack, Channels, HeardTrack
+
 Task = Literal["transcribe", "translate"]
 LONGEST_AUDIO_S = 1e7  # beyond any recording; keeps sample positions exact
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -84,7 +86,8 @@ class TranscriptionRequest(_Frozen):
 
     ``language`` is an ISO-639-1 code, None detects it (among ``languages``, if any are given).
     ``vad`` None turns voice activity detection off: windows then follow each other by decoded timestamps.
-    ``clips`` replace voice activity detection. ``deadline`` is Unix time in seconds.
+    ``clips`` replace voice activity detection. ``audio_track`` None means the file's default one. ``deadline`` is
+    Unix time in seconds.
     """
 
     task: Task = "transcribe"
@@ -93,6 +96,8 @@ class TranscriptionRequest(_Frozen):
     decoding: DecodingOptions = DecodingOptions()
     vad: VadOptions | None = VadOptions()
     clips: tuple[Clip, ...] = Field((), max_length=10_000)
+    audio_track: AudioTrack | None = None
+    channels: Channels = "mix"
     url: str | None = Field(None, max_length=8_192)
     file_name: str | None = None
     content_type: str | None = None
@@ -124,6 +129,7 @@ class TokenLogprob:
 class Segment:
     """A part of the text. Times in seconds of the original audio; ``seek`` in mel frames of 10 ms.
 
+    ``channel`` is the one in which it is said, if channels are transcribed each by itself.
     ``words`` and ``token_logprobs`` are empty unless they were asked for. ``classification`` has probabilities by
     label if the model is configured with a classifier.
 
@@ -147,6 +153,7 @@ class Segment:
     token_logprobs: tuple[TokenLogprob, ...] = ()
     classification: Mapping[str, float] | None = None
     position: float | None = None
+    channel: int | None = None
 
     @property
     def extent(self) -> tuple[float, float]:
@@ -158,31 +165,41 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The language is known and decoding begins. ``duration`` in seconds, None if the file does not tell."""
+    """The language is known and decoding begins. ``duration`` in seconds, None if the file does not tell.
+
+    Of channels that are transcribed each by itself it is the language of the one that leaves the least doubt.
+    """
 
     language: str
     language_probability: float
     duration: float | None
+    track: HeardTrack | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Seconds of the original audio that are done, of how many (None if the file does not tell). Where clips
     overlap both count the audio as often as it is heard.
+
+    ``by_channel`` has those of every channel, where each is transcribed by itself.
     """
 
     processed: float
     total: float | None
+    by_channel: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of a transcription. ``speech_duration`` counts only what voice activity detection or clips kept."""
+    """The end of a transcription. ``speech_duration`` counts only what voice activity detection or clips kept, of
+    all channels together.
+    """
 
     language: str
     language_probability: float
     duration: float
     speech_duration: float
+    track: HeardTrack | None = None
 
 
 TranscriptionEvent = Started | Segment | Progress | Finished
@@ -198,6 +215,7 @@ class Transcript:
     duration: float
     speech_duration: float
     segments: tuple[Segment, ...] = field(default=())
+    track: HeardTrack | None = None
 
     @property
     def text(self) -> str:
@@ -224,5 +242,6 @@ async def collect(task: Task, events: AsyncIterator[TranscriptionEvent]) -> Tran
                 event.duration,
                 event.speech_duration,
                 tuple(segments),
+                event.track,
             )
     raise RuntimeError("the transcription ended without its last event")

@@ -42,20 +42,21 @@ class TranscriptionGateway(GatewayBase):
 
 class TranscriptionResume:
     """Leaves out what an earlier attempt has delivered. Windows may fall differently in another attempt (warmer
-    decoding is random), so what counts is the time up to which the audio has been done.
+    decoding is random), so what counts is the time up to which the audio, or a channel of it, has been done.
     """
 
     def __init__(self) -> None:
         self._attempt = 0
-        self._done = 0.0  # seconds of audio, all of whose segments have been delivered
-        self._skip_until = 0.0
+        # seconds of audio, all of whose segments have been delivered, by channel (None: a mix, or all of them)
+        self._done: dict[int | None, float] = {None: 0.0}
+        self._skip_until: dict[int | None, float] = {}
         self._segments = 0
         self._started = self._finished = False
 
     def fresh(self, attempt: int, events: list[TranscriptionEvent]) -> Iterator[TranscriptionEvent]:
         """The events of a window that the caller does not have yet; segments are numbered through."""
         if attempt != self._attempt:
-            self._attempt, self._skip_until = attempt, self._done
+            self._attempt, self._skip_until = attempt, dict(self._done)
         for event in events:
             match event:
                 case Started():
@@ -63,12 +64,15 @@ class TranscriptionResume:
                         self._started = True
                         yield event
                 case Segment():
-                    if sum(event.extent) / 2 >= self._skip_until:
+                    if sum(event.extent) / 2 >= self._skip_until.get(event.channel, 0.0):
                         yield replace(event, id=self._segments)
                         self._segments += 1
                 case Progress():
-                    if attempt == 0 or event.processed > self._done:
-                        self._done = event.processed
+                    further = event.processed > self._done[None]
+                    self._done[None] = max(self._done[None], event.processed)
+                    for channel, done in event.by_channel.items():
+                        self._done[channel] = done
+                    if further or (attempt == 0 and not event.by_channel):
                         yield event
                 case Finished():
                     if not self._finished:

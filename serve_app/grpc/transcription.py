@@ -1,6 +1,7 @@
 """Transcription's messages: a request as the fields that it stands for, and what is answered."""
 
 from deployments.errors import InvalidRequest
+from deployments.whisper.sound.choice import HeardTrack
 from deployments.whisper.types import (
     Finished,
     Progress,
@@ -56,27 +57,33 @@ def response_of(transcript: Transcript, model: str) -> protocol.TranscribeRespon
         speech_duration=transcript.speech_duration,
         segments=map(_segment, transcript.segments),
         model=model,
+        audio_track=_track(transcript.track),
     )
 
 
 def event_of(event: TranscriptionEvent, model: str) -> protocol.TranscriptionEvent:
     """One event of a stream."""
     match event:
-        case Started(language, probability, duration):
+        case Started(language, probability, duration, track):
             started = protocol.Started(
-                language=language, language_probability=probability, duration=duration, model=model
+                language=language,
+                language_probability=probability,
+                duration=duration,
+                model=model,
+                audio_track=_track(track),
             )
             return protocol.TranscriptionEvent(started=started)
         case Segment():
             return protocol.TranscriptionEvent(segment=_segment(event))
         case Progress(processed, total):
             return protocol.TranscriptionEvent(progress=protocol.Progress(processed=processed, total=total))
-        case Finished(language, probability, duration, speech_duration):
+        case Finished(language, probability, duration, speech_duration, track):
             finished = protocol.Finished(
                 language=language,
                 language_probability=probability,
                 duration=duration,
                 speech_duration=speech_duration,
+                audio_track=_track(track),
             )
             return protocol.TranscriptionEvent(finished=finished)
 
@@ -113,8 +120,24 @@ def _segment(segment: Segment) -> protocol.Segment:
         temperature=segment.temperature,
         words=map(_word, segment.words),
         classification=segment.classification,
+        channel=segment.channel,
     )
 
 
 def _word(word: Word) -> protocol.Word:
     return protocol.Word(word=word.word, start=word.start, end=word.end, probability=word.probability)
+
+
+def _track(track: HeardTrack | None) -> protocol.AudioTrack | None:
+    if track is None:
+        return None
+    return protocol.AudioTrack(
+        index=track.index,
+        codec=track.codec,
+        sample_rate=track.sample_rate,
+        channels=track.channels,
+        heard=track.heard,
+        apart=track.apart,
+        language=track.language,
+        title=track.title,
+    )

@@ -7,6 +7,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -15,6 +16,7 @@ import pytest
 from tests.e2e.conftest import CONFIG, Server
 from tests.serving import AUDIO
 
+DATA = Path(__file__).parents[1] / "deployments" / "whisper" / "data"
 ERROR_FREE = [f"utt{i:02d}.wav" for i in range(1, 10) if i != 8]
 WORDS = {entry["file"]: entry["text"] for entry in json.loads((AUDIO / "transcripts.json").read_text())}
 
@@ -119,6 +121,47 @@ def test_streaming_deltas_make_the_text(client: openai.OpenAI) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # the client's own
+def test_a_call_of_two_parties(client: openai.OpenAI) -> None:
+    with (DATA / "num_green.flac").open("rb") as file:
+        answer = client.audio.transcriptions.create(
+            model="whisper-1",
+            file=file,
+            response_format="verbose_json",
+            timestamp_granularities=["word", "segment"],
+            extra_body={"channels": "split"},
+        )
+    texts = ["three one four one five", "the green door and the small coffee"]
+    assert [entry["text"] for entry in answer.channels] == texts
+    for channel, text in enumerate(texts):
+        words = [word for word in answer.words if word.channel == channel]
+        assert " ".join(word.word for word in words) == text
+        assert all(0 <= word.start < word.end < 2.6 for word in words)
+    assert answer.audio_track["heard"] == [0, 1]
+    assert answer.usage.seconds == 5
+
+
+def test_channels_that_cancel_and_the_track_of_a_film(client: openai.OpenAI) -> None:
+    green = "the green door and the small coffee"
+    for name, choice, text in [
+        ("antiphase.flac", {}, green),
+        ("two_tracks.mkv", {}, green),
+        ("two_tracks.mkv", {"audio_track": 0}, "three one four one five"),
+    ]:
+        with (DATA / name).open("rb") as file:
+            answer = client.audio.transcriptions.create(model="whisper-1", file=file, extra_body=choice)
+        assert answer.text == text
+
+
+@pytest.mark.parametrize(
+    ("choice", "param"),
+    [({"channels": "2"}, "channels"), ({"channels": "1,9"}, "channels"), ({"audio_track": "fr"}, "audio_track")],
+)
+def test_sound_that_a_file_does_not_have(client: openai.OpenAI, choice: dict[str, Any], param: str) -> None:
+    with (DATA / "num_green.flac").open("rb") as file, pytest.raises(openai.BadRequestError) as caught:
+        client.audio.transcriptions.create(model="whisper-1", file=file, extra_body=choice)
+    assert caught.value.param == param
+
+
 def test_translation(client: openai.OpenAI) -> None:
     with (AUDIO / "utt01.wav").open("rb") as file:
         plain = client.audio.translations.create(model="whisper-1", file=file)

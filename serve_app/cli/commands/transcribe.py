@@ -29,6 +29,8 @@ from serve_app.tasks.transcription.formats import TranscriptFormat
 @click.option("--hotwords", help="Words and phrases to expect.")
 @click.option("--beam-size", help="Beams of the search; 1 is greedy.")
 @click.option("--temperature", help="Sampling temperature, or a ladder such as 0,0.4,0.8.")
+@click.option("--channels", help="mix (default), split (each by itself), left, right, or numbers from 0.")
+@click.option("--audio-track", help="Of several audio tracks the one to hear: its number from 0, or its language.")
 @click.option("--no-vad", is_flag=True, help="Do not look for speech first; take windows as they come.")
 @click.option("--stream", is_flag=True, help="Print segments as they come (text, srt, vtt).")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write, or folder for several.")
@@ -43,6 +45,8 @@ def transcribe(
     hotwords: str | None,
     beam_size: str | None,
     temperature: str | None,
+    channels: str | None,
+    audio_track: str | None,
     no_vad: bool,
     stream: bool,
     output: Path | None,
@@ -59,6 +63,8 @@ def transcribe(
         "hotwords": hotwords,
         "beam_size": beam_size,
         "temperature": temperature,
+        "channels": channels,
+        "audio_track": audio_track,
         "word_timestamps": "true" if word_timestamps else None,
         "vad_filter": "false" if no_vad else None,
     }

@@ -60,7 +60,13 @@ def _upload_of(path: Path) -> Upload:
 
 def _document(task: Task, end: Finished, grown: GrowingTranscript, output: Output) -> dict[str, Any] | None:
     transcript = Transcript(
-        task, end.language, end.language_probability, end.duration, end.speech_duration, tuple(grown.segments)
+        task,
+        end.language,
+        end.language_probability,
+        end.duration,
+        end.speech_duration,
+        tuple(grown.segments),
+        end.track,
     )
     match grown.kind:
         case "json":

@@ -15,7 +15,7 @@ from serve_app.cli.transcription.progress import ProgressBar
 from serve_app.cli.transcription.results import GrowingTranscript
 from serve_app.tasks.transcription.fields import TRANSCRIPTION_PATHS
 
-DONE = ("text", "languages", "classification", "usage")  # what the format json shows, in its order
+DONE = ("text", "languages", "channels", "classification", "usage")  # what the format json shows, in its order
 
 
 class RemoteTranscriber(ServerClient):
@@ -73,4 +73,5 @@ def _segment(sent: Mapping[str, Any]) -> Segment:
         tokens=tuple(sent["tokens"]),
         no_speech_prob=sent["no_speech_prob"],
         language="",
+        channel=sent.get("channel"),
     )

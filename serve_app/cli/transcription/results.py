@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable
 from typing import Any, get_args
 
-from deployments.whisper.types import Segment, join_text
+from deployments.whisper.types import Segment
 from serve_app.tasks.transcription import formats as transcripts
+from serve_app.tasks.transcription.channels import turns
 from serve_app.tasks.transcription.formats import TranscriptFormat
 
 FORMATS: tuple[str, ...] = get_args(TranscriptFormat)
@@ -39,7 +40,7 @@ class GrowingTranscript:
                 return transcripts.as_srt(self.segments)
             case "vtt":
                 return transcripts.as_vtt(self.segments)
-        return join_text(segment.text for segment in self.segments)
+        return turns(self.segments)
 
     @property
     def text(self) -> str:

@@ -19,6 +19,7 @@ from serve_app.contracts.ivrit.output import word_values
 from serve_app.contracts.options import request_for, with_audio
 from serve_app.contracts.patience import patiently
 from serve_app.tasks.transcription import formats as transcripts
+from serve_app.tasks.transcription.channels import channel_of, turns
 
 MANY_SEGMENTS = 500
 
@@ -101,6 +102,7 @@ class _Collected:
             end.duration,
             end.speech_duration,
             tuple(self._segments),
+            end.track,
         )
 
 
@@ -123,18 +125,25 @@ def _output(
         "model": model or entry.id,
     }
     if values["word_timestamps"]:
-        words = (word for segment in spoken.segments for word in word_values(segment))
-        output["word_timestamps"] = [{key: word[key] for key in ("word", "start", "end")} for word in words]
+        output["word_timestamps"] = [
+            {key: word[key] for key in ("word", "start", "end")} | channel_of(segment)
+            for segment in spoken.segments
+            for word in word_values(segment)
+        ]
     return output
 
 
 def _formatted(kind: str, transcript: Transcript) -> str:
-    """The text in one of the worker's formats; a format that it does not know is plain text, as there."""
+    """The text in one of the worker's formats; a format that it does not know is plain text, as there. Of channels
+    that were transcribed apart a text has a line for each turn.
+    """
     match kind:
         case "srt":
             return transcripts.as_srt(transcript.segments)
         case "vtt":
             return transcripts.as_vtt(transcript.segments)
+    if transcript.track is not None and transcript.track.apart:
+        return turns(transcript.segments)
     separator = "\n" if kind == "formatted_text" else " "
     return separator.join(segment.text.lstrip() for segment in transcript.segments)
 

@@ -18,7 +18,7 @@ from deployments.whisper.types import LONGEST_AUDIO_S, Segment, TranscriptionReq
 from deployments.whisper.types import Progress as AudioProgress
 from serve_app.config.tasks import ModelTask
 from serve_app.contracts.contract import Chunk, Item, JobContext, JobInput, JobProgress, JobResult, Notice
-from serve_app.contracts.ivrit.input import IvritJob, is_older, is_streaming, read_input
+from serve_app.contracts.ivrit.input import MAX_FILES, IvritJob, is_older, is_streaming, read_input
 from serve_app.contracts.ivrit.interleave import interleaved
 from serve_app.contracts.ivrit.output import entry, older_segment, progress_value, segment_value
 from serve_app.contracts.ivrit.webhooks import FileValue, failed_webhook_of, webhook_of
@@ -116,12 +116,17 @@ class IvritContract:
         index = lane if job.batch else None
         if isinstance(event, Segment):
             data = [value] if self._legacy else [entry("segments", [value], index)]
-            yield Chunk(data, *event.extent, lane)
+            yield Chunk(data, *event.extent, _segment_lane(lane, event))
         elif isinstance(event, AudioProgress) and not self._legacy:
             done = value["extra"]["processed_seconds"]
             yield Chunk([entry("progress", value, index)], done, done, lane)
         elif isinstance(event, AntiphonError):  # lies after all that the file may hold
             yield Chunk([entry("error", value, index)], LONGEST_AUDIO_S - 1, LONGEST_AUDIO_S, lane)
+
+
+def _segment_lane(file: int, segment: Segment) -> int:
+    """The lane of a file's segments: channels of one file overlap, so each has its own."""
+    return file if segment.channel is None else file + MAX_FILES * (1 + segment.channel)
 
 
 def _events(job: IvritJob, request: TranscriptionRequest, context: JobContext) -> AsyncGenerator[Event]:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)serve_app/grpc/protos/transcription.proto\x12\x0b\x61ntiphon.v1\"\x93\x02\n\x11TranscribeRequest\x12\x0f\n\x05\x61udio\x18\x01 \x01(\x0cH\x00\x12\r\n\x03url\x18\x02 \x01(\tH\x00\x12\x14\n\x0c\x63ontent_type\x18\x03 \x01(\t\x12\x11\n\tfile_name\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12\x10\n\x08language\x18\x06 \x01(\t\x12\x1f\n\x04task\x18\x07 \x01(\x0e\x32\x11.antiphon.v1.Task\x12:\n\x06\x66ields\x18\x08 \x03(\x0b\x32*.antiphon.v1.TranscribeRequest.FieldsEntry\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06source\"\xb4\x01\n\x12TranscribeResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x1c\n\x14language_probability\x18\x03 \x01(\x02\x12\x10\n\x08\x64uration\x18\x04 \x01(\x01\x12\x17\n\x0fspeech_duration\x18\x05 \x01(\x01\x12&\n\x08segments\x18\x06 \x03(\x0b\x32\x14.antiphon.v1.Segment\x12\r\n\x05model\x18\x07 \x01(\t\"\xc9\x02\n\x07Segment\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05start\x18\x02 \x01(\x01\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x01\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\x12\x13\n\x0b\x61vg_logprob\x18\x06 \x01(\x02\x12\x16\n\x0eno_speech_prob\x18\x07 \x01(\x02\x12\x19\n\x11\x63ompression_ratio\x18\x08 \x01(\x02\x12\x13\n\x0btemperature\x18\t \x01(\x02\x12 \n\x05words\x18\n \x03(\x0b\x32\x11.antiphon.v1.Word\x12@\n\x0e\x63lassification\x18\x0b \x03(\x0b\x32(.antiphon.v1.Segment.ClassificationEntry\x1a\x35\n\x13\x43lassificationEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\"E\n\x04Word\x12\x0c\n\x04word\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x01\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x01\x12\x13\n\x0bprobability\x18\x04 \x01(\x02\"\xc5\x01\n\x12TranscriptionEvent\x12\'\n\x07started\x18\x01 \x01(\x0b\x32\x14.antiphon.v1.StartedH\x00\x12\'\n\x07segment\x18\x02 \x01(\x0b\x32\x14.antiphon.v1.SegmentH\x00\x12)\n\x08progress\x18\x03 \x01(\x0b\x32\x15.antiphon.v1.ProgressH\x00\x12)\n\x08\x66inished\x18\x04 \x01(\x0b\x32\x15.antiphon.v1.FinishedH\x00\x42\x07\n\x05\x65vent\"l\n\x07Started\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x1c\n\x14language_probability\x18\x02 \x01(\x02\x12\x15\n\x08\x64uration\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05model\x18\x04 \x01(\tB\x0b\n\t_duration\";\n\x08Progress\x12\x11\n\tprocessed\x18\x01 \x01(\x01\x12\x12\n\x05total\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_total\"e\n\x08\x46inished\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x1c\n\x14language_probability\x18\x02 \x01(\x02\x12\x10\n\x08\x64uration\x18\x03 \x01(\x01\x12\x17\n\x0fspeech_duration\x18\x04 \x01(\x01*E\n\x04Task\x12\x14\n\x10TASK_UNSPECIFIED\x10\x00\x12\x13\n\x0fTASK_TRANSCRIBE\x10\x01\x12\x12\n\x0eTASK_TRANSLATE\x10\x02\x32\xb8\x01\n\rTranscription\x12M\n\nTranscribe\x12\x1e.antiphon.v1.TranscribeRequest\x1a\x1f.antiphon.v1.TranscribeResponse\x12X\n\x13StreamTranscription\x12\x1e.antiphon.v1.TranscribeRequest\x1a\x1f.antiphon.v1.TranscriptionEvent0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)serve_app/grpc/protos/transcription.proto\x12\x0b\x61ntiphon.v1\"\x93\x02\n\x11TranscribeRequest\x12\x0f\n\x05\x61udio\x18\x01 \x01(\x0cH\x00\x12\r\n\x03url\x18\x02 \x01(\tH\x00\x12\x14\n\x0c\x63ontent_type\x18\x03 \x01(\t\x12\x11\n\tfile_name\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12\x10\n\x08language\x18\x06 \x01(\t\x12\x1f\n\x04task\x18\x07 \x01(\x0e\x32\x11.antiphon.v1.Task\x12:\n\x06\x66ields\x18\x08 \x03(\x0b\x32*.antiphon.v1.TranscribeRequest.FieldsEntry\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06source\"\xe2\x01\n\x12TranscribeResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x1c\n\x14language_probability\x18\x03 \x01(\x02\x12\x10\n\x08\x64uration\x18\x04 \x01(\x01\x12\x17\n\x0fspeech_duration\x18\x05 \x01(\x01\x12&\n\x08segments\x18\x06 \x03(\x0b\x32\x14.antiphon.v1.Segment\x12\r\n\x05model\x18\x07 \x01(\t\x12,\n\x0b\x61udio_track\x18\x08 \x01(\x0b\x32\x17.antiphon.v1.AudioTrack\"\xeb\x02\n\x07Segment\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05start\x18\x02 \x01(\x01\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x01\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\x12\x13\n\x0b\x61vg_logprob\x18\x06 \x01(\x02\x12\x16\n\x0eno_speech_prob\x18\x07 \x01(\x02\x12\x19\n\x11\x63ompression_ratio\x18\x08 \x01(\x02\x12\x13\n\x0btemperature\x18\t \x01(\x02\x12 \n\x05words\x18\n \x03(\x0b\x32\x11.antiphon.v1.Word\x12@\n\x0e\x63lassification\x18\x0b \x03(\x0b\x32(.antiphon.v1.Segment.ClassificationEntry\x12\x14\n\x07\x63hannel\x18\x0c \x01(\rH\x00\x88\x01\x01\x1a\x35\n\x13\x43lassificationEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\x42\n\n\x08_channel\"\xb1\x01\n\nAudioTrack\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05\x63odec\x18\x02 \x01(\t\x12\x13\n\x0bsample_rate\x18\x03 \x01(\r\x12\x10\n\x08\x63hannels\x18\x04 \x01(\r\x12\r\n\x05heard\x18\x05 \x03(\r\x12\r\n\x05\x61part\x18\x06 \x01(\x08\x12\x15\n\x08language\x18\x07 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05title\x18\x08 \x01(\tH\x01\x88\x01\x01\x42\x0b\n\t_languageB\x08\n\x06_title\"E\n\x04Word\x12\x0c\n\x04word\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x01\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x01\x12\x13\n\x0bprobability\x18\x04 \x01(\x02\"\xc5\x01\n\x12TranscriptionEvent\x12\'\n\x07started\x18\x01 \x01(\x0b\x32\x14.antiphon.v1.StartedH\x00\x12\'\n\x07segment\x18\x02 \x01(\x0b\x32\x14.antiphon.v1.SegmentH\x00\x12)\n\x08progress\x18\x03 \x01(\x0b\x32\x15.antiphon.v1.ProgressH\x00\x12)\n\x08\x66inished\x18\x04 \x01(\x0b\x32\x15.antiphon.v1.FinishedH\x00\x42\x07\n\x05\x65vent\"\x9a\x01\n\x07Started\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x1c\n\x14language_probability\x18\x02 \x01(\x02\x12\x15\n\x08\x64uration\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05model\x18\x04 \x01(\t\x12,\n\x0b\x61udio_track\x18\x05 \x01(\x0b\x32\x17.antiphon.v1.AudioTrackB\x0b\n\t_duration\";\n\x08Progress\x12\x11\n\tprocessed\x18\x01 \x01(\x01\x12\x12\n\x05total\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_total\"\x93\x01\n\x08\x46inished\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x1c\n\x14language_probability\x18\x02 \x01(\x02\x12\x10\n\x08\x64uration\x18\x03 \x01(\x01\x12\x17\n\x0fspeech_duration\x18\x04 \x01(\x01\x12,\n\x0b\x61udio_track\x18\x05 \x01(\x0b\x32\x17.antiphon.v1.AudioTrack*E\n\x04Task\x12\x14\n\x10TASK_UNSPECIFIED\x10\x00\x12\x13\n\x0fTASK_TRANSCRIBE\x10\x01\x12\x12\n\x0eTASK_TRANSLATE\x10\x02\x32\xb8\x01\n\rTranscription\x12M\n\nTranscribe\x12\x1e.antiphon.v1.TranscribeRequest\x1a\x1f.antiphon.v1.TranscribeResponse\x12X\n\x13StreamTranscription\x12\x1e.antiphon.v1.TranscribeRequest\x1a\x1f.antiphon.v1.TranscriptionEvent0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,28 +35,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSCRIBEREQUEST_FIELDSENTRY']._serialized_options = b'8\001'
   _globals['_SEGMENT_CLASSIFICATIONENTRY']._loaded_options = None
   _globals['_SEGMENT_CLASSIFICATIONENTRY']._serialized_options = b'8\001'
-  _globals['_TASK']._serialized_start=1396
-  _globals['_TASK']._serialized_end=1465
+  _globals['_TASK']._serialized_start=1750
+  _globals['_TASK']._serialized_end=1819
   _globals['_TRANSCRIBEREQUEST']._serialized_start=59
   _globals['_TRANSCRIBEREQUEST']._serialized_end=334
   _globals['_TRANSCRIBEREQUEST_FIELDSENTRY']._serialized_start=279
   _globals['_TRANSCRIBEREQUEST_FIELDSENTRY']._serialized_end=324
   _globals['_TRANSCRIBERESPONSE']._serialized_start=337
-  _globals['_TRANSCRIBERESPONSE']._serialized_end=517
-  _globals['_SEGMENT']._serialized_start=520
-  _globals['_SEGMENT']._serialized_end=849
-  _globals['_SEGMENT_CLASSIFICATIONENTRY']._serialized_start=796
-  _globals['_SEGMENT_CLASSIFICATIONENTRY']._serialized_end=849
-  _globals['_WORD']._serialized_start=851
-  _globals['_WORD']._serialized_end=920
-  _globals['_TRANSCRIPTIONEVENT']._serialized_start=923
-  _globals['_TRANSCRIPTIONEVENT']._serialized_end=1120
-  _globals['_STARTED']._serialized_start=1122
-  _globals['_STARTED']._serialized_end=1230
-  _globals['_PROGRESS']._serialized_start=1232
-  _globals['_PROGRESS']._serialized_end=1291
-  _globals['_FINISHED']._serialized_start=1293
-  _globals['_FINISHED']._serialized_end=1394
-  _globals['_TRANSCRIPTION']._serialized_start=1468
-  _globals['_TRANSCRIPTION']._serialized_end=1652
+  _globals['_TRANSCRIBERESPONSE']._serialized_end=563
+  _globals['_SEGMENT']._serialized_start=566
+  _globals['_SEGMENT']._serialized_end=929
+  _globals['_SEGMENT_CLASSIFICATIONENTRY']._serialized_start=864
+  _globals['_SEGMENT_CLASSIFICATIONENTRY']._serialized_end=917
+  _globals['_AUDIOTRACK']._serialized_start=932
+  _globals['_AUDIOTRACK']._serialized_end=1109
+  _globals['_WORD']._serialized_start=1111
+  _globals['_WORD']._serialized_end=1180
+  _globals['_TRANSCRIPTIONEVENT']._serialized_start=1183
+  _globals['_TRANSCRIPTIONEVENT']._serialized_end=1380
+  _globals['_STARTED']._serialized_start=1383
+  _globals['_STARTED']._serialized_end=1537
+  _globals['_PROGRESS']._serialized_start=1539
+  _globals['_PROGRESS']._serialized_end=1598
+  _globals['_FINISHED']._serialized_start=1601
+  _globals['_FINISHED']._serialized_end=1748
+  _globals['_TRANSCRIPTION']._serialized_start=1822
+  _globals['_TRANSCRIPTION']._serialized_end=2006
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,10 @@ def _by_category(schema: Document) -> Document:
     return {**object_of(**dict.fromkeys(MODERATION_CATEGORIES, schema)), "additionalProperties": schema}
 
 
-CLASSIFIED_SEGMENTS = list_of({**object_of(start=SECONDS, end=SECONDS), "additionalProperties": PROBABILITY})
+CHANNEL: Document = {**INTEGER, "minimum": 0}
+CLASSIFIED_SEGMENTS = list_of(
+    {**object_of(start=SECONDS, end=SECONDS, channel_=CHANNEL), "additionalProperties": PROBABILITY}
+)
 
 AUDIO_SCHEMAS: dict[str, Document] = {
     "Error": object_of(
@@ -45,13 +48,25 @@ AUDIO_SCHEMAS: dict[str, Document] = {
         avg_logprob=NUMBER,
         compression_ratio=NUMBER,
         no_speech_prob=NUMBER,
+        channel_=CHANNEL,
         classification_=map_of(PROBABILITY),
     ),
-    "Word": object_of(word=STRING, start=SECONDS, end=SECONDS),
+    "Word": object_of(word=STRING, start=SECONDS, end=SECONDS, channel_=CHANNEL),
+    "ChannelText": object_of(channel=CHANNEL, text=STRING),
+    "AudioTrack": object_of(
+        index=INTEGER,
+        language=nullable(STRING),
+        title=nullable(STRING),
+        codec=STRING,
+        sample_rate=INTEGER,
+        channels=INTEGER,
+        heard={"anyOf": [{"const": "mix"}, list_of(CHANNEL)]},
+    ),
     "Transcript": object_of(
         text=STRING,
         languages=list_of(ref("Language")),
         usage=ref("Usage"),
+        channels_=list_of(ref("ChannelText")),
         logprobs_=list_of(ref("TokenLogprob")),
         classification_=CLASSIFIED_SEGMENTS,
     ),
@@ -62,6 +77,8 @@ AUDIO_SCHEMAS: dict[str, Document] = {
         text=STRING,
         languages=list_of(ref("Language")),
         usage=ref("Usage"),
+        audio_track=ref("AudioTrack"),
+        channels_=list_of(ref("ChannelText")),
         segments_=list_of(ref("Segment")),
         words_=list_of(ref("Word")),
     ),
@@ -71,6 +88,7 @@ AUDIO_SCHEMAS: dict[str, Document] = {
             object_of(
                 type={"const": "transcript.text.delta"},
                 delta=STRING,
+                channel_=CHANNEL,
                 logprobs_=list_of(ref("TokenLogprob")),
                 classification_=map_of(PROBABILITY),
                 segment_=ref("Segment"),
@@ -80,6 +98,8 @@ AUDIO_SCHEMAS: dict[str, Document] = {
                 text=STRING,
                 languages=list_of(ref("Language")),
                 usage=ref("Usage"),
+                audio_track_=ref("AudioTrack"),
+                channels_=list_of(ref("ChannelText")),
                 logprobs_=list_of(ref("TokenLogprob")),
                 classification_=CLASSIFIED_SEGMENTS,
             ),

@@ -6,6 +6,7 @@ from typing import Any
 
 from deployments.whisper.types import Finished, Segment, TranscriptionEvent
 from serve_app.tasks.transcription import formats as transcripts
+from serve_app.tasks.transcription.channels import channel_objects, channel_of, sound_objects
 from serve_app.tasks.transcription.languages import english_name
 from serve_app.tasks.transcription.parse import Output
 
@@ -32,7 +33,7 @@ async def transcription_messages(
 
 
 def _delta(segment: Segment, number: int, delta: str, output: Output) -> dict[str, Any]:
-    message: dict[str, Any] = {"type": "transcript.text.delta", "delta": delta}
+    message: dict[str, Any] = {"type": "transcript.text.delta", "delta": delta, **channel_of(segment)}
     if output.logprobs:
         message["logprobs"] = transcripts.logprob_objects([segment])
     if segment.classification:
@@ -52,7 +53,10 @@ def _done(finished: Finished, segments: list[Segment], text: str, output: Output
         message["classification"] = classification
     if output.response_format == "verbose_json":
         message |= {"language": english_name(finished.language), "duration": finished.duration}
+        message |= sound_objects(segments, finished.track)
+    elif channels := channel_objects(segments, finished.track):
+        message["channels"] = channels
     return message | {
         "languages": transcripts.language_objects(segments),
-        "usage": transcripts.usage_object(finished.duration),
+        "usage": transcripts.usage_object(finished.duration, finished.track),
     }

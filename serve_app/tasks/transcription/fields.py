@@ -9,6 +9,7 @@ from serve_app.fields.schema_words import Schema
 from serve_app.tasks.transcription import readers as read
 from serve_app.tasks.transcription.formats import TranscriptFormat
 from serve_app.tasks.transcription.options import OPTIONS
+from serve_app.tasks.transcription.sound import SOUND
 
 TRANSCRIPTION_PATHS: dict[Task, str] = {
     "transcribe": "/v1/audio/transcriptions",
@@ -168,5 +169,5 @@ REFUSED = (
     ),
 )
 
-FIELDS: tuple[FormField, ...] = (*STANDARD, *OPTIONS, *REFUSED)
+FIELDS: tuple[FormField, ...] = (*STANDARD, *OPTIONS, *SOUND, *REFUSED)
 BY_NAME = {name: field for field in FIELDS for name in field.names}

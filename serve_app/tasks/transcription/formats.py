@@ -6,7 +6,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
+from deployments.whisper.sound.choice import HeardTrack
 from deployments.whisper.types import Segment, Transcript
+from serve_app.tasks.transcription.channels import (
+    channel_name,
+    channel_objects,
+    channel_of,
+    sound_objects,
+    turns,
+)
 from serve_app.tasks.transcription.languages import english_name
 
 TranscriptFormat = Literal["json", "text", "srt", "verbose_json", "vtt"]
@@ -15,35 +23,40 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 def as_text(transcript: Transcript) -> str:
-    """The text alone, ended by a newline."""
-    return transcript.text + "\n"
+    """The text alone, ended by a newline. Of channels that were transcribed apart a line for each turn."""
+    return turns(transcript.segments) + "\n"
 
 
 def as_srt(segments: Iterable[Segment]) -> str:
     """SubRip subtitles, one cue per segment that has text. An arrow within a text loses its shaft."""
-    return "\n".join(
-        f"{number}\n{_time(start, ',')} --> {_time(end, ',')}\n{re.sub('--+>', '->', text)}\n"
-        for number, (start, end, text) in enumerate(_cues(segments), 1)
+    cues = (
+        f"{_time(start, ',')} --> {_time(end, ',')}\n{_bracketed(channel)}{re.sub('--+>', '->', text)}\n"
+        for start, end, channel, text in _cues(segments)
     )
+    return "\n".join(f"{number}\n{cue}" for number, cue in enumerate(cues, 1))
 
 
 def as_vtt(segments: Iterable[Segment]) -> str:
     """WebVTT subtitles, one cue per segment that has text, which is escaped as the format asks."""
     cues = (
-        f"{_time(start, '.')} --> {_time(end, '.')}\n{html.escape(text, quote=False)}\n"
-        for start, end, text in _cues(segments)
+        f"{_time(start, '.')} --> {_time(end, '.')}\n{_voice(channel)}{html.escape(text, quote=False)}\n"
+        for start, end, channel, text in _cues(segments)
     )
     return "\n".join(["WEBVTT\n", *cues])
 
 
 def as_json(transcript: Transcript, *, logprobs: bool = False) -> dict[str, Any]:
-    """The ``json`` format: text, spoken languages, usage and, if wanted, the tokens' log-probabilities."""
+    """The ``json`` format: text, spoken languages, usage; the texts of channels that were transcribed apart; if
+    wanted, the tokens' log-probabilities.
+    """
     body: dict[str, Any] = {"text": transcript.text, "languages": language_objects(transcript.segments)}
+    if channels := channel_objects(transcript.segments, transcript.track):
+        body["channels"] = channels
     if logprobs:
         body["logprobs"] = logprob_objects(transcript.segments)
     if classification := classification_list(transcript.segments):
         body["classification"] = classification
-    return body | {"usage": usage_object(transcript.duration)}
+    return body | {"usage": usage_object(transcript.duration, transcript.track)}
 
 
 def as_verbose_json(transcript: Transcript, *, segments: bool = True, words: bool = False) -> dict[str, Any]:
@@ -57,10 +70,14 @@ def as_verbose_json(transcript: Transcript, *, segments: bool = True, words: boo
     if segments:
         body["segments"] = [segment_object(s, number) for number, s in enumerate(transcript.segments)]
     if words:
-        body["words"] = [word for s in transcript.segments for word in word_objects(s)]
-    return body | {
+        listed = [word for s in transcript.segments for word in word_objects(s)]
+        apart = any(s.channel is not None for s in transcript.segments)
+        body["words"] = sorted(listed, key=lambda word: word["start"]) if apart else listed
+    return {
+        **body,
+        **sound_objects(transcript.segments, transcript.track),
         "languages": language_objects(transcript.segments),
-        "usage": usage_object(transcript.duration),
+        "usage": usage_object(transcript.duration, transcript.track),
     }
 
 
@@ -78,6 +95,7 @@ def segment_object(segment: Segment, number: int) -> dict[str, Any]:
         "avg_logprob": _number(segment.avg_logprob),
         "compression_ratio": _number(segment.compression_ratio),
         "no_speech_prob": _number(segment.no_speech_prob),
+        **channel_of(segment),
         **classification,
     }
 
@@ -90,7 +108,12 @@ def classification_object(segment: Segment) -> dict[str, float]:
 def classification_list(segments: Iterable[Segment]) -> list[dict[str, float]]:
     """The same for every segment that has scores, with its times."""
     return [
-        {"start": _seconds(segment.start), "end": _seconds(segment.end), **classification_object(segment)}
+        {
+            "start": _seconds(segment.start),
+            "end": _seconds(segment.end),
+            **channel_of(segment),
+            **classification_object(segment),
+        }
         for segment in segments
         if segment.classification
     ]
@@ -99,7 +122,12 @@ def classification_list(segments: Iterable[Segment]) -> list[dict[str, float]]:
 def word_objects(segment: Segment) -> list[dict[str, Any]]:
     """The words of a segment as ``verbose_json`` has them: without the space in front."""
     return [
-        {"word": word.word.strip(), "start": _seconds(word.start), "end": _seconds(word.end)}
+        {
+            "word": word.word.strip(),
+            "start": _seconds(word.start),
+            "end": _seconds(word.end),
+            **channel_of(segment),
+        }
         for word in segment.words
     ]
 
@@ -118,9 +146,10 @@ def language_objects(segments: Iterable[Segment]) -> list[dict[str, str]]:
     return [{"code": code} for code in dict.fromkeys(segment.language for segment in segments)]
 
 
-def usage_object(duration: float) -> dict[str, Any]:
-    """What the request used: begun seconds of audio."""
-    return {"type": "duration", "seconds": math.ceil(_seconds(duration))}
+def usage_object(duration: float, track: HeardTrack | None = None) -> dict[str, Any]:
+    """What the request used: begun seconds of audio, of all channels that were transcribed apart together."""
+    channels = len(track.heard) if track is not None and track.apart else 1
+    return {"type": "duration", "seconds": math.ceil(_seconds(duration * channels))}
 
 
 class TextDeltas:
@@ -148,15 +177,23 @@ class TextDeltas:
         return "".join(self._said)
 
 
-def _cues(segments: Iterable[Segment]) -> Iterator[tuple[int, int, str]]:
-    """Start and end in milliseconds and a single line of text. Players refuse cues without a length, and WebVTT
-    wants them in order of their starts, which they are not where clips overlap.
+def _cues(segments: Iterable[Segment]) -> Iterator[tuple[int, int, int | None, str]]:
+    """Start and end in milliseconds, channel, and a single line of text. Players refuse cues without a length, and
+    WebVTT wants them in order of their starts, which they are not where clips overlap.
     """
     for segment in sorted(segments, key=lambda segment: _seconds(segment.start)):
         text = " ".join(_CONTROL.sub("", segment.text).split())
         if text:
             start = round(_seconds(segment.start) * 1000)
-            yield start, max(start + 1, round(_seconds(segment.end) * 1000)), text
+            yield start, max(start + 1, round(_seconds(segment.end) * 1000)), segment.channel, text
+
+
+def _bracketed(channel: int | None) -> str:
+    return "" if channel is None else f"[{channel_name(channel)}] "
+
+
+def _voice(channel: int | None) -> str:
+    return "" if channel is None else f"<v {channel_name(channel)}>"
 
 
 def _time(milliseconds: int, point: str) -> str:

@@ -30,6 +30,12 @@ from tests.serve_app.gateway.replicas import (
 )
 
 
+def said(start: float, end: float, channel: int) -> Segment:
+    segment, _ = window(start, end)
+    assert isinstance(segment, Segment)
+    return replace(segment, channel=channel)
+
+
 async def test_uploads_go_through_the_object_store() -> None:
     handle = FakeHandle(numbers)
     gate = gateway(handle, put=lambda value: ("stored", value))
@@ -71,6 +77,34 @@ async def test_clips_that_overlap_are_resumed_by_what_was_heard_not_by_time() ->
 
     handle = FakeHandle(dies_after(4, twice([0, 2, 4])), twice([0, 1, 4]))
     assert await run(gateway(handle)) == ["0-2", "2-4", "0-2", "1-4"]
+
+
+async def test_channels_are_resumed_each_by_itself() -> None:
+    """The first attempt ends when one channel is further than the other; a segment of the other begins earlier."""
+    first = [
+        [Started("en", 1.0, 20.0)],
+        [said(0, 2, 0), said(1, 3, 1), said(5, 9, 1), Progress(2.0, 20.0, {0: 2.0, 1: 9.0})],
+        [Progress(2.0, 20.0, {0: 2.0, 1: 9.5})],
+    ]
+    second = [
+        [Started("en", 1.0, 20.0)],
+        [said(0, 2, 0), said(1, 3, 1), said(4, 6, 0), said(5, 9, 1), Progress(6.0, 20.0, {0: 6.0, 1: 9.0})],
+        [Finished("en", 1.0, 20.0, 10.0)],
+    ]
+
+    def plays(parcels: list[list[TranscriptionEvent]]) -> Script:
+        async def script(request: TranscriptionRequest, audio: Any) -> AsyncIterator[list[TranscriptionEvent]]:
+            for parcel in parcels:
+                yield parcel
+
+        return script
+
+    handle = FakeHandle(dies_after(3, plays(first)), plays(second))
+    events = [event async for event in gateway(handle).transcribe(TranscriptionRequest())]
+    segments = [event for event in events if isinstance(event, Segment)]
+    assert [(s.start, s.channel) for s in segments] == [(0, 0), (1, 1), (5, 1), (4, 0)]
+    assert [s.id for s in segments] == [0, 1, 2, 3]
+    assert [event.processed for event in events if isinstance(event, Progress)] == [2.0, 6.0]
 
 
 async def test_closing_the_iterator_cancels_the_replica() -> None:

@@ -14,7 +14,7 @@ from serve_app.grpc.protos import transcription_pb2
 from serve_app.grpc.protos.transcription_pb2 import TranscribeRequest, TranscriptionEvent
 from serve_app.grpc.protos.transcription_pb2_grpc import TranscriptionStub
 from tests.serve_app.grpc.conftest import refusal, trailing
-from tests.serve_app.http.stub import SCRIPT, SEGMENTS, TEXT, StubGateway, segment
+from tests.serve_app.http.stub import CALL, SCRIPT, SEGMENTS, TEXT, StubGateway, segment
 
 AUDIO = b"RIFF....WAVEfmt "
 URL = "https://example.com/a.wav"
@@ -57,6 +57,25 @@ async def test_a_classifier_scores_segments(stub: Any, gateway: StubGateway) -> 
     gateway.script = (segment(0, " Bad words.", 0, 1, classification={"hate": 0.75, "neutral": 0.25}), SCRIPT[-1])
     answer = await stub.Transcribe(TranscribeRequest(audio=AUDIO))
     assert dict(answer.segments[0].classification) == {"hate": 0.75, "neutral": 0.25}
+
+
+async def test_channels_and_the_track(stub: Any, gateway: StubGateway) -> None:
+    gateway.script = CALL
+    request = TranscribeRequest(audio=AUDIO, fields={"channels": "split", "audio_track": "1"})
+    answer = await stub.Transcribe(request)
+    assert (gateway.request.channels, gateway.request.audio_track) == ("split", 1)
+    assert [segment.channel for segment in answer.segments] == [0, 1, 1, 0]
+    assert all(segment.HasField("channel") for segment in answer.segments)
+    track = answer.audio_track
+    assert (track.index, track.codec, track.sample_rate, track.channels) == (1, "opus", 48_000, 2)
+    assert (list(track.heard), track.apart, track.language, track.title) == ([0, 1], True, "en", "the call")
+    events = [event async for event in stub.StreamTranscription(request)]
+    assert events[0].started.audio_track == events[-1].finished.audio_track == track
+
+
+async def test_without_a_choice_no_channel_is_named(stub: Any) -> None:
+    answer = await stub.Transcribe(TranscribeRequest(audio=AUDIO))
+    assert not any(segment.HasField("channel") for segment in answer.segments)
 
 
 async def test_every_option_arrives(stub: Any, gateway: StubGateway) -> None:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from deployments.model_state import ModelState
 from deployments.text_classification.types import ClassificationRequest, TextScores
+from deployments.whisper.sound.choice import HeardTrack
 from deployments.whisper.types import (
     Finished,
     Progress,
@@ -103,6 +104,20 @@ SCRIPT: tuple[Step, ...] = (
     Progress(2.5, 5.2),
     SEGMENTS[1],
     FINISHED,
+)
+CALL_TRACK = HeardTrack(1, "opus", 48_000, 2, (0, 1), True, "en", "the call")
+CALL_SEGMENTS = (
+    segment(0, " Who is it?", 0.0, 2.0, channel=0),
+    segment(1, " It is <me>.", 1.5, 3.0, channel=1),
+    segment(2, " And you?", 3.0, 4.0, channel=1),
+    segment(3, " I am, too.", 3.5, 5.0, channel=0),
+)
+CALL: tuple[Step, ...] = (
+    Started("en", 0.98, 5.2, CALL_TRACK),
+    *CALL_SEGMENTS[:3],
+    Progress(2.0, 5.2, {0: 2.0, 1: 4.0}),
+    CALL_SEGMENTS[3],
+    Finished("en", 0.98, 5.2, 6.0, CALL_TRACK),
 )
 LABELS = ("hate", "abusing", "neutral", "spam")
 LONGEST = 1_000

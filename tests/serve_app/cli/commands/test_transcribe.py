@@ -21,9 +21,10 @@ from serve_app.fields.audio import Upload
 from serve_app.tasks.transcription import formats as transcripts
 from tests.serve_app.cli.terminal import LONG, ROOT, UTT01, UTT09, cli
 from tests.serve_app.http.server import serving, wait_until
-from tests.serve_app.http.stub import SEGMENTS, TEXT, Step, StubGateway, app_of
+from tests.serve_app.http.stub import CALL, CALL_SEGMENTS, CALL_TRACK, SEGMENTS, TEXT, Step, StubGateway, app_of
 
 FINISHED = Finished("en", 0.98, 5.2, 5.0)
+CALL_TRANSCRIPT = Transcript("transcribe", "en", 0.98, 5.2, 6.0, CALL_SEGMENTS, CALL_TRACK)
 TRANSCRIPT = Transcript("transcribe", "en", 0.98, 5.2, 5.0, SEGMENTS)
 
 
@@ -51,6 +52,23 @@ def server(*scripts: Sequence[Step], **limits: Any) -> Iterator[tuple[PlaylistGa
 
 def as_printed(document: dict[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("text", transcripts.as_text(CALL_TRANSCRIPT)),
+        ("srt", transcripts.as_srt(CALL_SEGMENTS)),
+        ("vtt", transcripts.as_vtt(CALL_SEGMENTS)),
+        ("json", as_printed(transcripts.as_json(CALL_TRANSCRIPT))),
+        ("verbose_json", as_printed(transcripts.as_verbose_json(CALL_TRANSCRIPT))),
+    ],
+)
+def test_two_parties(kind: str, expected: str) -> None:
+    with server(CALL) as (gateway, url):
+        options = ["--channels", "split", "--audio-track", "en", "--format", kind]
+        assert cli("--server", url, *options, UTT01).stdout == expected
+    assert (gateway.request.channels, gateway.request.audio_track) == ("split", "en")
 
 
 @pytest.mark.parametrize(

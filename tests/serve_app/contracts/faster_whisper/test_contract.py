@@ -14,7 +14,7 @@ from serve_app.contracts import by_name
 from serve_app.contracts.contract import JobProgress, JobResult
 from serve_app.fields.audio import Upload
 from tests.serve_app.contracts.support import URL, context_of, items_of, output_of, refusal_of
-from tests.serve_app.http.stub import FINISHED, SCRIPT, SEGMENTS, StubGateway, segment
+from tests.serve_app.http.stub import CALL, FINISHED, SCRIPT, SEGMENTS, StubGateway, segment
 
 CONTRACT = by_name("faster-whisper")
 DEFAULT_OUTPUT = {
@@ -250,3 +250,21 @@ async def test_closing_stops_the_work() -> None:
         assert gateway.active == 1
         await items.aclose()
     assert gateway.active == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("plain_text", "[channel 0] Who is it?\n[channel 1] It is <me>. And you?\n[channel 0] I am, too."),
+        ("srt", "1\n00:00:00,000 --> 00:00:02,000\n[channel 0] Who is it?\n"),
+        ("vtt", "WEBVTT\n\n00:00:00.000 --> 00:00:02.000\n<v channel 0>Who is it?\n"),
+    ],
+)
+async def test_channels_that_are_transcribed_apart(kind: str, text: str) -> None:
+    gateway = StubGateway(CALL)
+    job = {"audio": URL, "channels": "split", "audio_track": 1, "transcription": kind, "word_timestamps": True}
+    output = await output_of(job, context_of(gateway))
+    assert (gateway.request.channels, gateway.request.audio_track) == ("split", 1)
+    assert output["transcription"].startswith(text)
+    assert [segment["channel"] for segment in output["segments"]] == [0, 1, 1, 0]
+    assert {word["channel"] for word in output["word_timestamps"]} == {0, 1}

@@ -14,7 +14,7 @@ from serve_app.contracts import by_name
 from serve_app.contracts.contract import Chunk, JobProgress, JobResult, Notice
 from tests.serve_app.contracts.ivrit.client import MODEL, decoded, payload
 from tests.serve_app.contracts.support import URL, chunks_of, context_of, items_of, output_of
-from tests.serve_app.http.stub import FINISHED, SEGMENTS, StubGateway
+from tests.serve_app.http.stub import CALL, CALL_SEGMENTS, FINISHED, SEGMENTS, StubGateway
 
 IVRIT, LEGACY = by_name("ivrit"), by_name("ivrit-legacy")
 BYTES = b"RIFF....WAVEfmt "
@@ -45,6 +45,21 @@ async def test_a_stream_as_the_newest_client_reads_it() -> None:
     request = gateway.request
     assert (request.url, request.model, request.language, request.deadline) == (URL, MODEL, "en", 123.0)
     assert (request.request_id, request.decoding.word_timestamps) == ("job-1", True)
+
+
+async def test_channels_have_lanes_of_their_own() -> None:
+    """They overlap: what is stored of one says nothing of the other."""
+    gateway = StubGateway(CALL)
+    items = await chunks_of(IVRIT, payload(url=URL, channels="split"), context_of(gateway))
+    assert gateway.request.channels == "split"
+    spoken = [item for item in items if item.value[0]["type"] == "segments"]
+    assert [item.value[0]["data"][0]["extra_data"]["channel"] for item in spoken] == [0, 1, 1, 0]
+    lanes = [item.lane for item in items]
+    assert len({*lanes}) == 3  # those of two channels and of the progress
+    assert lanes[1] == lanes[2]
+    assert [segment.text for segment in decoded([item.value for item in items])] == [
+        segment.text for segment in CALL_SEGMENTS
+    ]
 
 
 async def test_exactly_the_keys_of_a_segment() -> None:

@@ -12,7 +12,7 @@ from openai import AsyncOpenAI, OpenAI
 
 from deployments.whisper.types import VadOptions
 from tests.serve_app.http.conftest import Server
-from tests.serve_app.http.stub import FINISHED, MODELS, SCRIPT, SEGMENTS, TEXT, WAV
+from tests.serve_app.http.stub import CALL, FINISHED, MODELS, SCRIPT, SEGMENTS, TEXT, WAV
 
 
 def test_json(client: OpenAI) -> None:
@@ -54,6 +54,40 @@ def test_verbose_json_with_words_and_segments(client: OpenAI) -> None:
     assert " ".join(word.word for word in answer.words) == TEXT
     assert answer.usage is not None
     assert answer.usage.seconds == 6
+
+
+def test_channels_that_are_transcribed_apart(client: OpenAI, server: Server) -> None:
+    server.gateway.script = CALL
+    answer = client.audio.transcriptions.create(
+        file=WAV,
+        model="whisper-1",
+        response_format="verbose_json",
+        timestamp_granularities=["word", "segment"],
+        extra_body={"channels": "split", "audio_track": "en"},
+    )
+    assert (server.gateway.request.channels, server.gateway.request.audio_track) == ("split", "en")
+    assert answer.segments is not None
+    assert answer.words is not None
+    channels = [0, 1, 1, 0]
+    assert [segment.model_extra for segment in answer.segments] == [{"channel": channel} for channel in channels]
+    assert {word.model_extra["channel"] for word in answer.words if word.model_extra} == {0, 1}
+    assert answer.model_extra is not None
+    assert answer.model_extra["audio_track"]["heard"] == [0, 1]
+    assert answer.model_extra["channels"][1]["text"] == "It is <me>. And you?"
+
+
+def test_a_stream_of_channels(client: OpenAI, server: Server) -> None:
+    server.gateway.script = CALL
+    *deltas, done = client.audio.transcriptions.create(
+        file=WAV, model="whisper-1", stream=True, extra_body={"channels": [0, 1]}
+    )
+    assert server.gateway.request.channels == (0, 1)
+    assert [event.model_extra for event in deltas] == [{"channel": channel} for channel in (0, 1, 1, 0)]
+    assert done.type == "transcript.text.done"
+    assert "".join(event.delta for event in deltas if event.type == "transcript.text.delta") == done.text
+    assert done.model_extra is not None
+    assert [entry["channel"] for entry in done.model_extra["channels"]] == [0, 1]
+    assert done.usage is not None
 
 
 def test_logprobs(client: OpenAI) -> None:

@@ -1,0 +1,1 @@
+"""Which sound of a file a request hears: its track, its channels."""
