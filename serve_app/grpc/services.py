@@ -10,14 +10,14 @@ from serve_app.grpc import health, reflection
 from serve_app.grpc.protos import classification_pb2, hate_speech_pb2, speech_pb2, transcription_pb2
 from serve_app.grpc.proxy import Proxy
 
-_TASKS: tuple[tuple[Any, ModelTask], ...] = (
+PROTOCOLS: tuple[tuple[Any, ModelTask], ...] = (
     (hate_speech_pb2, "classification"),
     (classification_pb2, "classification"),
     (transcription_pb2, "transcription"),
     (speech_pb2, "speech"),
 )
 SERVICES: Mapping[ServiceDescriptor, ModelTask] = {
-    service: task for protocol, task in _TASKS for service in protocol.DESCRIPTOR.services_by_name.values()
+    service: task for protocol, task in PROTOCOLS for service in protocol.DESCRIPTOR.services_by_name.values()
 }
 
 

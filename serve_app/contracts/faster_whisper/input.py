@@ -92,7 +92,7 @@ def read_input(job_input: JobInput, context: JobContext) -> FasterWhisperJob:
     }
     if "enable_vad" in job_input or not DETECTION & more.keys():
         options["vad_filter"] = _detection(values["enable_vad"], more)
-    named = {BY_NAME[name].name for name in more}
+    named = {BY_NAME[name].name for name in more}  # defaults give way to other names of the same option
     defaults = {name for name in options.keys() - job_input.keys() if BY_NAME[name].name in named}
     options = {name: value for name, value in options.items() if name not in defaults} | more
     return FasterWhisperJob(values, model_name(values["model"], context), options)
