@@ -49,8 +49,9 @@ def demuxer_of(head: bytes) -> str | None:
 
 
 def _transport_stream(head: bytes, start: int, step: int) -> bool:
-    syncs = head[start : start + 8 * step : step]
-    return len(syncs) >= _FRAMES and set(syncs) == {0x47}
+    packets = head[start : start + 8 * step]
+    syncs = packets[::step]
+    return len(syncs) >= _FRAMES and set(syncs) == {0x47} and len(set(packets)) > 4  # no constant, nor two in turn
 
 
 def _in_a_row(head: bytes, length: Callable[[bytes], int]) -> bool:

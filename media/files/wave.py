@@ -29,13 +29,15 @@ class Wave:
     """What the ``fmt`` chunk holds."""
     data: tuple[Part, ...]
     """What the ``data`` chunks hold; those without a byte are left out."""
+    data_chunks: int
+    """How many there are, empty ones too."""
     padded: bool
     """Whether a pad byte stands behind every chunk of odd size before the last ``data`` chunk."""
 
     @property
     def is_plain(self) -> bool:
         """Whether libav reads all of it as it is meant."""
-        return self.byte_order == "little" and self.padded and len(self.data) < 2
+        return self.byte_order == "little" and self.padded and self.data_chunks < 2
 
     def rebuilt(self) -> list[Part | bytes]:
         """The parts of a plain little-endian file with the same sound."""
@@ -74,6 +76,7 @@ def read_wave(file: BinaryFile, start: int) -> Wave | None:
     at, after_odd, padded = start + 12, False, True
     form = b""
     data: list[Part] = []
+    data_chunks = 0
     for _ in range(_MOST_CHUNKS):
         if at - after_odd + _CHUNK_HEAD > end:
             break
@@ -85,11 +88,13 @@ def read_wave(file: BinaryFile, start: int) -> Wave | None:
             break
         if name == b"fmt " and not form:
             form = _read(file, body, min(size, _LONGEST_FORMAT))
-        elif name == b"data" and min(size, end - body) > 0:
-            data.append(Part(body, min(size, end - body)))
+        elif name == b"data":
+            data_chunks += 1
+            if min(size, end - body) > 0:
+                data.append(Part(body, min(size, end - body)))
         after_odd = size % 2 == 1
         at = body + size + size % 2
-    return Wave(order, form, tuple(data), padded) if len(form) >= 16 else None
+    return Wave(order, form, tuple(data), data_chunks, padded) if len(form) >= 16 else None
 
 
 def _chunk(file: BinaryFile, at: int, order: Literal["little", "big"]) -> tuple[bytes, int]:

@@ -2,7 +2,7 @@
 
 import io
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 import av
@@ -49,18 +49,23 @@ def container(
     bit_rate: int | None = None,
     video: bool = False,
     options: dict[str, str] | None = None,
+    pictures_by: str = "mpeg4",
+    moved: Callable[[float], float] = float,
 ) -> bytes:
-    """``samples``, the same on all channels, in a container made by libav, beside a track of video if asked."""
+    """``samples``, the same on all channels, in a container made by libav, beside a track of video if asked.
+
+    ``moved`` says when a packet is heard whose place among the samples is so many seconds.
+    """
     target = io.BytesIO()
     layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
     with av.open(target, "w", format=muxer, container_options=options or {}) as out:
         track = out.add_stream(codec, rate=rate, layout=layout)
         if bit_rate:
             track.bit_rate = bit_rate
-        pictures = out.add_stream("mpeg4", rate=10) if video else None
+        pictures = out.add_stream(pictures_by, rate=25) if video else None
         if pictures is not None:
             pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
-            for index in range(round(samples.size / rate * 10)):
+            for index in range(round(samples.size / rate * 25)):
                 noise = np.random.default_rng(index).integers(0, 255, (48, 64, 3), np.uint8)
                 picture = av.VideoFrame.from_ndarray(noise, "rgb24")
                 picture.pts = index
@@ -70,9 +75,25 @@ def container(
             interleaved = np.repeat(samples[start : start + rate], channels)[None]
             frame = av.AudioFrame.from_ndarray(interleaved, "flt", layout)
             frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
-            out.mux(track.encode(frame))
-        out.mux(track.encode(None))
+            out.mux(_moved(track.encode(frame), moved))
+        out.mux(_moved(track.encode(None), moved))
     return target.getvalue()
+
+
+def _moved(packets: Iterable[av.Packet], moved: Callable[[float], float]) -> list[av.Packet]:
+    packets = list(packets)
+    for packet in packets:
+        assert packet.pts is not None
+        step = float(packet.time_base)
+        packet.pts = packet.dts = round(moved(packet.pts * step) / step)
+    return packets
+
+
+def mp3_frames(seconds: float, rate: int, *, channels: int = 1, bit_rate: int = 64_000) -> bytes:
+    """Bare mp3 frames, which can be joined to longer files."""
+    options = {"write_xing": "0", "id3v2_version": "0"}
+    signal = tone(seconds, rate)
+    return container(signal, rate, "mp3", "libmp3lame", channels=channels, bit_rate=bit_rate, options=options)
 
 
 def silent_video() -> bytes:
@@ -88,8 +109,9 @@ def silent_video() -> bytes:
     return target.getvalue()
 
 
-def decoded(data: bytes, rate: int = 16_000, *, raw: RawPcm | None = None) -> Signal:
-    with AudioDecoder(io.BytesIO(data), sample_rate=rate, raw=raw) as decoder:
+def decoded(data: bytes | io.BytesIO, rate: int = 16_000, *, raw: RawPcm | None = None) -> Signal:
+    file = io.BytesIO(data) if isinstance(data, bytes) else data
+    with AudioDecoder(file, sample_rate=rate, raw=raw) as decoder:
         return np.concatenate(list(decoder))
 
 

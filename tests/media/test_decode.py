@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from media.decode import AudioDecoder, AudioInfo, RawPcm, probe
 from media.errors import AudioTooLong, UndecodableAudio
-from tests.media.sound import container, correlation, decoded, delay_of, int16, sweep, tone, wav
+from tests.media.sound import container, correlation, decoded, delay_of, int16, mp3_frames, sweep, tone, wav
 
 SECONDS = 2.0
 # name: muxer, codec, sample rate, channels, video, libav's format, libav's decoder
@@ -46,13 +46,6 @@ CONTAINERS = {
     "caf": ("caf", "pcm_s16le", 44_100, 1, False, "caf", "pcm_s16le"),
     "wavpack": ("wv", "wavpack", 44_100, 1, False, "wv", "wavpack"),
 }
-
-
-def mp3_frames(seconds: float, rate: int, *, channels: int = 1, bit_rate: int = 64_000) -> bytes:
-    """Bare mp3 frames, which can be joined to longer files."""
-    options = {"write_xing": "0", "id3v2_version": "0"}
-    signal = tone(seconds, rate)
-    return container(signal, rate, "mp3", "libmp3lame", channels=channels, bit_rate=bit_rate, options=options)
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
