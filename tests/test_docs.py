@@ -21,6 +21,7 @@ from deployments.fish_speech.segment_limits import SegmentLimits
 from deployments.model_config import ModelConfig
 from deployments.text_classification.config import ClassifierEngineConfig, TextClassificationConfig
 from deployments.whisper.config import WhisperConfig, WhisperEngineConfig
+from media.files.kinds import CODECS, CONTAINERS, names
 from serve_app.cli import main
 from serve_app.config.app import AppConfig, FetchConfig, GrpcConfig, HttpConfig
 from serve_app.config.jobs import EndpointConfig, JobsConfig, PublishConfig, WebhooksConfig
@@ -45,6 +46,7 @@ from tests.documents import BLOCKS, DOCS, PAGES, README, Block, of
 from tests.serving import ROOT
 
 FIELD_TABLE = re.compile(r"^\| Field \|.*?(?=\n\n)", re.MULTILINE | re.DOTALL)
+KIND_LIST = re.compile(r"^(?:Containers|Codecs): .*$", re.MULTILINE)
 DOCUMENTS = sorted({*ROOT.glob("*.md"), *PAGES})
 RUN = {"console", "python", "yaml", "sh", "ini"}
 DRAWN = {"mermaid", "tree", "py"}  # py: parts of a program; tests/test_architecture.py uses them
@@ -71,6 +73,22 @@ def _row(field: FormField | JsonField) -> str:
     value = field.schema.get("default")
     default = "" if value is None else f"`{json.dumps(value, ensure_ascii=False)}`"
     return f"| {names} | {expectation(field.schema)} | {default} | {field.description} |"
+
+
+def kind_lists() -> list[str]:
+    """The lists of containers and codecs in ``docs/http.md``. After a change: ``python -m tests.test_docs``."""
+    return [f"Containers: {names(CONTAINERS)}.", f"Codecs: {names(CODECS)}."]
+
+
+def test_every_kind_of_file_is_documented() -> None:
+    current = KIND_LIST.findall((DOCS / "http.md").read_text()) == kind_lists()
+    assert current, "run python -m tests.test_docs"
+
+
+def test_no_document_promises_more_kinds_of_files() -> None:
+    protocols = [path.read_text() for path in (ROOT / "serve_app/grpc/protos").glob("*.proto")]
+    for text in (*SOURCES, *protocols, *(path.read_text() for path in DOCUMENTS)):
+        assert not re.search(r"(any|every) (container|codec)|FFmpeg reads", text)
 
 
 def test_every_field_of_the_api_is_documented() -> None:
@@ -237,5 +255,6 @@ def parse(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     document = DOCS / "http.md"
-    tables = iter(field_tables())
-    document.write_text(FIELD_TABLE.sub(lambda _: next(tables), document.read_text()))
+    tables, lists = iter(field_tables()), iter(kind_lists())
+    text = FIELD_TABLE.sub(lambda _: next(tables), document.read_text())
+    document.write_text(KIND_LIST.sub(lambda _: next(lists), text))

@@ -18,7 +18,7 @@ from deployments.fish_speech.voices.metadata import METADATA, Metadata
 from media.decode import BufferReader, probe
 
 AudioFile = bytes | NDArray[np.uint8]
-"""The bytes of an audio file in any container."""
+"""The bytes of an audio file."""
 
 
 def files_of(voice: NewVoice, audios: Sequence[AudioFile], now: float) -> dict[str, bytes]:

@@ -76,7 +76,7 @@ class ReferenceCodes:
         return [(text, one.codes.copy()) for (text, _), one in zip(references, heard, strict=True)]
 
     def decoded(self, audio: AudioFile) -> Samples:
-        """The samples of an audio file in any container: float32 of shape (any,), mono, at the codec's rate.
+        """The samples of an audio file: float32 of shape (any,), mono, at the codec's rate.
 
         Raises UndecodableAudio, AudioTooLong for more than ``max_s`` seconds, InvalidRequest for too few.
         """

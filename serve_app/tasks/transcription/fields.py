@@ -3,6 +3,7 @@
 from typing import Any, get_args
 
 from deployments.whisper.types import DecodingOptions, Task
+from media.files.kinds import CONTAINERS, names
 from serve_app.fields.form_field import FormField, Reader, schemas_of
 from serve_app.fields.form_values import NONE
 from serve_app.fields.schema_words import Schema
@@ -41,8 +42,8 @@ def _standard(
 AUDIO = _standard(
     "file",
     {"type": "string", "format": "binary"},
-    "The audio, in any container and codec that FFmpeg reads. Raw samples need a content type such as "
-    "`audio/pcm;rate=16000`.",
+    f"The audio, as a file of one of these kinds: {names(CONTAINERS)}. Its content decides, not its name. Samples "
+    "without a header need a content type such as `audio/pcm;rate=16000`.",
 )
 
 STANDARD = (
