@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deployments.errors import (
     AudioTooLong,
+    ClientError,
     FetchFailed,
     ForbiddenUrl,
     InvalidRequest,
@@ -26,6 +27,8 @@ from deployments.whisper.sound.heard_audio import HeardAudio, open_heard
 from deployments.whisper.types import TranscriptionRequest
 from media.decode import BinaryFile, BufferReader, RawPcm
 from media.fetch import FetchPolicy, fetch
+from media.files.content_types import raw_samples
+from media.files.source import says_what_it_is
 
 
 class AudioSources:
@@ -47,17 +50,23 @@ class AudioSources:
         NoSuchTrack, NoSuchChannel.
         """
         source: Callable[[], Path | BinaryFile]
-        content_type = request.content_type
+        content_type, name = request.content_type, request.file_name
         if request.url is not None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="audio-"))
             async with self._downloads:
                 fetched = await fetch(request.url, Path(folder) / "audio", self._fetching)
             source, content_type = partial(Path, fetched.path), fetched.content_type
+            name = urlsplit(request.url).path
         elif audio is not None:
             source = partial(BufferReader, audio)
         else:
             raise InvalidRequest("Send audio, as a file or as a URL.", param="file")
-        raw = raw_format(content_type)
+
+        def raw() -> RawPcm | None:
+            try:
+                return _raw(source, content_type, name)
+            except ClientError as error:
+                raise InvalidRequest(error.message, param="file" if request.url is None else "url") from error
 
         def opened() -> HeardAudio:
             return open_heard(
@@ -65,7 +74,7 @@ class AudioSources:
                 channels=request.channels,
                 track=request.audio_track,
                 max_audio_s=self._max_audio_s,
-                raw=raw,
+                raw=raw(),
             )
 
         return stack.enter_context(await asyncio.get_running_loop().run_in_executor(self._threads, opened))
@@ -87,22 +96,12 @@ def blaming(request: TranscriptionRequest) -> Iterator[None]:
         raise
 
 
-def raw_format(content_type: str | None) -> RawPcm | None:
-    """How to read headerless 16-bit PCM, if the content type says that it is; 16 kHz mono unless it says more."""
-    kind, *parameters = (content_type or "").lower().split(";")
-    if kind.strip() not in ("audio/pcm", "audio/raw", "audio/l16"):
-        return None
-    values = dict(_parameters(parameters))
-    order: Literal["little", "big"] = "big" if kind.strip() == "audio/l16" else "little"  # RFC 3551
-    try:
-        return RawPcm(int(values.get("rate", 16_000)), int(values.get("channels", 1)), order)
-    except ValueError as error:
-        raise InvalidRequest(
-            "The content type's rate and channels must be whole numbers.", param="file"
-        ) from error
+def _raw(source: Callable[[], Path | BinaryFile], content_type: str | None, name: str | None) -> RawPcm | None:
+    """How to read a file without a header; None if it has one, which alone decides then.
 
-
-def _parameters(parts: list[str]) -> Iterator[tuple[str, str]]:
-    for part in parts:
-        name, _, value = part.partition("=")
-        yield name.strip(), value.strip().strip('"')
+    Raises ClientError for a content type that cannot be honoured.
+    """
+    opened = source()
+    with contextlib.ExitStack() as files:
+        file = files.enter_context(opened.open("rb")) if isinstance(opened, Path) else opened
+        return None if says_what_it_is(file) else raw_samples(content_type, name)

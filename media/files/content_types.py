@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypeVar
 
-from media.errors import UndecodableAudio
+from media.errors import ClientError
 from media.files.raw_pcm import G722_RATE, ByteOrder, Encoding, RawPcm
 
 _MU_LAW = RawPcm(8_000, bits=8, encoding="mu-law")
@@ -56,14 +56,14 @@ _Value = TypeVar("_Value")
 def raw_samples(content_type: str | None, file_name: str | None = None) -> RawPcm | None:
     """How to read a file without a header: as its content type says, else as the ending of its name.
 
-    None if neither says that it has none. Raises :class:`UndecodableAudio` for parameters that nobody knows, that
+    None if neither says that it has none. Raises :class:`ClientError` for parameters that nobody knows, that
     are no value of theirs, or that contradict each other.
     """
     kind, *parameters = (content_type or "").lower().split(";")
     raw = TYPES.get(kind.strip())
     if raw is None:
         if kind.strip() == "audio/l20":
-            raise UndecodableAudio("Samples of 20 bits cannot be read; send 16 or 24 bits.")
+            raise ClientError("Samples of 20 bits cannot be read; send 16 or 24 bits.")
         return ENDINGS.get((file_name or "").lower().rpartition(".")[2]) if "." in (file_name or "") else None
     return _with_parameters(raw, kind.strip(), dict(_parameters(parameters)))
 
@@ -79,7 +79,7 @@ def _with_parameters(raw: RawPcm, kind: str, values: dict[str, str]) -> RawPcm:
         if bits == 8 and encoding == "signed" and "encoding" not in values:
             encoding = "unsigned"  # as in WAV files
     if fixed and (bits, encoding) != (raw.bits, raw.encoding):
-        raise UndecodableAudio(f"{kind} has {raw.bits} bits ({raw.encoding}); send other samples as audio/pcm.")
+        raise ClientError(f"{kind} has {raw.bits} bits ({raw.encoding}); send other samples as audio/pcm.")
     rate = _number("rate", values["rate"]) if "rate" in values else raw.sample_rate
     if raw.encoding == "g722" and rate == 8_000:
         rate = G722_RATE  # RFC 3551 names the wrong one, for history's sake
@@ -104,23 +104,23 @@ def _parameters(parts: list[str]) -> Iterator[tuple[str, str]]:
             continue
         name = _NAME.get(spelling)
         if name is None:
-            raise UndecodableAudio(
+            raise ClientError(
                 f"The content type's parameter {spelling[:40]!r} is not known; send {', '.join(_NAMES)}."
             )
         if given.setdefault(name, value) != value:
-            raise UndecodableAudio(f"The content type has two values of {name}; send one.")
+            raise ClientError(f"The content type has two values of {name}; send one.")
         yield name, value
 
 
 def _number(name: str, value: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", value):
-        raise UndecodableAudio(f"The content type's {name} must be a whole number, not {value[:40]!r}.")
+        raise ClientError(f"The content type's {name} must be a whole number, not {value[:40]!r}.")
     return int(value)
 
 
 def _choice(name: str, value: str, choices: dict[str, _Value]) -> _Value:
     if value not in choices:
-        raise UndecodableAudio(
+        raise ClientError(
             f"The content type's {name} is {value[:40]!r}, which is not known; send {', '.join(choices)}."
         )
     return choices[value]

@@ -50,7 +50,8 @@ def open_heard(
 ) -> HeardAudio:
     """What is to be heard of a file; ``source`` opens it anew for each channel. Blocks.
 
-    The seconds of channels that are heard apart count together against ``max_audio_s``. Raises UndecodableAudio,
+    Sound keeps its time in the file: silence is what comes before a late track, and what is missing in gaps. The
+    seconds of channels that are heard apart count together against ``max_audio_s``. Raises UndecodableAudio,
     AudioTooLong, NoSuchTrack, NoSuchChannel.
     """
     wanted = _numbers(channels, lambda: probe(source(), raw=raw, track=track))
@@ -64,6 +65,7 @@ def open_heard(
             track=track,
             channel=channel,
             channels_heard=max(1, len(wanted)),
+            fill_gaps=True,
         )
 
     with ExitStack() as files:
