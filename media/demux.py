@@ -25,9 +25,13 @@ from media.files.raw_pcm import RawPcm
 from media.files.source import source_of
 from media.files.tracks import TrackChoice, choose_track
 
-_ESTIMATING = frozenset(
-    {"aac", "ac3", "amr", "dts", "dtshd", "eac3", "gsm", "loas", "mlp", "mp3", "mpeg", "mpegts", "truehd"}
+_GUESSED = frozenset(
+    {
+        *("aac", "ac3", "amr", "dts", "dtshd", "eac3", "gsm", "loas", "mlp", "mp3", "truehd"),  # size by bit rate
+        *("flv", "mpeg", "mpegts", "ogg"),  # last timestamp, be it of a stream that had been on for hours
+    }
 )
+"""Formats whose duration libav guesses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +95,8 @@ def declared_duration_s(audio: OpenedAudio) -> float | None:
 
 
 def duration_is_estimated(audio: OpenedAudio) -> bool:
-    """Whether the format has no duration of its own, so that libav guesses it from size and bit rate, or takes
-    the last timestamp for it.
-    """
-    return audio.container.format.name in _ESTIMATING
+    """Whether the format has no duration of its own, so that libav guesses it."""
+    return audio.container.format.name in _GUESSED
 
 
 def packets(audio: OpenedAudio) -> "Iterator[Packet[AudioStream]]":

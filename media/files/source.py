@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from media.errors import UndecodableAudio
 from media.files.kinds import CONTAINERS
 from media.files.parts import BinaryFile, HeadFirst, Part, PartsFile, read_up_to
 from media.files.raw_pcm import RawPcm
@@ -43,6 +44,8 @@ def source_of(file: BinaryFile, raw: RawPcm | None = None) -> Source:
         head = read_up_to(file, HEAD_BYTES)
         start = _tags(head)
         rest = head[start:] if has_container(head[start:]) else head
+        if rest.startswith(b"RIFX"):
+            raise UndecodableAudio("A RIFX (big-endian WAV) cannot be read as it comes; send it as a whole.")
         return Source(HeadFirst(rest, file), demuxer_of(rest), options, rest)
     start = _tags_of(file)
     file.seek(start)

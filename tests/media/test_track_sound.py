@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from media.decode import AudioDecoder, probe
 from media.errors import AudioTooLong
@@ -78,6 +80,22 @@ def test_a_late_track_and_a_gap_are_silence(name: str) -> None:
     )
 
 
+@given(st.lists(st.one_of(st.integers(0, 80), st.integers(150, 20_000)), min_size=1, max_size=4))
+def test_random_gaps_are_exact(gaps_ms: list[int]) -> None:
+    """Before each second of a track without compression; the first of them is its start. Jitter stays below."""
+    sound = sweep(len(gaps_ms), RATE)
+    real_ms = [gap if gap > 100 else 0 for gap in gaps_ms]
+    jitter_s = [(gap if gap <= 100 else 0) / 1000 for gap in gaps_ms]
+    moved_s = [sum(real_ms[: index + 1]) / 1000 + jitter_s[index] for index in range(len(gaps_ms))]
+    data = container(sound, RATE, "matroska", "pcm_f32le", moved=lambda time: time + moved_s[round(time)])
+    parts = [
+        part
+        for index, gap in enumerate(real_ms)
+        for part in (np.zeros(gap * RATE // 1000, np.float32), sound[index * RATE : (index + 1) * RATE])
+    ]
+    np.testing.assert_array_equal(heard(data, limit_s=100), np.concatenate(parts))
+
+
 @pytest.mark.parametrize("name", TIMED)
 def test_priming_and_rounded_timestamps_are_no_gaps(name: str) -> None:
     data = made(name, float)
@@ -118,6 +136,16 @@ def test_a_live_recording_begins_with_its_first_packet(options: dict[str, str]) 
 def test_a_live_recording_as_fragments_begins_with_its_first_packet() -> None:
     options = {"movflags": "frag_keyframe+empty_moov+default_base_moof+frag_discont"}
     data = container(tone(1, 48_000), 48_000, "mp4", "aac", options=options, moved=lambda time: time + 20)
+    assert heard(data).size / RATE == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("muxer", "codec"),
+    [("mpegts", "aac"), ("flv", "aac"), ("ogg", "libopus"), ("vob", "mp2"), ("webm", "libopus")],
+)
+def test_a_stream_that_had_been_on_for_hours(muxer: str, codec: str) -> None:
+    options = {"live": "1"} if muxer == "webm" else {}
+    data = container(tone(1, 48_000), 48_000, muxer, codec, options=options, moved=lambda time: time + 20_000)
     assert heard(data).size / RATE == pytest.approx(1, abs=0.1)
 
 

@@ -53,6 +53,8 @@ def test_tags_before_big_endian_samples() -> None:
     numbers += fields[2:6].view("<u4").astype(">u4").tobytes() + fields[6:].astype(">u2").tobytes()
     data = head + numbers + b"data" + little[40:44][::-1] + samples.astype(">i2").tobytes()
     np.testing.assert_array_equal(decoded(tag(64) + data), decoded(little))
+    with pytest.raises(UndecodableAudio, match="RIFX"):
+        decoded(Pipe(tag(64) + data))
 
 
 @pytest.mark.parametrize("data", [tag(100), tag(100) + b"text" * 500, b"ID3\x03\0\0\x7f\x7f\x7f\x7f" + bytes(500)])
