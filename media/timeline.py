@@ -22,8 +22,6 @@ class Timeline:
         self._begun = False
         self.position_s = 0.0
         """Seconds from the medium's start to the next sample."""
-        self.silence_s = 0.0
-        """Seconds of silence so far, start included."""
         self.jumps = 0
 
     def silence_before(self, time_s: float | None, next_s: float | None = None) -> float:
@@ -34,8 +32,8 @@ class Timeline:
         if time_s is None or not abs(time_s) < float("inf"):
             return 0.0
         gap_s = time_s - self._origin_s - self.position_s
-        if next_s is not None and gap_s > JITTER_S and next_s < time_s - JITTER_S:
-            return 0.0  # this one timestamp is damaged
+        if next_s is not None and _is_damaged(gap_s, next_s - time_s):
+            return 0.0
         if not begun and gap_s < 0:
             self._origin_s = time_s  # sound from before the medium's start moves the start
             return 0.0
@@ -46,9 +44,15 @@ class Timeline:
         if gap_s <= JITTER_S:
             return 0.0
         self.position_s += gap_s
-        self.silence_s += gap_s
         return gap_s
 
     def advance(self, seconds: float) -> None:
         """Sound of this length comes next."""
         self.position_s += seconds
+
+
+def _is_damaged(gap_s: float, step_s: float) -> bool:
+    """Whether a timestamp that leaves such a gap is alone with it: the next, so many seconds on, takes it back."""
+    if gap_s > JITTER_S:
+        return step_s < -JITTER_S
+    return gap_s < -RESTART_S and step_s > max(RESTART_S, -gap_s / 2)
