@@ -1,5 +1,7 @@
 """Where decoded sound lies on the clock of its medium, and how much silence belongs before it."""
 
+import math
+
 JITTER_S = 0.1
 """Timestamps are rounded, come late, and count the padding of codecs: what differs by less is no gap."""
 RESTART_S = 1.0
@@ -29,15 +31,18 @@ class Timeline:
         None stands for a frame without a timestamp, which follows the one before.
         """
         begun, self._begun = self._begun, True
-        if time_s is None or not abs(time_s) < float("inf"):
+        if time_s is None:
             return 0.0
         gap_s = time_s - self._origin_s - self.position_s
+        if not math.isfinite(gap_s):
+            return 0.0
         if next_s is not None and _is_damaged(gap_s, next_s - time_s):
             return 0.0
         if not begun and gap_s < 0:
             self._origin_s = time_s  # sound from before the medium's start moves the start
             return 0.0
-        if gap_s < -RESTART_S or (gap_s > LONGEST_GAP_S and self.position_s + gap_s > self._end_s + RESTART_S):
+        has_room = gap_s <= LONGEST_GAP_S or self.position_s + gap_s <= self._end_s + RESTART_S
+        if gap_s < -RESTART_S or not has_room:
             self._origin_s = time_s - self.position_s
             self.jumps += 1
             return 0.0
