@@ -113,12 +113,11 @@ def test_bombs_cost_little(tmp_path: Path, bomb: str) -> None:
     make, problem = BOMBS[bomb]
     path = original.pickled(tmp_path / "model", make())
     size = path.stat().st_size
-    started = time.process_time()
-    assert problem in original.refusal(path).message
-    assert time.process_time() - started < 30
     tracemalloc.start()
+    started = time.process_time()
     try:
-        original.refusal(path)
+        assert problem in original.refusal(path).message
+        assert time.process_time() - started < 30
         assert tracemalloc.get_traced_memory()[1] < 100 * MEGABYTE + 10 * size
     finally:
         tracemalloc.stop()
