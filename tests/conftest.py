@@ -18,7 +18,7 @@ from deployments.process import reuse_freed_memory
 
 # Threads of PyTorch that wait for each other would spin, at the expense of whatever else runs. Read by its import.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# Databases and stores wait for the disk at every commit, which is not what tests are about: their files lie in memory.
+# Databases and stores wait for the disk at every commit, which no test is about: their files lie in memory.
 if Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 8 * 1024**3:
     os.environ.setdefault("TMPDIR", "/dev/shm")
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process for each core, a thread for each process

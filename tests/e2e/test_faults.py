@@ -16,6 +16,7 @@ LONG = (AUDIO / "utt12_long.wav").read_bytes()
 HALF = (AUDIO / "utt11_long.wav").read_bytes()
 SHORT = (AUDIO / "utt01.wav").read_bytes()
 ROUTE = "/v1/audio/transcriptions"
+GREEDY = {"model": "pair", "beam_size": "1", "temperature": "0.0"}
 
 
 @pytest.fixture
@@ -99,9 +100,9 @@ async def occupy(http: httpx.AsyncClient, stream: bool) -> None:
 @pytest.mark.parametrize("victims", [1, 2])
 async def test_a_killed_replica_is_not_noticed(http: httpx.AsyncClient, server: Server, victims: int) -> None:
     wait_until(lambda: len(server.replicas("pair")) == 2)
-    expected = (await post(http, HALF, model="pair")).json()["text"]
+    expected = (await post(http, HALF, **GREEDY)).json()["text"]
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(post(http, HALF, model="pair")) for _ in range(8)]
+        tasks = [group.create_task(post(http, HALF, **GREEDY)) for _ in range(8)]
         streams = [group.create_task(streamed(http)) for _ in range(2)]
         await until(lambda: at_least(http, "pair", 2))
         for pid in server.replicas("pair")[:victims]:
@@ -119,7 +120,7 @@ async def at_least(http: httpx.AsyncClient, model: str, count: int) -> bool:
 async def streamed(http: httpx.AsyncClient) -> str:
     """The deltas of a streamed transcription, put together."""
     text, done = "", ""
-    request: Any = {"files": {"file": ("a.wav", HALF)}, "data": {"model": "pair", "stream": "true"}}
+    request: Any = {"files": {"file": ("a.wav", HALF)}, "data": {**GREEDY, "stream": "true"}}
     async with http.stream("POST", ROUTE, **request) as answer:
         async for line in answer.aiter_lines():
             if line.startswith("data: {"):

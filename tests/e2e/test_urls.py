@@ -132,7 +132,7 @@ def test_both_or_neither_source(server: Server, web: str) -> None:
 
 def write_long(path: Path, minutes: float) -> int:
     """Speech here and there, for so many minutes, as 16-bit WAV; how often there is speech."""
-    pause = np.zeros(20 * RATE, np.float32)
+    pause = np.zeros(60 * RATE, np.float32)
     stretch = (np.concatenate([speech(), pause]) * 32_767).astype("<i2").tobytes()
     count = int(minutes * 60 * RATE * 2 / len(stretch))
     with wave.open(str(path), "wb") as file:
@@ -166,7 +166,7 @@ def test_memory_does_not_follow_the_length(server: Server, web: str, files: Path
         stop.set()
         watcher.join()
     assert len(answer["segments"]) >= count
-    assert answer["duration"] == pytest.approx(40 * 60, abs=25)
+    assert answer["duration"] == pytest.approx(40 * 60, abs=65)
     assert max(seen) - idle < 300 * 1024**2
     third = len(seen) // 3
     assert statistics.median(seen[-third:]) - statistics.median(seen[third:-third]) < 50 * 1024**2

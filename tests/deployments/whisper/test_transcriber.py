@@ -41,8 +41,8 @@ Reference = Callable[[str, bool], list[FasterWhisperSegment]]
 
 @pytest.fixture(scope="module")
 def reference() -> Reference:
-    """What the reference implementation with the same weights hears in a single window, with word times or without.
-    Nothing comes before such a window, so that it has nothing to condition on.
+    """What the reference implementation with the same weights hears in a file of one window, before which there is
+    nothing to condition on; with or without word times.
     """
     model = WhisperModel(str(SAMPLES / "model"), device="cpu", compute_type="int8", cpu_threads=1)
 
