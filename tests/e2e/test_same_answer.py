@@ -5,8 +5,11 @@ import json
 from typing import Any
 
 import grpc
+import httpx
 import numpy as np
+import ormsgpack
 import pytest
+from websockets.sync.client import connect
 
 from serve_app.config.tasks import BUILT_IN_ENDPOINTS
 from serve_app.contracts import choose
@@ -172,3 +175,36 @@ def test_a_voice_at_every_entrance(server: Server, by_worker: dict[str, dict[str
         assert len(pcm) == round(2 * whole.sample_rate * whole.duration)
         request.format = speech_pb2.AUDIO_FORMAT_PCM
         assert b"".join(event.audio for event in stub.StreamSpeech(request)) == pcm
+
+
+def test_a_cut_is_told_at_every_entrance(server: Server) -> None:
+    """Five frames are a fifth of a second. What is streamed as bare audio has no place to say so."""
+    short: dict[str, Any] = {"format": "pcm", "seed": 7, "max_new_tokens": 5, "chunk_length": 0}
+    said, asked = {"text": WORDS, **short}, {"input": WORDS, "response_format": "pcm", **short}
+
+    def over_http(path: str, body: dict[str, Any]) -> httpx.Response:
+        return WEB.post(f"{server.url}{path}", json=body, timeout=60).raise_for_status()
+
+    whole = [over_http("/v1/tts", {**said, "streaming": False}), over_http(SPEECH, {**asked, "stream": False})]
+    whole += [
+        over_http("/v1/invoke", {"text": WORDS, "max_new_tokens": 5, "format": "wav"}),
+        over_http(f"/v2/speech/openai{SPEECH}", asked),
+    ]
+    assert [answer.headers.get("x-cut") for answer in whole] == ["true"] * 4
+    assert "x-cut" not in over_http(SPEECH, asked).headers
+    *_, done, _, _ = over_http(SPEECH, {**asked, "stream_format": "sse"}).text.split("\n\n")
+    assert json.loads(done.removeprefix("data: "))["cut"] is True
+    assert by_job(server, {**said, "streaming": False})["output"]["cut"] is True
+    assert by_job(server, {**said, "streaming": True})["output"][-1]["cut"] is True
+    assert by_job(server, {"openai_route": SPEECH, "openai_input": asked})["output"]["cut"] is True
+    with grpc.insecure_channel(server.grpc) as channel:
+        stub, request = SpeechStub(channel), speech_pb2.SpeakRequest(text=WORDS, max_new_tokens=5, chunk_length=0)
+        assert stub.Speak(request).cut
+        *_, last = stub.StreamSpeech(request)
+        assert last.finished.cut
+    with connect(f"ws{server.url.removeprefix('http')}/v1/tts/live") as live:
+        live.send(ormsgpack.packb({"event": "start", "request": {**said, "text": ""}}))
+        live.send(ormsgpack.packb({"event": "text", "text": WORDS}))
+        live.send(ormsgpack.packb({"event": "stop"}))
+        *_, finish = (ormsgpack.unpackb(message) for message in live if isinstance(message, bytes))
+    assert finish == {"event": "finish", "reason": "stop", "cut": True}
