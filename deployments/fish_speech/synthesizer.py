@@ -111,7 +111,8 @@ class Synthesizer:
         prompts, piece = self._engine.prompts, utterance.pieces[number]
         asked = prompts.segment(piece, utterance.speaker)
         longest = self._engine.most_frames(piece)
-        for take in range(TAKES):
+        takes = TAKES if utterance.sampling.temperature else 1  # there are no other draws at 0
+        for take in range(takes):
             segment = self._segment(utterance, number, take, opening, [*past, asked], longest)
             said: list[Columns] = []
             held: list[Sound] = []
@@ -120,7 +121,7 @@ class Synthesizer:
                 async for sound in sounds:
                     held.append(sound)
                     astray = sound.end == "cut" and segment.most_frames == longest
-                    if (utterance.whole and not sound.end) or (astray and not given and take + 1 < TAKES):
+                    if (utterance.whole and not sound.end) or (astray and not given and take + 1 < takes):
                         continue
                     for one in held:
                         yield one

@@ -127,6 +127,18 @@ async def test_what_a_request_leaves_out_is_the_models_default() -> None:
         assert more.finished.frames == 8
 
 
+async def test_what_takes_too_long_is_cut_and_tried_once_more_if_nobody_has_heard_it() -> None:
+    limits = {"pause_s": 0.2, "letter_s": 0.001}
+    async with replica(segments=limits, engine={"first_chunk_frames": 1, "chunk_frames": 1}) as running:
+        asked = request("good morning world", sampling={"temperature": 2.0, "top_p": 1.0})
+        streamed, whole, again = [
+            await spoken(running, asked.model_copy(update={"whole": flag})) for flag in (False, True, True)
+        ]
+    assert [(one.finished.frames, one.finished.cut) for one in (streamed, whole, again)] == [(6, True)] * 3
+    np.testing.assert_array_equal(whole.samples, again.samples)
+    assert not np.array_equal(whole.samples, streamed.samples), "other draws"
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "sentence"),
     [

@@ -217,6 +217,9 @@ async def test_what_goes_astray_twice_is_cut(voice: FishSpeechEngine) -> None:
                 synthesizer, replace(utterance(voice, "one two three", max_new_tokens=5), whole=True)
             )
         assert (own[-1].end, len(asked)) == ("cut", 1), "so short it was asked to be"
+        with going_astray_after(voice, 9) as asked:
+            await sounds(synthesizer, replace(utterance(voice, "one two three", temperature=0), whole=True))
+        assert len(asked) == 1, "it would say the same again"
 
 
 async def test_what_went_astray_is_not_the_past_of_what_follows(voice: FishSpeechEngine) -> None:
