@@ -39,7 +39,7 @@ async def transcribe_channels(
 
 class _Channel:
     """What has come from a channel. ``next`` is its segment that waits for its turn; all that follows it begins no
-    earlier than at ``done`` seconds of what is heard.
+    earlier than at ``done`` seconds of what is heard, which are ``total`` in all if that is known.
     """
 
     def __init__(self, number: int, events: Events, arrived: asyncio.Event) -> None:
@@ -47,6 +47,7 @@ class _Channel:
         self.number = number
         self.next: Segment | None = None
         self.done = 0.0
+        self.total: float | None = None
         self.finished: Finished | None = None
         self._queue: asyncio.Queue[TranscriptionEvent] = asyncio.Queue(EVENTS_AHEAD)
         self._arrived = arrived
@@ -73,8 +74,8 @@ class _Channel:
         match event:
             case Segment():
                 self.next = replace(event, channel=self.number)
-            case Progress(processed):
-                self.done = max(self.done, processed)
+            case Progress(processed, total):
+                self.done, self.total = max(self.done, processed), total
             case Finished(duration=duration):
                 self.done, self.finished = max(self.done, duration), event
         return event
@@ -106,7 +107,7 @@ async def merged(channels: Mapping[int, Events]) -> Events:
             arrived.clear()
             came = [event for state in states if (event := state.take()) is not None]
             if any(isinstance(event, Progress | Finished) for event in came):
-                yield _progress(states, surest.duration)
+                yield _progress(states)
             if not came:
                 await arrived.wait()
         yield _finished(states, surest)
@@ -142,9 +143,10 @@ def _due(states: Sequence[_Channel]) -> Segment | None:
     return segment
 
 
-def _progress(states: Sequence[_Channel], total: float | None) -> Progress:
+def _progress(states: Sequence[_Channel]) -> Progress:
     by_channel = {state.number: state.done for state in states}
-    return Progress(min(by_channel.values()), total, by_channel)
+    totals = [state.total for state in states if state.total is not None]
+    return Progress(min(by_channel.values()), max(totals, default=None), by_channel)
 
 
 def _finished(states: Sequence[_Channel], surest: Started) -> Finished:

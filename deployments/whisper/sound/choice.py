@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 MAX_TRACKS = 64
+LONGEST_TAG = 35
 MAX_CHANNELS = 32
 MOST_APART = 8
 """Channels of one request that are transcribed each by itself."""
@@ -16,7 +17,9 @@ Channels = (
 )
 """All channels mixed; each by itself; or those with these numbers, from 0, each by itself if they are several."""
 
-AudioTrack = Annotated[int, Field(ge=0, lt=MAX_TRACKS)] | Annotated[str, Field(min_length=2, max_length=35)]
+AudioTrack = (
+    Annotated[int, Field(ge=0, lt=MAX_TRACKS)] | Annotated[str, Field(min_length=2, max_length=LONGEST_TAG)]
+)
 """An audio track by its number among those of the file, from 0, or by its language's tag."""
 
 

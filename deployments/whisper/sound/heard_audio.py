@@ -34,11 +34,6 @@ class HeardAudio:
     ) -> None:
         self.files.close()
 
-    @property
-    def cost_s(self) -> float | None:
-        """Seconds of audio in all channels together, None if the file does not tell."""
-        return None if self.duration_s is None else self.duration_s * len(self.decoders)
-
 
 def open_heard(
     source: Callable[[], Path | BinaryFile],

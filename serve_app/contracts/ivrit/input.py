@@ -145,7 +145,8 @@ def _check_speakers(arguments: Mapping[str, Any]) -> None:
     wanted = arguments.get("diarize")
     if flag(wanted, default=bool(wanted)):
         raise InvalidRequest(
-            "`diarize` cannot be honoured: speakers are not told apart here. Leave it out, or send false.",
+            "`diarize` cannot be honoured: speakers are not told apart here. Leave it out, or send false; "
+            "`channels`: `split` tells channels apart.",
             param="diarize",
         )
 

@@ -133,6 +133,7 @@ STANDARD = (
 )
 
 _SPEAKERS = "speakers are not told apart here."
+_PARTIES = "speakers are not told apart here, but channels are, by `channels=split`."
 REFUSED = (
     _standard(
         "known_speaker_names[]",
@@ -146,7 +147,7 @@ REFUSED = (
         f"Refused: {_SPEAKERS}",
         reader=read.refused(_SPEAKERS, frozenset()),
     ),
-    FormField("diarize", {"type": "boolean"}, f"Refused unless false: {_SPEAKERS}", read=read.refused(_SPEAKERS)),
+    FormField("diarize", {"type": "boolean"}, f"Refused unless false: {_PARTIES}", read=read.refused(_PARTIES)),
     FormField(
         "hallucination_silence_threshold",
         {"type": "number"},

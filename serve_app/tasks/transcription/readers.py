@@ -62,7 +62,7 @@ def read_response_format(field: FormField, sent: Sent) -> Values:
     if sent.values == ["diarized_json"]:
         raise InvalidRequest(
             "`response_format` cannot be diarized_json: speakers are not told apart here. "
-            "Use verbose_json for segments with times.",
+            "Use verbose_json for segments with times; `channels=split` tells channels apart.",
             param=sent.name,
         )
     value = read_value(sent, field.schema)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deployments.errors import InvalidRequest
-from deployments.whisper.sound.choice import MAX_CHANNELS, MAX_TRACKS, MOST_APART
+from deployments.whisper.sound.choice import LONGEST_TAG, MAX_CHANNELS, MAX_TRACKS, MOST_APART
 from serve_app.fields.form_field import FormField
 from serve_app.fields.form_values import ABSENT, Sent, quoted, read_value, split_list, wrong_value
 from serve_app.fields.schema_words import Schema
@@ -19,7 +19,6 @@ NUMBERS: Schema = {
     "maxItems": MOST_APART,
 }
 TRACK_NUMBER: Schema = {"type": "integer", "minimum": 0, "maximum": MAX_TRACKS - 1}
-LONGEST_TAG = 35
 _TAG = re.compile(rf"(?=.{{2,{LONGEST_TAG}}}$)[a-z]{{2,3}}([-_][a-z0-9]{{1,8}})*", re.ASCII | re.IGNORECASE)
 
 

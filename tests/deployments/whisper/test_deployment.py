@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 from deployments.errors import (
     AudioTooLong,
+    ClientError,
     DeadlineExceeded,
     ForbiddenUrl,
     InvalidRequest,
     ModelUnavailable,
+    NoSuchChannel,
+    NoSuchTrack,
     Overloaded,
     UndecodableAudio,
 )
@@ -117,11 +120,13 @@ async def test_a_deadline_in_the_past_is_not_even_started() -> None:
         ({"url": "file:///etc/passwd"}, None, ForbiddenUrl, "url"),
         ({}, np.frombuffer(b"no sound at all " * 99, np.uint8), UndecodableAudio, "file"),
         ({"language": "he"}, recording(), InvalidRequest, "language"),
+        ({"channels": (1,)}, recording(), NoSuchChannel, "channels"),
+        ({"audio_track": "fr"}, recording(), NoSuchTrack, "audio_track"),
         ({"content_type": "audio/pcm;rate=fast"}, recording()[44:], InvalidRequest, "file"),
     ],
 )
 async def test_errors_name_their_field(
-    fields: dict[str, Any], audio: Any, error: type[InvalidRequest], param: str
+    fields: dict[str, Any], audio: Any, error: type[ClientError], param: str
 ) -> None:
     async with replica() as running:
         with pytest.raises(error) as caught:
