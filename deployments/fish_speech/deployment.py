@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,10 +14,12 @@ from ray import serve
 from deployments.admission import Admission, Ticket
 from deployments.calls import Calls
 from deployments.deadline import until, within
-from deployments.errors import ContentRefused, InternalError, InvalidRequest
+from deployments.errors import ContentRefused, InternalError
 from deployments.fish_speech.config import FishSpeechConfig
+from deployments.fish_speech.pauses import with_pauses
 from deployments.fish_speech.progress import SpeechProgress
 from deployments.fish_speech.request import check_text_and_length, paired, sampling_of, voice_of
+from deployments.fish_speech.text.script import Script, script_of
 from deployments.fish_speech.types import (
     Audio,
     Decoded,
@@ -30,7 +33,7 @@ from deployments.fish_speech.types import (
 )
 from deployments.fish_speech.voices.library import VoiceLibrary
 from deployments.handle import Handle
-from deployments.labelling import TextLabels
+from deployments.labelling import Judgement, TextLabels
 from deployments.model_host import LoadedModel, ModelFamily
 from deployments.replica import Replica
 from media.effects import AudioEffects
@@ -50,8 +53,8 @@ THREADS = 4
 class FishSpeechReplica(Replica["FishSpeechEngine", "Synthesizer"]):
     """Speaks, and keeps the library of voices. Its threads read voices and references, and apply effects.
 
-    ``classifier`` labels every text first; what gets a label of ``refuse`` with at least that probability is not
-    spoken.
+    ``classifier`` labels every text first: all of what is going to be spoken, and nothing else. What gets a label
+    of ``refuse`` anywhere in it, with at least that probability, is not spoken.
     """
 
     def __init__(
@@ -129,9 +132,10 @@ class FishSpeechReplica(Replica["FishSpeechEngine", "Synthesizer"]):
     async def _events(
         self, request: SpeechRequest, files: Sequence[NDArray[np.uint8]], ticket: Ticket
     ) -> AsyncGenerator[list[SpeechEvent]]:
-        classification = await self._classified(request)
         async with self._models.use(request.model) as model:
-            utterance = await self._utterance(model, request, files)
+            script = await self._help(self._script, model, request)
+            judgement = await self._judged(request, model.engine.clean(request.before), script)
+            utterance = await self._utterance(model, request, script, files)
             rate = model.engine.codec.sample_rate
             with contextlib.closing(
                 AudioEffects(
@@ -140,12 +144,13 @@ class FishSpeechReplica(Replica["FishSpeechEngine", "Synthesizer"]):
             ) as effects:
                 pieces = utterance.pieces
                 tokens = sum(map(model.engine.prompts.text_tokens, pieces))
-                first: list[SpeechEvent] = [
-                    Started(effects.output_rate, utterance.seed, len(pieces), tokens, classification)
-                ]
+                started = Started(effects.output_rate, utterance.seed, len(pieces), tokens)
+                if judgement is not None:
+                    started = replace(started, classification=judgement.scores, judged_pieces=judgement.pieces)
+                first: list[SpeechEvent] = [started]
                 progress, sent = SpeechProgress(ticket, pieces, len(request.text)), 0
                 async with contextlib.aclosing(model.scheduler.speak(utterance)) as sounds:
-                    async for sound in sounds:
+                    async for sound in with_pauses(sounds, script.pauses, rate * request.speed):
                         progress.add(sound)
                         samples = await self._help(effects.push, sound.samples)
                         if len(samples):
@@ -157,32 +162,45 @@ class FishSpeechReplica(Replica["FishSpeechEngine", "Synthesizer"]):
                 last: list[SpeechEvent] = [Audio(samples, sent)] if len(samples) else []
                 yield [*first, *last, Finished(sent + len(samples), progress.frames, progress.cut)]
 
+    def _script(self, model: Model, request: SpeechRequest) -> Script:
+        """Blocks for as long as it takes to read the text. Raises InvalidRequest."""
+        return script_of(
+            request.text,
+            model.engine.clean,
+            sampling_of(request, self._config.sampling).chunk_length,
+            text_format=request.text_format,
+            numbers=request.normalize,
+        )
+
     async def _utterance(
-        self, model: Model, request: SpeechRequest, files: Sequence[NDArray[np.uint8]]
+        self, model: Model, request: SpeechRequest, script: Script, files: Sequence[NDArray[np.uint8]]
     ) -> "Utterance":
         from deployments.fish_speech.synthesizer import Utterance  # the graph is built without PyTorch
 
         sampling = sampling_of(request, self._config.sampling)
-        pieces = model.engine.pieces(request.text, sampling.chunk_length)
-        if not pieces:
-            raise InvalidRequest("The text has nothing that can be spoken; send words.", param="text")
         recordings = await self._help(voice_of, request, files, self._config, self._library.recordings)
         references = await self._help(model.engine.references, recordings) if recordings else ()
-        return Utterance(pieces, references, sampling, sampling.seed or 0, request.speaker, request.whole)
+        seed = sampling.seed or 0
+        return Utterance(script.pieces, references, sampling, seed, request.speaker, request.whole)
 
-    async def _classified(self, request: SpeechRequest) -> Mapping[str, float] | None:
-        """The text's probabilities by label, if there is a classifier. Raises ContentRefused."""
+    async def _judged(self, request: SpeechRequest, before: str, script: Script) -> Judgement | None:
+        """What the classifier finds in all that is spoken, if there is one. Raises ContentRefused."""
         if self._labels is None:
             return None
         async with within(request.deadline):
-            (scores,) = await self._labels.of([request.text], request.deadline)
+            judgement = await self._labels.judge(f"{before} {script.spoken}".strip(), request.deadline)
         for label, threshold in self._refuse.items():
-            if scores.get(label, 0.0) >= threshold:
+            score = judgement.scores.get(label, 0.0)
+            if score >= threshold:
                 raise ContentRefused(
-                    f"The text is not spoken: it was found to be {label} ({scores[label]:.2f}). Change the text.",
+                    f"The text is not spoken: it was found to be {label} ({score:.2f}). Change the text.",
                     param="text",
                 )
-        return scores
+        if self._refuse and judgement.unread:
+            raise ContentRefused(
+                "The text is not spoken: the classifier cannot read all of it. Send shorter words.", param="text"
+            )
+        return judgement
 
     async def _help(self, work: Callable[..., Result], *args: Any) -> Result:
         """Blocking work on a thread beside the event loop."""

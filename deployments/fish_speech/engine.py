@@ -105,9 +105,9 @@ class FishSpeechEngine:
             self._hear, self.codec.sample_rate, config.cached_references, config.max_reference_s
         )
 
-    def pieces(self, text: str, chunk_length: int) -> tuple[str, ...]:
-        """The segments that a text is spoken in; none if there is nothing to be said."""
-        return tuple(self._model.pieces(text, chunk_length))
+    def clean(self, text: str) -> str:
+        """A plain text as the model reads it."""
+        return self._model.clean(text)
 
     def most_frames(self, piece: str) -> int:
         """How many frames a segment's speech can take; more have gone astray."""

@@ -13,7 +13,7 @@ from deployments.fish_speech.codec.codec import Codec
 from deployments.fish_speech.language_model.dual_ar import DualAR
 from deployments.fish_speech.language_model.frame_rules import FrameRules
 from deployments.fish_speech.prompts import Prompts
-from deployments.fish_speech.text import Cleaner, clean_v11, clean_v15, split
+from deployments.fish_speech.text.signs import Cleaner, clean_v11, clean_v15
 from deployments.fish_speech.v11 import checkpoint as v11
 from deployments.fish_speech.v11 import tokenizer as v11_tokenizer
 from deployments.fish_speech.v11.prompt import PromptsV11
@@ -41,10 +41,6 @@ class SpeechModel:
     prompts: Prompts
     codec: Codec
     clean: Cleaner
-
-    def pieces(self, text: str, length: int) -> list[str]:
-        """Segments of about ``length`` bytes; 0 is one."""
-        return split(text, length, self.clean)
 
     def heard(self, columns: Columns, *, first: bool, ended: bool, last: bool, strict: bool) -> NDArray[np.int32]:
         """Codes (codebooks, frames) to be made sound of, of a part of a segment's frames; see ``FrameRules``."""

@@ -7,13 +7,16 @@ Results are events, in this order: one ``Started``; any number of ``Audio``; one
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 LARGEST_SEED = 2**63 - 1
+LONGEST_BEFORE = 1_000  # characters
+TextFormat = Literal["plain", "markdown", "ssml"]
+NumbersLanguage = Literal["en"]
 VoiceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9 _-]{0,253}[A-Za-z0-9_-])?$")]
 Title = Annotated[str, StringConstraints(max_length=255)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -47,12 +50,19 @@ class SpeechRequest(_Frozen):
     model's default. ``voice`` wins over references. ``speaker`` is a name that a model of version 1.1 was trained
     with.
 
+    ``text_format`` says how the text is written; of markup nothing is spoken. ``normalize`` is the language in
+    which numbers are spelled out; None leaves them to the model. ``before`` is the end of what was said before, in
+    plain text: it is judged with the text, and not spoken.
+
     ``speed`` changes the tempo and keeps the pitch; ``volume_db`` is in decibels; ``sample_rate`` in Hz, None is
     the model's own. Of a ``whole`` utterance nobody hears a segment before its end, so that one that goes astray
     may be tried once more. ``deadline`` is Unix time in seconds.
     """
 
     text: str
+    text_format: TextFormat = "plain"
+    normalize: NumbersLanguage | None = None
+    before: str = Field("", max_length=LONGEST_BEFORE)
     reference_texts: tuple[str, ...] = Field((), max_length=64)
     voice: str | None = Field(None, max_length=512)
     speaker: str | None = Field(None, max_length=128)
@@ -79,7 +89,8 @@ class Started:
 
     ``sample_rate`` in Hz is that of all ``Audio`` to come. ``seed`` repeats this speech. ``segments`` is how many
     pieces the text was cut into, ``text_tokens`` how many tokens they have. ``classification`` has probabilities
-    by label if the model is configured with a classifier.
+    by label if the model is configured with a classifier: of each label the highest in any of the
+    ``judged_pieces`` in which all of the text was read.
     """
 
     sample_rate: int
@@ -87,6 +98,7 @@ class Started:
     segments: int
     text_tokens: int
     classification: Mapping[str, float] | None = None
+    judged_pieces: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,9 @@ class TextClassificationConfig(ModelConfig):
 
     What is None is the model's own: its normaliser, its activation (sigmoid for labels that are independent of
     each other, else softmax), its longest input. ``max_tokens``: longer texts are cut, and the answer says so.
+
+    Texts that are moderated or going to be spoken are never cut: those of more than ``piece_tokens`` are judged in
+    pieces of about so many. Small ones find one bad sentence among good ones, large ones know what came before.
     """
 
     engine: ClassifierEngineConfig = ClassifierEngineConfig()
@@ -41,5 +44,7 @@ class TextClassificationConfig(ModelConfig):
     max_tokens: int | None = Field(None, ge=8, le=131_072)
     max_texts: int = Field(1_024, ge=1, le=100_000, description="texts in one request")
     max_chars: int = Field(20_000, ge=1, le=10_000_000, description="characters of one text")
+    piece_tokens: int = Field(32, ge=8, le=131_072, description="tokens of a piece of a long text to be judged")
+    max_pieces: int = Field(16_384, ge=1, le=10_000_000, description="pieces of all texts of one request")
     encoders: int = Field(2, ge=1, le=64, description="threads that normalise and tokenise")
     queue_tokens: int = Field(500_000, ge=1, description="tokens admitted and not yet done")

@@ -1,29 +1,33 @@
 """The Ray Serve deployment of a text classifier: admission, limits, answers. Everything else is below it."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ray import serve
 
-from deployments.admission import Admission
+from deployments.admission import Admission, Ticket
 from deployments.batching.scheduler import Scheduler
 from deployments.deadline import within
 from deployments.errors import ModelUnavailable
 from deployments.model_host import ModelFamily
 from deployments.replica import Replica
 from deployments.text_classification.config import TextClassificationConfig
+from deployments.text_classification.reading import Reader, Reading, Whole
 from deployments.text_classification.types import ClassificationRequest, TextScores
 
 if TYPE_CHECKING:
-    from deployments.text_classification.engine import ClassifierEngine, EncodedText
+    from deployments.text_classification.engine import ClassifierEngine
+
+Result = TypeVar("Result")
 
 MODEL_FILES = (
     "config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json", "tokenizer_config.json",
     "special_tokens_map.json", "vocab.json", "vocab.txt", "merges.txt", "*.model",
 )  # fmt: skip
-PORTION_TEXTS, PORTION_CHARS = 64, 16_384  # what a thread encodes at once
+RUN_AT_ONCE = 1_024  # inputs of one request in the queue
+READ_TIMES = 3  # what is read in pieces: by windows twice, by sentences once
 CHARACTERS_PER_TOKEN, USUAL_MAX_TOKENS = 4, 512  # what a text is taken to cost until it has been tokenised
 USUAL_TOKENS_PER_S = 1_000.0  # of a base-size model on a core or two, until the model shows its own speed
 
@@ -54,46 +58,60 @@ class TextClassificationReplica(Replica["ClassifierEngine", Scheduler]):
         full, DeadlineExceeded, ModelUnavailable.
         """
         request.check_size(self._config.max_texts, self._config.max_chars)
-        return await self._classified(request)
+        whole: Whole = "if it is short" if request.in_pieces else "always"
+        return await self._classified(request, whole, request.param)
 
     async def label_texts(self, texts: Sequence[str], deadline: float | None = None) -> list[dict[str, float]]:
-        """Scores by label for replicas of other families, in plain types. Limits for clients do not count here."""
-        classified = await self._classified(ClassificationRequest(tuple(texts), None, deadline))
+        """Scores by label for replicas of other families, in plain types. Limits for clients do not count here.
+
+        A text that is longer than the model's input is read in pieces.
+        """
+        classified = await self._classified(ClassificationRequest(tuple(texts), None, deadline), "if it fits")
         return [dict(each.scores) for each in classified]
 
-    async def _classified(self, request: ClassificationRequest) -> tuple[TextScores, ...]:
-        most = self._config.max_tokens or USUAL_MAX_TOKENS
-        expected = sum(min(most, len(text) // CHARACTERS_PER_TOKEN + 2) for text in request.texts)
-        with self._admission.admit(expected) as ticket:
-            async with within(request.deadline), self._models.use(request.model) as model:
-                encoded = await self._encoded(model.engine, request.texts)
-                ticket.resize(sum(len(text.ids) for text in encoded))
-                rows = await self._run(model.scheduler, encoded)
-                ticket.advance(sum(len(text.ids) for text in encoded))
-            labels = model.engine.labels
-            return tuple(
-                TextScores(dict(zip(labels, row, strict=True)), len(text.ids), text.truncated)
-                for row, text in zip(rows, encoded, strict=True)
-            )
-
-    async def _encoded(self, engine: "ClassifierEngine", texts: Sequence[str]) -> "list[EncodedText]":
-        """The texts' tokens. A thread takes a few texts at a time, so that requests take turns and one that leaves
-        keeps no thread.
+    async def judge_text(self, text: str, deadline: float | None = None) -> tuple[dict[str, float], int, bool]:
+        """The same of one text, read in pieces: the highest score of every label, the number of pieces, whether
+        something of the text could not be read.
         """
-        loop = asyncio.get_running_loop()
-        encoded: list[EncodedText] = []
-        for portion in portions(texts):
-            encoded += await loop.run_in_executor(self._threads, engine.encode, portion)
-        return encoded
+        (scores,) = await self._classified(ClassificationRequest((text,), None, deadline), "if it is short")
+        return dict(scores.scores), scores.pieces, scores.truncated
 
-    async def _run(self, scheduler: Scheduler, encoded: "Sequence[EncodedText]") -> list[tuple[float, ...]]:
-        """Probabilities of every text. They are queued by length, so that neighbours may share a batch."""
-        order = sorted(range(len(encoded)), key=lambda index: encoded[index].key)
+    async def _classified(
+        self, request: ClassificationRequest, whole: Whole, param: str | None = None
+    ) -> tuple[TextScores, ...]:
+        with self._admission.admit(self._expected_tokens(request.texts, whole)) as ticket:
+            async with within(request.deadline), self._models.use(request.model) as model:
+                reader = Reader(model.engine, self._on_thread, self._config.max_pieces)
+                reading = await reader.read(request.texts, whole, param)
+                ticket.resize(reading.tokens)
+                rows = await self._run(model.scheduler, reading, ticket)
+            return reading.scores(model.engine.labels, rows)
+
+    def _expected_tokens(self, texts: Sequence[str], whole: Whole) -> int:
+        guesses = (len(text) // CHARACTERS_PER_TOKEN + 2 for text in texts)
+        if whole == "always":
+            most = self._config.max_tokens or USUAL_MAX_TOKENS
+            return sum(min(most, guess) for guess in guesses)
+        return sum(guess if guess <= self._config.piece_tokens else READ_TIMES * guess for guess in guesses)
+
+    async def _on_thread(self, work: Callable[..., Result], *args: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+
+    async def _run(self, scheduler: Scheduler, reading: Reading, ticket: Ticket) -> list[tuple[float, ...]]:
+        """Probabilities of every input. They are queued by length, so that neighbours may share a batch."""
+        inputs = reading.inputs
+        order = sorted(range(len(inputs)), key=lambda index: inputs[index].key)
+        rows: dict[int, tuple[float, ...]] = {}
+        done = 0
         owner = object()
         with scheduler.request(owner):
-            rows = await scheduler.run_all(owner, [encoded[index] for index in order])
-        by_index = dict(zip(order, rows, strict=True))
-        return [by_index[index] for index in range(len(encoded))]
+            for begin in range(0, len(order), RUN_AT_ONCE):
+                some = order[begin : begin + RUN_AT_ONCE]
+                results = await scheduler.run_all(owner, [inputs[index] for index in some])
+                rows.update(zip(some, results, strict=True))
+                done += sum(len(inputs[index].ids) for index in some)
+                ticket.advance(done)
+        return [rows[index] for index in range(len(inputs))]
 
     def _engine(self, folder: Path) -> "ClassifierEngine":
         from deployments.text_classification.engine import ClassifierEngine  # the graph is built without PyTorch
@@ -115,17 +133,6 @@ class TextClassificationReplica(Replica["ClassifierEngine", Scheduler]):
         return Scheduler(
             engine, workers=settings.workers, max_batch=most_texts, max_wait_s=settings.max_wait_ms / 1000
         )
-
-
-def portions(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The texts in order, several at a time if they are short."""
-    begin = size = 0
-    for index, text in enumerate(texts):
-        if index > begin and (size + len(text) > PORTION_CHARS or index - begin == PORTION_TEXTS):
-            yield texts[begin:index]
-            begin, size = index, 0
-        size += len(text)
-    yield texts[begin:]
 
 
 @serve.deployment(max_surge_percent=100, health_check_timeout_s=30)

@@ -14,6 +14,7 @@ from deployments.text_classification.config import TextClassificationConfig
 from deployments.text_classification.cores import Cores
 from deployments.text_classification.loading import LoadedClassifier, Padding, load_own, load_transformers
 from deployments.text_classification.normalizer import normalize_tweet
+from deployments.text_classification.pieces import pieces_of
 from deployments.torch_device import choose_device, choose_dtype
 
 MOST_BATCH_TOKENS = {"cpu": 2_048, "cuda": 16_384}  # a batch cannot be interrupted
@@ -53,9 +54,11 @@ class ClassifierEngine:
         self._normalizer = config.normalizer or model.normalizer
         self._sigmoid = (config.activation or model.activation) == "sigmoid"
         self.max_tokens = _max_tokens(config, model)
+        self.piece_tokens = min(config.piece_tokens, self.max_tokens)
         self._tokenizer.encode_special_tokens = True  # somebody who writes <pad> means these letters
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.max_tokens)
+        self._framing = self._tokenizer.num_special_tokens_to_add(False)  # tokens around every input
 
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:
         """Normalise and tokenise texts; what is longer than ``max_tokens`` is cut."""
@@ -63,6 +66,15 @@ class ClassifierEngine:
             # Each token of a tweet is at least one of the model's, but for "ca n't", which becomes one of two.
             texts = [normalize_tweet(text, 2 * self.max_tokens) for text in texts]
         return [self._encoded(text) for text in texts]
+
+    def pieces(self, text: str) -> list[str]:
+        """Pieces of a text, about ``piece_tokens`` each, that are all of it together; see ``pieces_of``."""
+
+        def count(texts: Sequence[str]) -> list[int]:
+            return [len(encoded.ids) - self._framing for encoded in self.encode(texts)]
+
+        spans = pieces_of(text, count, max(1, self.piece_tokens - self._framing))
+        return [text[begin:end] for begin, end in spans]
 
     @torch.inference_mode()
     def run(self, batch: Sequence[EncodedText]) -> list[tuple[float, ...]]:

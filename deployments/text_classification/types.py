@@ -12,6 +12,9 @@ from deployments.texts import check_text, kind_of
 class ClassificationRequest:
     """Texts to classify, none of them blank. ``deadline`` is Unix time in seconds, ``param`` the name that the
     texts have in the client's request.
+
+    With ``in_pieces`` nothing of a text is left out: a long one is read in pieces, and of every label its highest
+    probability counts. Else a text is read as a whole, as far as the model's input reaches.
     """
 
     texts: tuple[str, ...]
@@ -19,6 +22,7 @@ class ClassificationRequest:
     deadline: float | None = None
     request_id: str = ""
     param: str = "input"
+    in_pieces: bool = False
 
     @classmethod
     def of(cls, texts: object, *, param: str = "input", model: str | None = None, request_id: str = "") -> Self:
@@ -61,12 +65,14 @@ class ClassificationRequest:
 class TextScores:
     """Probabilities (0 to 1) by label, in the order of the model's outputs.
 
-    ``tokens`` counts those that the model has seen; ``truncated`` tells that the text had more.
+    ``tokens`` counts those that the model has seen, in ``pieces`` of the text; ``truncated`` tells that it has not
+    seen all of the text.
     """
 
     scores: Mapping[str, float]
     tokens: int
     truncated: bool = False
+    pieces: int = 1
 
     @property
     def label(self) -> str:

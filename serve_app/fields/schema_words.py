@@ -27,6 +27,8 @@ def expectation(schema: Schema) -> str:
 def _words(schema: Schema) -> str:
     if "enum" in schema:
         return f"one of {', '.join(schema['enum'])}"
+    if "const" in schema:
+        return str(schema["const"])
     match schema["type"]:
         case "boolean":
             return "true or false"

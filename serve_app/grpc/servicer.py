@@ -36,6 +36,8 @@ class Servicer:
         with Call("/service.runsync/runsync", grpc_context) as call:
             asked = await self._read_texts(call, request, hate_speech_pb2.data, classification.read_prompt)
             (scores,) = await self._gateway.classify(asked)
+            if scores.truncated:  # the message itself has no room for it
+                call.add_metadata([("truncated", "true")])
             return classification.four_scores(asked.texts[0], scores)
         return hate_speech_pb2.output()
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from deployments.errors import InvalidRequest
-from deployments.fish_speech.types import Finished, SamplingOptions, SpeechRequest, Started
+from deployments.fish_speech.types import Finished, SamplingOptions, SpeechRequest, Started, TextFormat
 from deployments.fish_speech.types import Voice as LibraryVoice
 from media.encode import AudioFormat
 from serve_app.fields.audio import uploads_of
@@ -24,6 +24,12 @@ FORMATS: Mapping[int, AudioFormat] = {
     protocol.AUDIO_FORMAT_OPUS: "opus",
     protocol.AUDIO_FORMAT_AAC: "aac",
 }
+TEXT_FORMATS: Mapping[int, TextFormat] = {
+    protocol.TEXT_FORMAT_UNSPECIFIED: "plain",
+    protocol.TEXT_FORMAT_PLAIN: "plain",
+    protocol.TEXT_FORMAT_MARKDOWN: "markdown",
+    protocol.TEXT_FORMAT_SSML: "ssml",
+}
 OPTIONS = ("sample_rate", "speed", "volume_db")
 RENAMED = {"reference_texts": "references"}
 SAMPLING = ("temperature", "top_p", "repetition_penalty", "max_new_tokens", "chunk_length", "seed")
@@ -35,6 +41,10 @@ def read_request(message: protocol.SpeakRequest, request_id: str) -> ParsedSpeec
     """What a message asks for. Raises InvalidRequest."""
     if message.format not in FORMATS:
         raise InvalidRequest(f"`format` is {int(message.format)}, which is no format.", param="format")
+    if message.text_format not in TEXT_FORMATS:
+        raise InvalidRequest(
+            f"`text_format` is {int(message.text_format)}, which is no format of texts.", param="text_format"
+        )
     for number, reference in enumerate(message.references, 1):
         if not reference.audio:
             raise InvalidRequest(f"The audio of reference {number} is missing.", param="references")
@@ -46,6 +56,8 @@ def read_request(message: protocol.SpeakRequest, request_id: str) -> ParsedSpeec
             **asked,
             **_given(message, OPTIONS),
             "text": message.text,
+            "text_format": TEXT_FORMATS[message.text_format],
+            "normalize": message.normalize or None,
             "reference_texts": tuple(reference.text for reference in message.references),
             "sampling": sampling,
             "request_id": request_id,
@@ -71,6 +83,7 @@ def response_of(file: SpeechFile, model: str) -> protocol.SpeakResponse:
         cut=file.finished.cut,
         model=model,
         classification=file.started.classification,
+        judged_pieces=file.started.judged_pieces,
     )
 
 
@@ -122,6 +135,7 @@ def _started(event: Started, model: str) -> protocol.SpeechStarted:
         text_tokens=event.text_tokens,
         model=model,
         classification=event.classification,
+        judged_pieces=event.judged_pieces,
     )
 
 

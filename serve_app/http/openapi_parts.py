@@ -38,6 +38,10 @@ SPEECH_HEADERS = {
     **HEADERS,
     "X-Sample-Rate": {"description": "Of the audio, in Hz.", "schema": INTEGER},
     "X-Seed": {"description": "Repeats this speech.", "schema": INTEGER},
+    "X-Judged-Pieces": {
+        "description": "Pieces in which a classifier has read the text, if there is one.",
+        "schema": INTEGER,
+    },
     "X-Cut": {
         "description": "Whether a segment reached its bound; only of audio that is not streamed.",
         "schema": BOOLEAN,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.fish_speech.prompts import Columns, Reference, checked_codes, text_columns
-from deployments.fish_speech.text import clean_v11
+from deployments.fish_speech.text.signs import clean_v11
 from deployments.fish_speech.v11.tokenizer import BEGIN, IM_END, IM_SEP, IM_START, Tokenizer
 
 CODE_SHIFT = 2

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.fish_speech.prompts import Columns, Reference, checked_codes, text_columns
-from deployments.fish_speech.text import clean_v15
+from deployments.fish_speech.text.signs import clean_v15
 from deployments.fish_speech.v15.tokenizer import Tokenizer
 
 SYSTEM = "Speak out the provided text."

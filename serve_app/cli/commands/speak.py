@@ -3,10 +3,11 @@
 import base64
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
+from deployments.fish_speech.types import NumbersLanguage, TextFormat
 from media.encode import AudioFormat
 from serve_app.cli.running import run
 from serve_app.cli.servers import ModelOptions, model_options
@@ -15,6 +16,7 @@ from serve_app.cli.speech.sound import FORMATS, format_of
 from serve_app.cli.speech.transcripts import text_of, transcript_of
 
 STDIN = "-"
+TEXT_FORMATS, LANGUAGES = get_args(TextFormat), get_args(NumbersLanguage)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -33,6 +35,8 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="What is said in it, or a text file with that; if absent, the .lab or .txt file beside the recording.",
 )
 @click.option("--speaker", help="A name that a model of version 1.1 was trained with.")
+@click.option("--text-format", type=click.Choice(TEXT_FORMATS), help="How the text is written; plain if absent.")
+@click.option("--normalize", type=click.Choice(LANGUAGES), help="Spell numbers out in this language.")
 @click.option("--speed", type=float, help="Factor of the tempo, 0.25 to 4.")
 @click.option("--volume", "volume_db", type=float, help="Decibels by which to change the volume.")
 @click.option("--sample-rate", type=int, help="In Hz; the model's own if absent.")

@@ -12,7 +12,7 @@ from deployments.fish_speech.language_model.frame_rules import FrameRules
 from deployments.fish_speech.loading import FIREFLY, VITS, VOCODER, VQGAN
 from deployments.fish_speech.prompts import Prompts
 from deployments.fish_speech.segment_limits import SegmentLimits, limits_of
-from deployments.fish_speech.text import Cleaner, clean_v11, clean_v15
+from deployments.fish_speech.text.signs import Cleaner, clean_v11, clean_v15
 from deployments.fish_speech.v11 import checkpoint as v11
 from deployments.fish_speech.v11.prompt import PromptsV11
 from deployments.fish_speech.v11.tokenizer import load_tokenizer

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from deployments.errors import InvalidRequest
 from deployments.fish_speech.language_model.batcher import Batcher, Columns, Entry, Frames
 from deployments.fish_speech.language_model.rows import FrameRows
 from deployments.fish_speech.segments import next_segment
-from deployments.fish_speech.text import split
+from deployments.fish_speech.text.script import script_of
 from deployments.fish_speech.types import SamplingOptions
 from deployments.torch_device import choose_dtype
 from serve_app.cli.fish.checkpoints import LanguageModel, find_language_model
@@ -55,9 +54,7 @@ class Generation:
         self.frames = 0
         self._request, self._rules, self._prompts = request, model.rules, model.prompts
         self._history = model.history
-        self._pieces = split(request.text, request.sampling.chunk_length, model.clean)
-        if not self._pieces:
-            raise InvalidRequest("The text has nothing that can be spoken; send words.")
+        self._pieces = script_of(request.text, model.clean, request.sampling.chunk_length).pieces
         self._opening = self._prompts.opening(request.prompts)
         self._rows = FrameRows(
             model.network,

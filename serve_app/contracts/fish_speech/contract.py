@@ -27,7 +27,8 @@ class FishSpeechContract:
 
     The output has the file as ``audio``. With ``streaming`` it is a list of objects whose ``audio_chunk`` make the
     file one after the other, with the seconds of speech from ``begin`` to ``end``. Both say ``format``,
-    ``sample_rate`` and ``seed``, and, in the last chunk, whether a segment was ``cut``.
+    ``sample_rate`` and ``seed``, and, in the last chunk, whether a segment was ``cut`` (and ``judged_pieces``
+    with a classifier).
     """
 
     def __init__(self) -> None:
@@ -58,6 +59,7 @@ class FishSpeechContract:
             value = {**_facts(container, file.started), **facts}
             if file.started.classification is not None:
                 value["classification"] = dict(file.started.classification)
+                value["judged_pieces"] = file.started.judged_pieces
             yield JobResult(value, Attachment("audio", file.data, CONTENT_TYPES[container.format]))
             return
         async with aclosing(file_parts(events, container)) as parts:
@@ -70,6 +72,8 @@ class FishSpeechContract:
                 }
                 if part.finished is not None:
                     value["cut"] = part.finished.cut
+                    if part.started.judged_pieces:
+                        value["judged_pieces"] = part.started.judged_pieces
                 yield Chunk(value, part.begin, part.end)
 
     def failed(self, job_input: JobInput, error: AntiphonError, context: JobContext) -> Iterable[Notice]:

@@ -58,8 +58,8 @@ class OpenAiContract:
 
     The output is the JSON of the answer, the text of an answer that is text, or an object with ``content_type``
     and ``data`` (base64, or the link of an upload); that of speech says whether it was ``cut``, and has
-    ``ignored_fields`` if there are any. If the body asks for server-sent events, it is the list of
-    them, as they are.
+    ``judged_pieces`` and ``ignored_fields`` if there are any. If the body asks for server-sent events, it is the
+    list of them, as they are.
 
     A route that takes a form gets the body's fields as one; its ``file`` is an object with ``data`` (base64),
     ``name`` and ``content_type``, or with a ``url``.
@@ -118,6 +118,8 @@ async def _result(answer: InProcessAnswer) -> JobResult:
     value: dict[str, Any] = {"content_type": kind}
     if (cut := answer.headers.get("x-cut")) is not None:
         value["cut"] = cut == "true"
+    if (pieces := answer.headers.get("x-judged-pieces")) is not None:
+        value["judged_pieces"] = int(pieces)
     if ignored := answer.headers.get("x-ignored-fields"):
         value["ignored_fields"] = ignored.split(", ")
     return JobResult(value, Attachment("data", body, kind))

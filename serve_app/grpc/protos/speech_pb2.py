@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"serve_app/grpc/protos/speech.proto\x12\x0b\x61ntiphon.v1\"\xab\x04\n\x0cSpeakRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\x12*\n\nreferences\x18\x04 \x03(\x0b\x32\x16.antiphon.v1.Reference\x12\x0f\n\x07speaker\x18\x05 \x01(\t\x12(\n\x06\x66ormat\x18\x06 \x01(\x0e\x32\x18.antiphon.v1.AudioFormat\x12\x15\n\x08\x62it_rate\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\x18\n\x0bsample_rate\x18\x08 \x01(\rH\x01\x88\x01\x01\x12\x12\n\x05speed\x18\t \x01(\x01H\x02\x88\x01\x01\x12\x16\n\tvolume_db\x18\n \x01(\x01H\x03\x88\x01\x01\x12\x18\n\x0btemperature\x18\x0b \x01(\x01H\x04\x88\x01\x01\x12\x12\n\x05top_p\x18\x0c \x01(\x01H\x05\x88\x01\x01\x12\x1f\n\x12repetition_penalty\x18\r \x01(\x01H\x06\x88\x01\x01\x12\x1b\n\x0emax_new_tokens\x18\x0e \x01(\rH\x07\x88\x01\x01\x12\x19\n\x0c\x63hunk_length\x18\x0f \x01(\rH\x08\x88\x01\x01\x12\x11\n\x04seed\x18\x10 \x01(\x03H\t\x88\x01\x01\x42\x0b\n\t_bit_rateB\x0e\n\x0c_sample_rateB\x08\n\x06_speedB\x0c\n\n_volume_dbB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x15\n\x13_repetition_penaltyB\x11\n\x0f_max_new_tokensB\x0f\n\r_chunk_lengthB\x07\n\x05_seed\"(\n\tReference\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\x12\x0c\n\x04text\x18\x02 \x01(\t\"\xee\x01\n\rSpeakResponse\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\x12\x13\n\x0bsample_rate\x18\x02 \x01(\r\x12\x10\n\x08\x64uration\x18\x03 \x01(\x01\x12\x0c\n\x04seed\x18\x04 \x01(\x03\x12\x0b\n\x03\x63ut\x18\x05 \x01(\x08\x12\r\n\x05model\x18\x06 \x01(\t\x12\x46\n\x0e\x63lassification\x18\x07 \x03(\x0b\x32..antiphon.v1.SpeakResponse.ClassificationEntry\x1a\x35\n\x13\x43lassificationEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\"\x87\x01\n\x0bSpeechEvent\x12-\n\x07started\x18\x01 \x01(\x0b\x32\x1a.antiphon.v1.SpeechStartedH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12/\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x1b.antiphon.v1.SpeechFinishedH\x00\x42\x07\n\x05\x65vent\"\xe7\x01\n\rSpeechStarted\x12\x13\n\x0bsample_rate\x18\x01 \x01(\r\x12\x0c\n\x04seed\x18\x02 \x01(\x03\x12\x10\n\x08segments\x18\x03 \x01(\r\x12\x13\n\x0btext_tokens\x18\x04 \x01(\r\x12\r\n\x05model\x18\x05 \x01(\t\x12\x46\n\x0e\x63lassification\x18\x06 \x03(\x0b\x32..antiphon.v1.SpeechStarted.ClassificationEntry\x1a\x35\n\x13\x43lassificationEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\"?\n\x0eSpeechFinished\x12\x10\n\x08\x64uration\x18\x01 \x01(\x01\x12\x0e\n\x06\x66rames\x18\x02 \x01(\r\x12\x0b\n\x03\x63ut\x18\x03 \x01(\x08\"\"\n\x11ListVoicesRequest\x12\r\n\x05model\x18\x01 \x01(\t\"8\n\x12ListVoicesResponse\x12\"\n\x06voices\x18\x01 \x03(\x0b\x32\x12.antiphon.v1.Voice\"\x9a\x01\n\x05Voice\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0c\n\x04tags\x18\x05 \x03(\t\x12\x11\n\tlanguages\x18\x06 \x03(\t\x12\x0f\n\x07\x63reated\x18\x07 \x01(\x01\x12\x0f\n\x07updated\x18\x08 \x01(\x01\x12\x0f\n\x07shipped\x18\t \x01(\x08*\xb1\x01\n\x0b\x41udioFormat\x12\x1c\n\x18\x41UDIO_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41UDIO_FORMAT_WAV\x10\x01\x12\x14\n\x10\x41UDIO_FORMAT_PCM\x10\x02\x12\x15\n\x11\x41UDIO_FORMAT_FLAC\x10\x03\x12\x14\n\x10\x41UDIO_FORMAT_MP3\x10\x04\x12\x15\n\x11\x41UDIO_FORMAT_OPUS\x10\x05\x12\x14\n\x10\x41UDIO_FORMAT_AAC\x10\x06\x32\xde\x01\n\x06Speech\x12>\n\x05Speak\x12\x19.antiphon.v1.SpeakRequest\x1a\x1a.antiphon.v1.SpeakResponse\x12\x45\n\x0cStreamSpeech\x12\x19.antiphon.v1.SpeakRequest\x1a\x18.antiphon.v1.SpeechEvent0\x01\x12M\n\nListVoices\x12\x1e.antiphon.v1.ListVoicesRequest\x1a\x1f.antiphon.v1.ListVoicesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"serve_app/grpc/protos/speech.proto\x12\x0b\x61ntiphon.v1\"\xec\x04\n\x0cSpeakRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\x12*\n\nreferences\x18\x04 \x03(\x0b\x32\x16.antiphon.v1.Reference\x12\x0f\n\x07speaker\x18\x05 \x01(\t\x12(\n\x06\x66ormat\x18\x06 \x01(\x0e\x32\x18.antiphon.v1.AudioFormat\x12\x15\n\x08\x62it_rate\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\x18\n\x0bsample_rate\x18\x08 \x01(\rH\x01\x88\x01\x01\x12\x12\n\x05speed\x18\t \x01(\x01H\x02\x88\x01\x01\x12\x16\n\tvolume_db\x18\n \x01(\x01H\x03\x88\x01\x01\x12\x18\n\x0btemperature\x18\x0b \x01(\x01H\x04\x88\x01\x01\x12\x12\n\x05top_p\x18\x0c \x01(\x01H\x05\x88\x01\x01\x12\x1f\n\x12repetition_penalty\x18\r \x01(\x01H\x06\x88\x01\x01\x12\x1b\n\x0emax_new_tokens\x18\x0e \x01(\rH\x07\x88\x01\x01\x12\x19\n\x0c\x63hunk_length\x18\x0f \x01(\rH\x08\x88\x01\x01\x12\x11\n\x04seed\x18\x10 \x01(\x03H\t\x88\x01\x01\x12,\n\x0btext_format\x18\x11 \x01(\x0e\x32\x17.antiphon.v1.TextFormat\x12\x11\n\tnormalize\x18\x12 \x01(\tB\x0b\n\t_bit_rateB\x0e\n\x0c_sample_rateB\x08\n\x06_speedB\x0c\n\n_volume_dbB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x15\n\x13_repetition_penaltyB\x11\n\x0f_max_new_tokensB\x0f\n\r_chunk_lengthB\x07\n\x05_seed\"(\n\tReference\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x85\x02\n\rSpeakResponse\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\x12\x13\n\x0bsample_rate\x18\x02 \x01(\r\x12\x10\n\x08\x64uration\x18\x03 \x01(\x01\x12\x0c\n\x04seed\x18\x04 \x01(\x03\x12\x0b\n\x03\x63ut\x18\x05 \x01(\x08\x12\r\n\x05model\x18\x06 \x01(\t\x12\x46\n\x0e\x63lassification\x18\x07 \x03(\x0b\x32..antiphon.v1.SpeakResponse.ClassificationEntry\x12\x15\n\rjudged_pieces\x18\x08 \x01(\r\x1a\x35\n\x13\x43lassificationEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\"\x87\x01\n\x0bSpeechEvent\x12-\n\x07started\x18\x01 \x01(\x0b\x32\x1a.antiphon.v1.SpeechStartedH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12/\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x1b.antiphon.v1.SpeechFinishedH\x00\x42\x07\n\x05\x65vent\"\xfe\x01\n\rSpeechStarted\x12\x13\n\x0bsample_rate\x18\x01 \x01(\r\x12\x0c\n\x04seed\x18\x02 \x01(\x03\x12\x10\n\x08segments\x18\x03 \x01(\r\x12\x13\n\x0btext_tokens\x18\x04 \x01(\r\x12\r\n\x05model\x18\x05 \x01(\t\x12\x46\n\x0e\x63lassification\x18\x06 \x03(\x0b\x32..antiphon.v1.SpeechStarted.ClassificationEntry\x12\x15\n\rjudged_pieces\x18\x07 \x01(\r\x1a\x35\n\x13\x43lassificationEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\"?\n\x0eSpeechFinished\x12\x10\n\x08\x64uration\x18\x01 \x01(\x01\x12\x0e\n\x06\x66rames\x18\x02 \x01(\r\x12\x0b\n\x03\x63ut\x18\x03 \x01(\x08\"\"\n\x11ListVoicesRequest\x12\r\n\x05model\x18\x01 \x01(\t\"8\n\x12ListVoicesResponse\x12\"\n\x06voices\x18\x01 \x03(\x0b\x32\x12.antiphon.v1.Voice\"\x9a\x01\n\x05Voice\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0c\n\x04tags\x18\x05 \x03(\t\x12\x11\n\tlanguages\x18\x06 \x03(\t\x12\x0f\n\x07\x63reated\x18\x07 \x01(\x01\x12\x0f\n\x07updated\x18\x08 \x01(\x01\x12\x0f\n\x07shipped\x18\t \x01(\x08*p\n\nTextFormat\x12\x1b\n\x17TEXT_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11TEXT_FORMAT_PLAIN\x10\x01\x12\x18\n\x14TEXT_FORMAT_MARKDOWN\x10\x02\x12\x14\n\x10TEXT_FORMAT_SSML\x10\x03*\xb1\x01\n\x0b\x41udioFormat\x12\x1c\n\x18\x41UDIO_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41UDIO_FORMAT_WAV\x10\x01\x12\x14\n\x10\x41UDIO_FORMAT_PCM\x10\x02\x12\x15\n\x11\x41UDIO_FORMAT_FLAC\x10\x03\x12\x14\n\x10\x41UDIO_FORMAT_MP3\x10\x04\x12\x15\n\x11\x41UDIO_FORMAT_OPUS\x10\x05\x12\x14\n\x10\x41UDIO_FORMAT_AAC\x10\x06\x32\xde\x01\n\x06Speech\x12>\n\x05Speak\x12\x19.antiphon.v1.SpeakRequest\x1a\x1a.antiphon.v1.SpeakResponse\x12\x45\n\x0cStreamSpeech\x12\x19.antiphon.v1.SpeakRequest\x1a\x18.antiphon.v1.SpeechEvent0\x01\x12M\n\nListVoices\x12\x1e.antiphon.v1.ListVoicesRequest\x1a\x1f.antiphon.v1.ListVoicesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,30 +35,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SPEAKRESPONSE_CLASSIFICATIONENTRY']._serialized_options = b'8\001'
   _globals['_SPEECHSTARTED_CLASSIFICATIONENTRY']._loaded_options = None
   _globals['_SPEECHSTARTED_CLASSIFICATIONENTRY']._serialized_options = b'8\001'
-  _globals['_AUDIOFORMAT']._serialized_start=1581
-  _globals['_AUDIOFORMAT']._serialized_end=1758
+  _globals['_TEXTFORMAT']._serialized_start=1691
+  _globals['_TEXTFORMAT']._serialized_end=1803
+  _globals['_AUDIOFORMAT']._serialized_start=1806
+  _globals['_AUDIOFORMAT']._serialized_end=1983
   _globals['_SPEAKREQUEST']._serialized_start=52
-  _globals['_SPEAKREQUEST']._serialized_end=607
-  _globals['_REFERENCE']._serialized_start=609
-  _globals['_REFERENCE']._serialized_end=649
-  _globals['_SPEAKRESPONSE']._serialized_start=652
-  _globals['_SPEAKRESPONSE']._serialized_end=890
-  _globals['_SPEAKRESPONSE_CLASSIFICATIONENTRY']._serialized_start=837
-  _globals['_SPEAKRESPONSE_CLASSIFICATIONENTRY']._serialized_end=890
-  _globals['_SPEECHEVENT']._serialized_start=893
-  _globals['_SPEECHEVENT']._serialized_end=1028
-  _globals['_SPEECHSTARTED']._serialized_start=1031
-  _globals['_SPEECHSTARTED']._serialized_end=1262
-  _globals['_SPEECHSTARTED_CLASSIFICATIONENTRY']._serialized_start=837
-  _globals['_SPEECHSTARTED_CLASSIFICATIONENTRY']._serialized_end=890
-  _globals['_SPEECHFINISHED']._serialized_start=1264
-  _globals['_SPEECHFINISHED']._serialized_end=1327
-  _globals['_LISTVOICESREQUEST']._serialized_start=1329
-  _globals['_LISTVOICESREQUEST']._serialized_end=1363
-  _globals['_LISTVOICESRESPONSE']._serialized_start=1365
-  _globals['_LISTVOICESRESPONSE']._serialized_end=1421
-  _globals['_VOICE']._serialized_start=1424
-  _globals['_VOICE']._serialized_end=1578
-  _globals['_SPEECH']._serialized_start=1761
-  _globals['_SPEECH']._serialized_end=1983
+  _globals['_SPEAKREQUEST']._serialized_end=672
+  _globals['_REFERENCE']._serialized_start=674
+  _globals['_REFERENCE']._serialized_end=714
+  _globals['_SPEAKRESPONSE']._serialized_start=717
+  _globals['_SPEAKRESPONSE']._serialized_end=978
+  _globals['_SPEAKRESPONSE_CLASSIFICATIONENTRY']._serialized_start=925
+  _globals['_SPEAKRESPONSE_CLASSIFICATIONENTRY']._serialized_end=978
+  _globals['_SPEECHEVENT']._serialized_start=981
+  _globals['_SPEECHEVENT']._serialized_end=1116
+  _globals['_SPEECHSTARTED']._serialized_start=1119
+  _globals['_SPEECHSTARTED']._serialized_end=1373
+  _globals['_SPEECHSTARTED_CLASSIFICATIONENTRY']._serialized_start=925
+  _globals['_SPEECHSTARTED_CLASSIFICATIONENTRY']._serialized_end=978
+  _globals['_SPEECHFINISHED']._serialized_start=1375
+  _globals['_SPEECHFINISHED']._serialized_end=1438
+  _globals['_LISTVOICESREQUEST']._serialized_start=1440
+  _globals['_LISTVOICESREQUEST']._serialized_end=1474
+  _globals['_LISTVOICESRESPONSE']._serialized_start=1476
+  _globals['_LISTVOICESRESPONSE']._serialized_end=1532
+  _globals['_VOICE']._serialized_start=1535
+  _globals['_VOICE']._serialized_end=1689
+  _globals['_SPEECH']._serialized_start=1986
+  _globals['_SPEECH']._serialized_end=2208
 # @@protoc_insertion_point(module_scope)

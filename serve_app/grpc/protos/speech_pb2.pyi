@@ -7,6 +7,13 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class TextFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TEXT_FORMAT_UNSPECIFIED: _ClassVar[TextFormat]
+    TEXT_FORMAT_PLAIN: _ClassVar[TextFormat]
+    TEXT_FORMAT_MARKDOWN: _ClassVar[TextFormat]
+    TEXT_FORMAT_SSML: _ClassVar[TextFormat]
+
 class AudioFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     AUDIO_FORMAT_UNSPECIFIED: _ClassVar[AudioFormat]
@@ -16,6 +23,10 @@ class AudioFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     AUDIO_FORMAT_MP3: _ClassVar[AudioFormat]
     AUDIO_FORMAT_OPUS: _ClassVar[AudioFormat]
     AUDIO_FORMAT_AAC: _ClassVar[AudioFormat]
+TEXT_FORMAT_UNSPECIFIED: TextFormat
+TEXT_FORMAT_PLAIN: TextFormat
+TEXT_FORMAT_MARKDOWN: TextFormat
+TEXT_FORMAT_SSML: TextFormat
 AUDIO_FORMAT_UNSPECIFIED: AudioFormat
 AUDIO_FORMAT_WAV: AudioFormat
 AUDIO_FORMAT_PCM: AudioFormat
@@ -25,7 +36,7 @@ AUDIO_FORMAT_OPUS: AudioFormat
 AUDIO_FORMAT_AAC: AudioFormat
 
 class SpeakRequest(_message.Message):
-    __slots__ = ("text", "model", "voice", "references", "speaker", "format", "bit_rate", "sample_rate", "speed", "volume_db", "temperature", "top_p", "repetition_penalty", "max_new_tokens", "chunk_length", "seed")
+    __slots__ = ("text", "model", "voice", "references", "speaker", "format", "bit_rate", "sample_rate", "speed", "volume_db", "temperature", "top_p", "repetition_penalty", "max_new_tokens", "chunk_length", "seed", "text_format", "normalize")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
@@ -42,6 +53,8 @@ class SpeakRequest(_message.Message):
     MAX_NEW_TOKENS_FIELD_NUMBER: _ClassVar[int]
     CHUNK_LENGTH_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    NORMALIZE_FIELD_NUMBER: _ClassVar[int]
     text: str
     model: str
     voice: str
@@ -58,7 +71,9 @@ class SpeakRequest(_message.Message):
     max_new_tokens: int
     chunk_length: int
     seed: int
-    def __init__(self, text: _Optional[str] = ..., model: _Optional[str] = ..., voice: _Optional[str] = ..., references: _Optional[_Iterable[_Union[Reference, _Mapping]]] = ..., speaker: _Optional[str] = ..., format: _Optional[_Union[AudioFormat, str]] = ..., bit_rate: _Optional[int] = ..., sample_rate: _Optional[int] = ..., speed: _Optional[float] = ..., volume_db: _Optional[float] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., max_new_tokens: _Optional[int] = ..., chunk_length: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+    text_format: TextFormat
+    normalize: str
+    def __init__(self, text: _Optional[str] = ..., model: _Optional[str] = ..., voice: _Optional[str] = ..., references: _Optional[_Iterable[_Union[Reference, _Mapping]]] = ..., speaker: _Optional[str] = ..., format: _Optional[_Union[AudioFormat, str]] = ..., bit_rate: _Optional[int] = ..., sample_rate: _Optional[int] = ..., speed: _Optional[float] = ..., volume_db: _Optional[float] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., max_new_tokens: _Optional[int] = ..., chunk_length: _Optional[int] = ..., seed: _Optional[int] = ..., text_format: _Optional[_Union[TextFormat, str]] = ..., normalize: _Optional[str] = ...) -> None: ...
 
 class Reference(_message.Message):
     __slots__ = ("audio", "text")
@@ -69,7 +84,7 @@ class Reference(_message.Message):
     def __init__(self, audio: _Optional[bytes] = ..., text: _Optional[str] = ...) -> None: ...
 
 class SpeakResponse(_message.Message):
-    __slots__ = ("audio", "sample_rate", "duration", "seed", "cut", "model", "classification")
+    __slots__ = ("audio", "sample_rate", "duration", "seed", "cut", "model", "classification", "judged_pieces")
     class ClassificationEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +99,7 @@ class SpeakResponse(_message.Message):
     CUT_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     CLASSIFICATION_FIELD_NUMBER: _ClassVar[int]
+    JUDGED_PIECES_FIELD_NUMBER: _ClassVar[int]
     audio: bytes
     sample_rate: int
     duration: float
@@ -91,7 +107,8 @@ class SpeakResponse(_message.Message):
     cut: bool
     model: str
     classification: _containers.ScalarMap[str, float]
-    def __init__(self, audio: _Optional[bytes] = ..., sample_rate: _Optional[int] = ..., duration: _Optional[float] = ..., seed: _Optional[int] = ..., cut: _Optional[bool] = ..., model: _Optional[str] = ..., classification: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    judged_pieces: int
+    def __init__(self, audio: _Optional[bytes] = ..., sample_rate: _Optional[int] = ..., duration: _Optional[float] = ..., seed: _Optional[int] = ..., cut: _Optional[bool] = ..., model: _Optional[str] = ..., classification: _Optional[_Mapping[str, float]] = ..., judged_pieces: _Optional[int] = ...) -> None: ...
 
 class SpeechEvent(_message.Message):
     __slots__ = ("started", "audio", "finished")
@@ -104,7 +121,7 @@ class SpeechEvent(_message.Message):
     def __init__(self, started: _Optional[_Union[SpeechStarted, _Mapping]] = ..., audio: _Optional[bytes] = ..., finished: _Optional[_Union[SpeechFinished, _Mapping]] = ...) -> None: ...
 
 class SpeechStarted(_message.Message):
-    __slots__ = ("sample_rate", "seed", "segments", "text_tokens", "model", "classification")
+    __slots__ = ("sample_rate", "seed", "segments", "text_tokens", "model", "classification", "judged_pieces")
     class ClassificationEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -118,13 +135,15 @@ class SpeechStarted(_message.Message):
     TEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     CLASSIFICATION_FIELD_NUMBER: _ClassVar[int]
+    JUDGED_PIECES_FIELD_NUMBER: _ClassVar[int]
     sample_rate: int
     seed: int
     segments: int
     text_tokens: int
     model: str
     classification: _containers.ScalarMap[str, float]
-    def __init__(self, sample_rate: _Optional[int] = ..., seed: _Optional[int] = ..., segments: _Optional[int] = ..., text_tokens: _Optional[int] = ..., model: _Optional[str] = ..., classification: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    judged_pieces: int
+    def __init__(self, sample_rate: _Optional[int] = ..., seed: _Optional[int] = ..., segments: _Optional[int] = ..., text_tokens: _Optional[int] = ..., model: _Optional[str] = ..., classification: _Optional[_Mapping[str, float]] = ..., judged_pieces: _Optional[int] = ...) -> None: ...
 
 class SpeechFinished(_message.Message):
     __slots__ = ("duration", "frames", "cut")

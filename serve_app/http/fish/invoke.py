@@ -21,7 +21,7 @@ from serve_app.http.request_id import request_id_of
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.http.responses.speech import speech_response
 from serve_app.tasks.speech.encoding import Container
-from serve_app.tasks.speech.parsed import ParsedSpeech, check_has_words
+from serve_app.tasks.speech.parsed import ParsedSpeech, check_speakable
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]*")
 
@@ -45,10 +45,12 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
 def _read(fields: Mapping[str, Any], request_id: str) -> tuple[InvokeBody, ParsedSpeech]:
     body = validated(InvokeBody, fields)
     body.check()
-    check_has_words(body.text)
+    check_speakable(body.text)
     audio = body.reference_audio
     request = SpeechRequest(
         text=body.text,
+        text_format=body.text_format,
+        normalize="en" if body.normalize else None,
         reference_texts=() if audio is None else (body.reference_text or "",),
         speaker=body.speaker or None,
         sampling=body.sampling,

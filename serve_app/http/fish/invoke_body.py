@@ -6,9 +6,16 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from deployments.errors import InvalidRequest
-from deployments.fish_speech.types import SamplingOptions
+from deployments.fish_speech.types import NumbersLanguage, SamplingOptions, TextFormat
 from serve_app.fields.audio import AudioBytes
-from serve_app.tasks.speech.fish_fields import LONGEST_TRANSCRIPT, REPETITION_PENALTY, TEMPERATURE, TOP_P, FishBody
+from serve_app.tasks.speech.fish_fields import (
+    LONGEST_TRANSCRIPT,
+    REPETITION_PENALTY,
+    TEMPERATURE,
+    TEXT_FORMAT,
+    TOP_P,
+    FishBody,
+)
 from serve_app.tasks.speech.fish_parse import LARGEST_MAX_NEW_TOKENS
 
 DEMO_TEXT = "你说的对, 但是原神是一款由米哈游自主研发的开放世界手游."
@@ -25,6 +32,10 @@ class InvokeBody(FishBody):
     """One text to be spoken, as version 1.1 takes it. Every field may be left out."""
 
     text: str = Field(DEMO_TEXT, description="What to say.")
+    text_format: TextFormat = Field("plain", description=TEXT_FORMAT)
+    normalize: bool | NumbersLanguage = Field(
+        False, description="`en`, or true: numbers are spelled out in English. Else they are left to the model."
+    )
     reference_text: str | None = Field(
         None, max_length=LONGEST_TRANSCRIPT, description="What is said in the reference."
     )

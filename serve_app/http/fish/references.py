@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from deployments.errors import ClientError, InvalidRequest
 from deployments.fish_speech.types import NewVoice, VoiceChange
+from deployments.texts import check_text
 from serve_app.fields.audio import AudioBytes, uploads_of
 from serve_app.fields.model_fields import validated
 from serve_app.gateway.gateway import Gateway
@@ -19,7 +20,6 @@ from serve_app.http.fish.replies import reply
 from serve_app.http.query import reads_query
 from serve_app.http.responses.disconnect import while_connected
 from serve_app.tasks.speech.fish_fields import LONGEST_TRANSCRIPT, FishBody
-from serve_app.tasks.speech.parsed import check_has_words
 
 SHAPED_HERE = frozenset({400, 404, 409})  # in the shape of these routes; all else as everywhere
 ID = "letters, digits, blanks, `-` and `_`, at most 255 of them, a letter or digit first and no blank last"
@@ -57,7 +57,7 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
     """The four routes."""
 
     async def add(body: AddBody) -> dict[str, Any]:
-        check_has_words(body.text)
+        check_text(body.text, "`text`", param="text", remedy="send what to say")
         voice = _valid(NewVoice, "id", id=body.id, texts=(body.text,))
         added = await gateway.add_voice(voice, uploads_of([body.audio]), body.model)
         return {"message": f"The reference '{added.id}' was added.", "reference_id": added.id}

@@ -15,7 +15,7 @@ from serve_app.jobs.types import Job
 RETRY_S = "5"
 RETRIED = frozenset({429, 503})
 JOB_HEADER = "x-job-id"
-FACTS = frozenset({"cut", "ignored_fields"})
+FACTS = frozenset({"cut", "judged_pieces", "ignored_fields"})
 
 
 async def answer(job: Job) -> Response:
@@ -57,6 +57,8 @@ def _headers(facts: Mapping[Any, Any]) -> dict[str, str]:
     headers = {}
     if "cut" in facts:
         headers["X-Cut"] = "true" if facts["cut"] else "false"
+    if "judged_pieces" in facts:
+        headers["X-Judged-Pieces"] = str(facts["judged_pieces"])
     if facts.get("ignored_fields"):
         headers["X-Ignored-Fields"] = ", ".join(facts["ignored_fields"])
     return headers

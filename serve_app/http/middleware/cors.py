@@ -9,7 +9,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # What scripts may read of an answer beside its type and length.
 EXPOSED = (
     *("Retry-After", "WWW-Authenticate", "x-request-id", "x-should-retry"),
-    *("X-Ignored-Fields", "X-Sample-Rate", "X-Seed"),
+    *("X-Ignored-Fields", "X-Sample-Rate", "X-Seed", "X-Judged-Pieces", "X-Cut"),
 )
 KEPT_S = 600
 

@@ -56,4 +56,5 @@ def _result(moderator: Moderator, scores: TextScores) -> dict[str, Any]:
         },
         "labels": {label: float(score) for label, score in scores.scores.items()},
         "truncated": scores.truncated,
+        "pieces": scores.pieces,
     }

@@ -117,6 +117,7 @@ AUDIO_SCHEMAS: dict[str, Document] = {
                 seconds=SECONDS,
                 cut=BOOLEAN,
                 classification_=map_of(PROBABILITY),
+                judged_pieces_=INTEGER,
             ),
             ref("Error"),
         ],
@@ -153,6 +154,7 @@ MODERATION_SCHEMAS: dict[str, Document] = {
         category_applied_input_types=_by_category(list_of({"const": "text"})),
         labels=map_of(PROBABILITY),
         truncated=BOOLEAN,
+        pieces=INTEGER,
     ),
     "ModerationList": object_of(id=STRING, model=STRING, results=list_of(ref("Moderation"))),
 }

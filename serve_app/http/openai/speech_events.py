@@ -42,4 +42,5 @@ def _done(started: Started, finished: Finished) -> dict[str, Any]:
     }
     if started.classification is not None:
         message["classification"] = dict(started.classification)
+        message["judged_pieces"] = started.judged_pieces
     return message

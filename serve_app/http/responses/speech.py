@@ -22,8 +22,9 @@ async def speech_response(
 ) -> Response:
     """The response for an utterance; the request's body has to be read already. Raises what the events raise.
 
-    ``X-Sample-Rate`` is that of the speech in Hz, ``X-Seed`` repeats it. A whole file also has ``X-Cut``, which
-    nobody knows yet when a stream begins.
+    ``X-Sample-Rate`` is that of the speech in Hz, ``X-Seed`` repeats it, ``X-Judged-Pieces`` tells in how many
+    pieces a classifier has read the text, if there is one. A whole file also has ``X-Cut``, which nobody knows yet
+    when a stream begins.
     """
     kind = parsed.called or parsed.container.format
     headers = {"Content-Disposition": f"attachment; filename=audio.{kind}", **parsed.headers}
@@ -71,4 +72,7 @@ class SpeechStream(LateResponse):
 
 
 def _facts(started: Started) -> dict[str, str]:
-    return {"X-Sample-Rate": str(started.sample_rate), "X-Seed": str(started.seed)}
+    facts = {"X-Sample-Rate": str(started.sample_rate), "X-Seed": str(started.seed)}
+    if started.judged_pieces:
+        facts["X-Judged-Pieces"] = str(started.judged_pieces)
+    return facts

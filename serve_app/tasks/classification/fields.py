@@ -1,7 +1,7 @@
 """The fields of the routes that classify texts. The parsers and the documentation are made from these tables."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from deployments.errors import InvalidRequest
@@ -63,7 +63,8 @@ def parse_classification(body: Mapping[str, Any], request_id: str) -> ParsedText
 
 def parse_moderation(body: Mapping[str, Any], request_id: str) -> ParsedTexts:
     """The same for the fields of moderation."""
-    return _parse(body, MODERATION, request_id, _joined)
+    parsed = _parse(body, MODERATION, request_id, _joined)
+    return replace(parsed, request=replace(parsed.request, in_pieces=True))
 
 
 def _parse(

@@ -61,6 +61,17 @@ BIT_RATE = JsonField(
     {"type": "integer", "minimum": min(low for _, low, _ in _RATES), "maximum": max(most for *_, most in _RATES)},
     "Bits per second of mp3 (8000 to 320000), opus (6000 to 256000) and aac (8000 to 256000).",
 )
+TEXT_FORMAT = JsonField(
+    "text_format",
+    _REQUEST["text_format"],
+    "How the text is written. The signs of `markdown` are not spoken. Of `ssml` the tags `speak`, `p`, `s` and "
+    "`break` are honoured; others are refused.",
+)
+NORMALIZE = JsonField(
+    "normalize",
+    {"anyOf": [{"type": "boolean"}, {"type": "string", "const": "en"}]},
+    "`en`, or true: numbers are spelled out in English. Else they are left to the model.",
+)
 VOLUME = JsonField("volume_db", _REQUEST["volume_db"], "Decibels by which to change the volume.")
 SPEAKER = JsonField(
     "speaker", {"type": "string", "maxLength": 128}, "A name that a model of version 1.1 was trained with."
@@ -100,6 +111,8 @@ SPEECH = (
     SPEED,
     STREAM_FORMAT,
     INSTRUCTIONS,
+    TEXT_FORMAT,
+    NORMALIZE,
     STREAM,
     REFERENCES,
     SPEAKER,

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from deployments.fish_speech.types import NumbersLanguage, TextFormat
 from media.encode import AudioFormat
 from serve_app.fields.audio import AudioBytes
 
@@ -20,6 +21,10 @@ FORMAT = "The audio's format; `pcm` is signed 16-bit, little endian."
 TOP_P = "Nucleus of the sampling."
 TEMPERATURE = "Randomness of the sampling."
 REPETITION_PENALTY = "Above 1 punishes codes that were just drawn."
+TEXT_FORMAT = (
+    "How the text is written. The signs of `markdown` are not spoken. Of `ssml` the tags `speak`, `p`, `s` and "
+    "`break` are honoured; others are refused."
+)
 SERVED_MODEL = "Id or alias of a served model; the default model if absent."
 
 
@@ -72,7 +77,12 @@ class TtsBody(FishBody):
     use_memory_cache: Literal["on", "off"] = Field(
         "off", description=f"{UNUSED}: what is computed of a reference is always kept for the next request."
     )
-    normalize: bool = Field(True, description=f"{UNUSED}, as in fish-speech 1.5.1.")
+    normalize: bool | NumbersLanguage = Field(
+        True,
+        description="`en`: numbers are spelled out in English. True and false change nothing, as in fish-speech "
+        "1.5.1: clients send true unasked.",
+    )
+    text_format: TextFormat = Field("plain", description=TEXT_FORMAT)
     streaming: bool = Field(
         False,
         description="Whether to send audio while it is being made, in any format. If absent, `mp3`, `opus`, `aac` "

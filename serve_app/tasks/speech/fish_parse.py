@@ -11,7 +11,7 @@ from serve_app.fields.json_field import ignored_header
 from serve_app.fields.model_fields import unknown_fields, validated
 from serve_app.tasks.speech.encoding import Container
 from serve_app.tasks.speech.fish_fields import AUTOMATIC, CloudTtsBody, TtsBody
-from serve_app.tasks.speech.parsed import ParsedSpeech, check_has_words
+from serve_app.tasks.speech.parsed import ParsedSpeech, check_speakable
 
 SENT_AS_MADE: frozenset[AudioFormat] = frozenset({"mp3", "opus", "aac", "pcm"})  # no sizes at their beginning
 SAMPLED = ("chunk_length", "max_new_tokens", "top_p", "repetition_penalty", "temperature")
@@ -30,7 +30,7 @@ def parse_tts(
     that none can have.
     """
     body = validated(CloudTtsBody if cloud else TtsBody, fields)
-    check_has_words(body.text)
+    check_speakable(body.text)
     return parse_tts_body(body, request_id=request_id, model=model, unknown=unknown_fields(body, fields))
 
 
@@ -46,6 +46,8 @@ def parse_tts_body(
     streamed = body.streaming if "streaming" in body.model_fields_set else body.format in SENT_AS_MADE
     request = SpeechRequest(
         text=body.text,
+        text_format=body.text_format,
+        normalize=None if isinstance(body.normalize, bool) else body.normalize,
         reference_texts=tuple(one.text for one in references),
         voice=voice,
         speaker=body.speaker or None,

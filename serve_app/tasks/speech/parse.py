@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, TypeGuard
 
 from deployments.errors import InvalidRequest, VoiceNotFound
-from deployments.fish_speech.types import SamplingOptions, SpeechRequest, Voice
+from deployments.fish_speech.types import NumbersLanguage, SamplingOptions, SpeechRequest, Voice
 from media.codec_writer import CODECS
 from media.encode import AudioFormat
 from serve_app.fields.audio import Upload, audio_of
@@ -14,7 +14,7 @@ from serve_app.fields.form_values import as_form_text, wrong_value
 from serve_app.fields.json_field import MODEL, JsonField, JsonFields, ignored_header, sort_fields
 from serve_app.tasks.speech import fields as field
 from serve_app.tasks.speech.encoding import Container
-from serve_app.tasks.speech.parsed import ParsedSpeech, check_has_words
+from serve_app.tasks.speech.parsed import ParsedSpeech, check_speakable
 
 Ignores = Callable[[str | None], bool]
 
@@ -58,7 +58,8 @@ def parse_speech(
         whole=not streamed,
         model=fields.text(MODEL),
         request_id=request_id,
-        **_given(fields, field.SPEED, field.VOLUME),
+        normalize=_normalize(fields),
+        **_given(fields, field.TEXT_FORMAT, field.SPEED, field.VOLUME),
     )
     return ParsedSpeech(
         request,
@@ -95,8 +96,18 @@ def _input(fields: JsonFields) -> str:
     text = fields.values["input"]
     if not isinstance(text, str):
         raise wrong_value("input", as_form_text(text), field.INPUT.schema)
-    check_has_words(text, "input")
+    check_speakable(text, "input")
     return text
+
+
+def _normalize(fields: JsonFields) -> NumbersLanguage | None:
+    match fields.values.get("normalize"):
+        case None | False | "":
+            return None
+        case True | "en":
+            return "en"
+        case other:
+            raise wrong_value("normalize", as_form_text(other), field.NORMALIZE.schema)
 
 
 def _voice(fields: JsonFields, *, references: bool) -> str | None:

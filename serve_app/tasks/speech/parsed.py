@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from deployments.fish_speech.text.script import check_has_words
 from deployments.fish_speech.types import SpeechRequest
 from deployments.texts import check_text
 from media.encode import AudioFormat
@@ -27,6 +28,7 @@ class ParsedSpeech:
     events: bool = False
 
 
-def check_has_words(text: str, name: str = "text") -> None:
+def check_speakable(text: str, name: str = "text") -> None:
     """Raise InvalidRequest for a text without anything to say, or that is no Unicode."""
     check_text(text, f"`{name}`", param=name, remedy="send what to say")
+    check_has_words(text, name)

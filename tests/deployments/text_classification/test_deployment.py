@@ -10,8 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from deployments.errors import (
     DeadlineExceeded,
@@ -23,12 +21,7 @@ from deployments.errors import (
 )
 from deployments.model_state import ModelState
 from deployments.text_classification.config import TextClassificationConfig
-from deployments.text_classification.deployment import (
-    PORTION_CHARS,
-    PORTION_TEXTS,
-    TextClassificationReplica,
-    portions,
-)
+from deployments.text_classification.deployment import TextClassificationReplica
 from deployments.text_classification.types import ClassificationRequest, TextScores
 from tests.deployments.text_classification.support import LABELS, ROUNDING, SENTENCES, random_checkpoint
 
@@ -276,12 +269,3 @@ async def test_a_request_that_leaves_keeps_no_encoder(folder: Path) -> None:
         go_on.set()
         assert await staying
         assert portions_seen == [64, 1], "nothing of the request that has left comes between"
-
-
-@given(st.lists(st.text(max_size=40_000) | st.just("x" * 9_000), min_size=1, max_size=200))
-def test_portions_are_the_texts_in_order(texts: list[str]) -> None:
-    parts = list(portions(texts))
-    assert [text for portion in parts for text in portion] == texts
-    for portion in parts:
-        assert 1 <= len(portion) <= PORTION_TEXTS
-        assert len(portion) == 1 or sum(map(len, portion)) <= PORTION_CHARS

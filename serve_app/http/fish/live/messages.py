@@ -68,15 +68,17 @@ def audio_messages(data: bytes) -> Iterator[bytes]:
         yield ormsgpack.packb({"event": "audio", "audio": data[start : start + AUDIO_BYTES]})
 
 
-def finish_message(error: AntiphonError | None = None, *, cut: bool = False) -> bytes:
+def finish_message(error: AntiphonError | None = None, *, cut: bool = False, judged_pieces: int = 0) -> bytes:
     """The last message. Beyond what the hosted service says, it tells what the error is, or whether a segment was
-    ``cut``.
+    ``cut``, and in how many pieces a classifier has read the text, if there is one.
     """
     message: dict[str, Any] = {"event": "finish", "reason": "stop" if error is None else "error"}
     if error is not None:
         message |= {"status": error.status, "message": error.message}
     else:
         message["cut"] = cut
+        if judged_pieces:
+            message["judged_pieces"] = judged_pieces
     return ormsgpack.packb(message)
 
 

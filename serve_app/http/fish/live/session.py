@@ -11,7 +11,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from deployments.errors import AntiphonError, DeadlineExceeded, InvalidRequest, ModelUnavailable, PayloadTooLarge
 from deployments.fish_speech.config import FishSpeechConfig
-from deployments.fish_speech.types import Audio, Finished, SpeechEvent, Started
+from deployments.fish_speech.text.normaliser import has_words
+from deployments.fish_speech.text.passage import plain_text
+from deployments.fish_speech.text.script import NOTHING_TO_SAY, read_text
+from deployments.fish_speech.types import LONGEST_BEFORE, Audio, Finished, SpeechEvent, Started, TextFormat
 from serve_app.concurrency import LARGE_BYTES, cancel, run_off_loop
 from serve_app.failures import error_for_client
 from serve_app.gateway.gateway import Gateway
@@ -68,9 +71,11 @@ class LiveSession:
         self._id = request_id_of(websocket.scope)
         self._changed = asyncio.Event()
         self._buffer = TextBuffer(0, 0)
+        self._any_text = False
         self._stopped = False
         self._speaking = False
         self._cut = False
+        self._judged = 0
 
     async def run(self) -> None:
         """Serve the session to its end. Raises nothing that a client can bring about."""
@@ -86,7 +91,7 @@ class LiveSession:
         except Exception as failure:
             error = error_for_client(failure, self._id)
         with suppress(WebSocketDisconnect):
-            await self._websocket.send_bytes(finish_message(error, cut=self._cut))
+            await self._websocket.send_bytes(finish_message(error, cut=self._cut, judged_pieces=self._judged))
             if error is None:
                 await self._websocket.close(NORMAL)
             else:
@@ -101,7 +106,8 @@ class LiveSession:
         model = self._gateway.models.resolve("speech", parsed.request.model).entry.config
         assert isinstance(model, FishSpeechConfig)
         longest = min(LONGEST_PIECE, model.max_text_chars)
-        self._buffer = TextBuffer(body.min_chunk_length, body.chunk_length, longest)
+        whole = parsed.request.text_format == "ssml"
+        self._buffer = TextBuffer(body.min_chunk_length, body.chunk_length, longest, whole=whole)
         self._add(body.text)
         return parsed
 
@@ -156,6 +162,7 @@ class LiveSession:
                 f"More than {self._limits.waiting_chars} characters wait to be spoken; send text more slowly.",
                 param="text",
             )
+        self._any_text = self._any_text or bool(text.strip())
         self._buffer.add(text)
 
     async def _speak(self, parsed: ParsedSpeech) -> None:
@@ -165,16 +172,28 @@ class LiveSession:
                     await self._websocket.send_bytes(message)
 
     async def _events(self, parsed: ParsedSpeech) -> AsyncGenerator[SpeechEvent, None]:
-        """The events of all pieces as those of one utterance; none at all if there was nothing to say."""
+        """The events of all pieces as those of one utterance; none at all if no text came.
+
+        A classifier reads each piece with what was said before. Raises InvalidRequest if there was nothing to say.
+        """
         request = parsed.request.seeded().model_copy(update={"whole": False})
         started = False
         samples = frames = 0
+        before = ""
         while (piece := await self._piece()) is not None:
-            utterance = self._gateway.speak(request.model_copy(update={"text": piece}), parsed.references)
+            said = await run_off_loop(
+                partial(_said, piece, request.text_format), large=request.text_format != "plain"
+            )
+            if not has_words(said):
+                continue
+            asked = request.model_copy(update={"text": piece, "before": before})
+            before = f"{before} {said}".strip()[-LONGEST_BEFORE:]
+            utterance = self._gateway.speak(asked, parsed.references)
             async with aclosing(utterance) as events:
                 async for event in events:
                     match event:
                         case Started():
+                            self._judged += event.judged_pieces
                             if not started:
                                 yield event
                             started = True
@@ -185,6 +204,8 @@ class LiveSession:
                             self._cut = self._cut or event.cut
         if started:
             yield Finished(samples, frames, self._cut)
+        elif self._any_text:
+            raise InvalidRequest(NOTHING_TO_SAY, param="text")
 
     async def _piece(self) -> str | None:
         """The next piece, once there is one; None after the last."""
@@ -194,3 +215,7 @@ class LiveSession:
             await self._changed.wait()
         self._speaking = True
         return piece
+
+
+def _said(piece: str, text_format: TextFormat) -> str:
+    return plain_text(read_text(piece, text_format))

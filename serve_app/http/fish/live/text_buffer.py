@@ -2,6 +2,8 @@
 
 import re
 
+from deployments.fish_speech.text.normaliser import has_words
+
 LONGEST_PIECE = 4_000
 _CLOSING = "\"'”’»)]"
 # A sentence ends in a sign of its end, perhaps quoted, before a blank; signs of scripts without blanks need none.
@@ -18,12 +20,14 @@ class TextBuffer:
     Whole sentences are ready once they have ``least`` characters together. A text without an end of a sentence is
     cut at a blank when it has more than ``most`` bytes of UTF-8; 0 waits for the end. After :meth:`flush` all of
     it is ready. No piece has more than ``longest`` characters.
+
+    ``whole`` texts are never cut: a piece is what came from one flush to the next, however long it is.
     """
 
-    def __init__(self, least: int, most: int, longest: int = LONGEST_PIECE) -> None:
-        self._least, self._most, self._longest = least, most, longest
+    def __init__(self, least: int, most: int, longest: int = LONGEST_PIECE, *, whole: bool = False) -> None:
+        self._least, self._most, self._longest, self._whole = least, most, longest, whole
         self._parts: list[str] = []
-        self._flushed = 0
+        self._flushes: list[int] = []  # ends of what was flushed
         self.waiting = 0
         """Characters that are not spoken yet."""
 
@@ -34,7 +38,8 @@ class TextBuffer:
 
     def flush(self) -> None:
         """Make everything ready that is there."""
-        self._flushed = self.waiting
+        if self.waiting > (self._flushes[-1] if self._flushes else 0):
+            self._flushes.append(self.waiting)
 
     def take(self) -> str | None:
         """The next piece to be spoken, None if nothing is ready. Pieces without a letter or digit are left out."""
@@ -42,16 +47,19 @@ class TextBuffer:
             text = "".join(self._parts)
             piece, rest = text[:end], text[end:]
             self._parts, self.waiting = [rest] if rest else [], len(rest)
-            self._flushed = max(0, self._flushed - end)
-            if any(character.isalnum() for character in piece):
+            self._flushes = [flush - end for flush in self._flushes if flush > end]
+            if has_words(piece):
                 return piece.strip()
         return None
 
     def _end(self) -> int:
         text = "".join(self._parts)
         self._parts = [text] if text else []
-        if self._flushed:
-            return self._flushed if self._flushed <= self._longest else _cut(text, self._longest)
+        if self._whole:
+            return self._flushes[0] if self._flushes else 0
+        if self._flushes:
+            flushed = self._flushes[-1]
+            return flushed if flushed <= self._longest else _cut(text, self._longest)
         sentences = [match.end() for match in _SENTENCE_END.finditer(text, 0, self._longest)]
         if sentences and sentences[-1] >= self._least:
             return sentences[-1]

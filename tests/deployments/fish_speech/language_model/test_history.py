@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from deployments.fish_speech.history import bounded_items, kept_items
-from deployments.fish_speech.text import clean_v15, split
+from deployments.fish_speech.text.signs import clean_v15
+from deployments.fish_speech.text.splitting import split
 from deployments.fish_speech.v15.prompt import PromptsV15
 from deployments.fish_speech.v15.tokenizer import Tokenizer
 from tests.deployments.fish_speech.codec.support import golden
@@ -26,7 +27,7 @@ def test_long_texts_are_prompted_and_spoken_like_the_originals(case: str, name: 
     said, expected = described("v15")[case], golden(V15)
     prompts = PromptsV15(Tokenizer(V15), 8, 1_024)
     opening = prompts.opening([(REFERENCE, expected["ref_codes"].numpy())] * voices)
-    pieces = split(said["text"], said["chunk_length"], clean_v15)
+    pieces = split(clean_v15(said["text"]), said["chunk_length"])
     assert pieces == said["segments"]
     past: list[NDArray[np.int32]] = []
     for number, piece in enumerate(pieces):

@@ -10,7 +10,8 @@ import torch
 from click.testing import Result
 
 from deployments.fish_speech.codec.codec import Condition
-from deployments.fish_speech.text import clean_v15, split
+from deployments.fish_speech.text.signs import clean_v15
+from deployments.fish_speech.text.splitting import split
 from deployments.fish_speech.v15.firefly import load_firefly
 from media.decode import probe
 from media.encode import encode
@@ -127,7 +128,7 @@ def test_long_texts_are_said_in_segments(tmp_path: Path) -> None:
     options = ["--text", text, "--checkpoint-path", MODEL, "--chunk-length", "12", "--max-new-tokens", "4"]
     done("generate", *options, "--output-dir", tmp_path / "parts")
     done("generate", *options, "--no-iterative-prompt", "--output-dir", tmp_path / "whole")
-    pieces = split(text, 12, clean_v15)
+    pieces = split(clean_v15(text), 12)
     assert len(pieces) > 2
     assert [codes.shape[1] for codes in codes_of(tmp_path / "parts")] == [4 * len(pieces)]
     assert [codes.shape[1] for codes in codes_of(tmp_path / "whole")] == [4]

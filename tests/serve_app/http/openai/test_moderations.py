@@ -31,6 +31,7 @@ async def test_the_whole_answer() -> None:
         },
         "labels": {"hate": 0.85, "abusing": 0.05, "neutral": 0.05, "spam": 0.05},
         "truncated": False,
+        "pieces": 1,
     }
 
 

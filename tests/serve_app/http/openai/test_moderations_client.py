@@ -24,7 +24,7 @@ def test_a_text(client: OpenAI, server: Server) -> None:
     assert result.category_applied_input_types.hate == ["text"]
     assert result.category_applied_input_types.sexual_minors == []
     assert set(result.category_scores.to_dict()) == set(MODERATION_CATEGORIES)
-    assert result.model_extra == {"labels": scores_of("hate").scores, "truncated": False}
+    assert result.model_extra == {"labels": scores_of("hate").scores, "truncated": False, "pieces": 1}
     (question,) = server.gateway.questions
     assert (question.texts, question.model) == (("They hate us",), None)
 

@@ -57,7 +57,7 @@ async def test_one_voice_for_the_whole_session() -> None:
     first, second = gateway.speech_requests
     assert first.sampling.seed is not None
     assert "seed" in first.sampling.model_fields_set
-    assert second == first.model_copy(update={"text": "Two."})
+    assert second == first.model_copy(update={"text": "Two.", "before": "One."})
     assert first.reference_texts == ("Silence.",)
     assert gateway.references == [[WAV], [WAV]]
 
@@ -77,10 +77,37 @@ async def test_text_of_the_first_message() -> None:
 
 async def test_nothing_to_say() -> None:
     gateway = gateway_with()
-    for texts in ((), ("", " \n"), ("... ", "***")):
+    for texts in ((), ("", " \n")):
         sound, last, closed = await Live(gateway).start().text(*texts).stop().finished()
         assert (sound, last["reason"], closed["code"]) == (b"", "stop", 1000)
+    for texts in (("... ", "***"), ("…", "🤔"), ("\u200b", "\ufeff")):
+        sound, last, closed = await Live(gateway).start().text(*texts).stop().finished()
+        assert (sound, last["status"], closed["code"]) == (b"", 400, 1008)
+        assert last["message"] == "The text has nothing that can be spoken; send words."
     assert gateway.speech_requests == []
+
+
+async def test_signs_without_words_are_left_out_between_words() -> None:
+    gateway = gateway_with()
+    session = Live(gateway).start(min_chunk_length=0)
+    for text in ("One.", "…", "🤔"):
+        session.text(text).send({"event": "flush"})
+    await session.text("Two.").stop().finished()
+    assert [one.text for one in gateway.speech_requests] == ["One.", "Two."]
+
+
+async def test_ssml_is_spoken_from_flush_to_flush() -> None:
+    gateway = gateway_with()
+    session = Live(gateway).start(min_chunk_length=0, text_format="ssml")
+    session.text("<speak>One. ", "Two.<break/>", "</speak>").send({"event": "flush"})
+    session.text("<speak><break/></speak>").send({"event": "flush"})
+    await session.text("<s>Three</s>").stop().finished()
+    first, second = gateway.speech_requests
+    assert (first.text, first.before) == ("<speak>One. Two.<break/></speak>", "")
+    assert (second.text, second.before) == ("<s>Three</s>", "One. Two.")
+    _, last, closed = await Live(gateway).start(text_format="ssml").text("<b>One</b>").stop().finished()
+    assert (last["status"], closed["code"]) == (400, 1008)
+    assert last["message"].startswith("`<b>` is not understood here")
 
 
 async def test_small_messages() -> None:
