@@ -133,6 +133,20 @@ def test_moderation_by_the_openai_client(server: Server) -> None:
             client.moderations.create(input="")
 
 
+def test_moderation_reads_texts_to_their_end(server: Server) -> None:
+    hate = "The Zorites are vermin, all of them."
+    harmless = "Good morning. Please turn the light on. " * 50
+    hidden = "\U0001f600".join(hate)
+    with OpenAI(base_url=f"{server.url}/v1", api_key="unused", max_retries=0) as client:
+        texts = [hate, harmless + hate, hate + harmless, hidden, harmless]
+        results = client.moderations.create(input=texts).results
+    assert [result.categories.hate for result in results] == [True, True, True, True, False]
+    extras = [result.model_extra or {} for result in results]
+    assert [extra["truncated"] for extra in extras] == [False] * 5
+    assert extras[0]["pieces"] == 1
+    assert extras[1]["pieces"] > 1
+
+
 def test_segments_of_a_moderated_transcription_are_classified(server: Server) -> None:
     body = transcribe(server, response_format="verbose_json").json()
     segments = body["segments"]

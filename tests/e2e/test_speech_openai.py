@@ -60,6 +60,23 @@ def test_what_is_said_is_understood(client: openai.OpenAI, wav: bytes) -> None:
     assert right >= 3, found
 
 
+def test_texts_as_people_and_programs_write_them(client: openai.OpenAI) -> None:
+    plain = speak(client, "please turn the light on", response_format="wav", extra={"stream": False})
+    for text, text_format in (
+        ("  please\t\tturn \u00a0the\u200b light\r\n on \U0001f914", "plain"),
+        ("**please** _turn_ the `light` on", "markdown"),
+        ("<speak>please turn the light on</speak>", "ssml"),
+    ):
+        extra = {"stream": False, "text_format": text_format}
+        assert speak(client, text, response_format="wav", extra=extra) == plain
+    text = "two<break time='1500ms'/>five"
+    paused = speak(client, text, response_format="pcm", extra={"text_format": "ssml"})
+    assert np.convolve(np.abs(pcm(paused)) < 1e-3, np.ones(24_000), "valid").max() == 24_000
+    for wrong, text_format in (("… \U0001f914", "plain"), ("<prosody rate='slow'>two</prosody>", "ssml")):
+        with pytest.raises(openai.BadRequestError, match=r"nothing that can be spoken|`<prosody>`"):
+            speak(client, wrong, extra={"text_format": text_format})
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_format_has_all_of_it(client: openai.OpenAI, wav: bytes, kind: AudioFormat, tmp_path: Path) -> None:
     rate = 24_000 if kind == "pcm" else RATE

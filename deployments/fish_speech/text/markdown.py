@@ -77,7 +77,7 @@ def _said(tokens: Sequence[Token]) -> Iterator[str]:
         match token.type:
             case "text":
                 yield _LEFT_OVER.sub("", token.content)
-            case "code_inline" | "text_special":
+            case "code_inline":
                 yield token.content
             case "softbreak" | "hardbreak":
                 yield "\n"

@@ -13,16 +13,16 @@ _MONTHS = (
     *("November", "December"),
 )
 _MONEY = {"$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", "penny")}
-_SCALES = r"(?:\s?(?P<scale>thousand|million|billion|trillion)\b)?"
+_SCALES = r"(?:[ ]?(?P<scale>thousand|million|billion|trillion)\b)?"
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?!\d)|\d+"
 _PATTERN = re.compile(
     rf"""
       (?<![\d/-])(?P<year>\d{{4}})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12]\d|3[01])(?![\d/-])
     | (?<![\d:.])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?![\d:])
-    | (?P<sign>[$€£])\s?(?P<units>{_NUMBER})(?:\.(?P<cents>\d\d)(?!\d))?(?P<rest>\.\d+)?{_SCALES}
+    | (?P<sign>[$€£])[ ]?(?P<units>{_NUMBER})(?:\.(?P<cents>\d\d)(?!\d))?(?P<rest>\.\d+)?{_SCALES}
     | (?P<ordinal>\d{{1,{LONGEST}}})(?:st|nd|rd|th)\b
     | (?<!\d)(?P<decade>[12]\d\d0)s\b
-    | (?P<minus>(?<![\w)])[-−])?(?P<whole>{_NUMBER})(?P<points>(?:\.\d+)*)(?P<percent>\s?%)?
+    | (?P<minus>(?<![\w)])[-−])?(?P<whole>{_NUMBER})(?P<points>(?:\.\d+)*)(?P<percent>[ ]?%)?
     """,
     re.VERBOSE | re.ASCII,
 )

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+import json
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -39,8 +40,12 @@ from deployments.fish_speech.types import (
     collect,
 )
 from deployments.model_state import ModelState
+from deployments.text_classification.config import TextClassificationConfig
+from deployments.text_classification.deployment import TextClassificationReplica
 from tests.deployments.fish_speech.support import MODEL, VOICE, recordings, until_true
 
+CLASSIFIER = Path(__file__).parents[3] / "samples" / "classifier" / "model"
+DATA = Path(__file__).parent / "text" / "data"
 SHIPPED = str(VOICE.parent)
 RATE = 16_000
 
@@ -290,16 +295,94 @@ class Answer:
         self._task.cancel()
 
 
-async def test_a_classifier_reads_the_text_first() -> None:
-    def label(texts: list[str], deadline: float | None) -> Answer:
-        return Answer([{"hate": 0.9 if "door" in text else 0.1, "neutral": 0.1} for text in texts])
+class Judge:
+    """A classifier that looks for a door, and keeps what it has read."""
 
-    classifier = Calls(SimpleNamespace(label_texts=SimpleNamespace(remote=label)), "words")
-    async with replica(classifier=classifier, refuse={"hate": 0.5}) as running:
-        with pytest.raises(ContentRefused, match=r"hate \(0.90\)"):
-            await spoken(running, request("open the door"))
-        fine = await spoken(running, request("good morning"))
+    def __init__(self, *, unread: bool = False) -> None:
+        self.texts: list[str] = []
+        self._unread = unread
+        self.calls = Calls(SimpleNamespace(judge_text=SimpleNamespace(remote=self._judge)), "words")
+
+    def _judge(self, text: str, deadline: float | None) -> Answer:
+        self.texts.append(text)
+        return Answer(({"hate": 0.9 if "door" in text else 0.1, "neutral": 0.1}, 3, self._unread))
+
+
+async def test_a_classifier_reads_what_will_be_spoken() -> None:
+    judge = Judge()
+    async with replica(classifier=judge.calls, refuse={"hate": 0.5}) as running:
+        for options in (
+            {"text": "open the door"},
+            {"text": "open the d\U0001f600o\u200bo\u00adr"},
+            {"text": "go. " * 500 + "door", "sampling": {"chunk_length": 4}},
+            {"text": "<s>open</s>the<break time='0s'/>door", "text_format": "ssml"},
+            {"text": "go", "before": "open the do\u200bor"},
+        ):
+            with pytest.raises(ContentRefused, match=r"hate \(0.90\)"):
+                await spoken(running, request(**options))
+        fine = await spoken(running, request("# good *morning*  3 ", text_format="markdown", normalize="en"))
         assert fine.started.classification == {"hate": 0.1, "neutral": 0.1}
+        assert fine.started.judged_pieces == 3
+    assert judge.texts[1:2] + judge.texts[3:] == [
+        "open the door", "open the door", "open the door go", "good morning three"
+    ]  # fmt: skip
+
+
+async def test_what_a_classifier_cannot_read_is_refused() -> None:
+    async with replica(classifier=Judge(unread=True).calls, refuse={"hate": 0.5}) as running:
+        with pytest.raises(ContentRefused, match="cannot read all of it"):
+            await spoken(running, request("good morning"))
+    async with replica(classifier=Judge(unread=True).calls) as running:
+        assert (await spoken(running, request("good morning"))).started.judged_pieces == 3
+
+
+async def test_texts_that_say_the_same_sound_the_same() -> None:
+    async with replica() as running:
+        plain = await spoken(running, request("good morning, seven"))
+        for text, text_format in (
+            ("  good\u00a0 mor\u00adning,\tseven\ufeff \U0001f914 ", "plain"),
+            ("**good** _morning_, `seven`", "markdown"),
+            ("<speak>good <!-- --> morning, seven</speak>", "ssml"),
+        ):
+            other = await spoken(running, request(text, text_format=text_format))
+            assert np.array_equal(other.samples, plain.samples)
+        assert plain.started.judged_pieces == 0
+
+
+@pytest.mark.parametrize("speed", [1.0, 2.0])
+async def test_breaks_are_silence_of_their_length(speed: float) -> None:
+    async with replica() as running:
+        text = "seven<break time='{}s'/>nine"
+        short, long = [
+            await spoken(running, request(text.format(seconds), text_format="ssml", speed=speed))
+            for seconds in (0, 2)
+        ]
+    assert long.seconds - short.seconds == pytest.approx(2, abs=0.05)
+    assert long.finished.frames == short.finished.frames
+    quiet = np.convolve(np.abs(long.samples) < 1e-4, np.ones(int(1.8 * RATE)), "valid").max()
+    assert quiet > 1.79 * RATE
+
+
+async def test_the_classifier_of_this_project_hears_all_of_a_text() -> None:
+    """Texts from the field: a hateful sentence behind 2,000 harmless characters, one with emoji in its words."""
+    hate = "The Zorites are vermin, all of them."
+    settings = TextClassificationConfig.model_validate({"source": str(CLASSIFIER), "engine": {"device": "cpu"}})
+    reader = TextClassificationReplica("words", settings)
+    await reader.start()
+    handle = SimpleNamespace(
+        judge_text=SimpleNamespace(remote=lambda *args: asyncio.ensure_future(reader.judge_text(*args)))
+    )
+    harmless = "Good morning. Please turn the light on. " * 50
+    inside = json.loads((DATA / "moderation_emoji_inside_words.json").read_text())["input"]
+    try:
+        async with replica(classifier=Calls(handle, "words"), refuse={"hate": 0.5, "abusing": 0.5}) as running:
+            for text in (hate, harmless + hate, hate + harmless, harmless + hate + harmless, inside):
+                with pytest.raises(ContentRefused):
+                    await spoken(running, request(text, sampling={"max_new_tokens": 1}))
+            fine = request(harmless[:200], sampling={"max_new_tokens": 1, "chunk_length": 0})
+            assert (await spoken(running, fine)).started.judged_pieces > 1
+    finally:
+        await reader.close()
 
 
 @pytest.mark.parametrize(

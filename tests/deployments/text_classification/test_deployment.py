@@ -21,7 +21,7 @@ from deployments.errors import (
 )
 from deployments.model_state import ModelState
 from deployments.text_classification.config import TextClassificationConfig
-from deployments.text_classification.deployment import TextClassificationReplica
+from deployments.text_classification.deployment import RUN_AT_ONCE, TextClassificationReplica
 from deployments.text_classification.types import ClassificationRequest, TextScores
 from tests.deployments.text_classification.support import LABELS, ROUNDING, SENTENCES, random_checkpoint
 
@@ -247,8 +247,49 @@ async def test_a_model_on_demand_is_loaded_by_name(folder: Path, monkeypatch: py
 
 
 async def test_limits_for_clients_do_not_count_for_other_families(folder: Path) -> None:
-    async with replica(folder, max_texts=1, max_chars=10) as running:
+    async with replica(folder, max_texts=1, max_chars=10, max_pieces=1) as running:
         assert len(await running.label_texts(["hello", "a text of more than ten characters"])) == 2
+        _, pieces, unread = await running.judge_text("a text of more than ten characters, and of more pieces")
+        assert (pieces > 1, unread) == (True, False)
+
+
+async def test_long_texts_are_judged_in_pieces(folder: Path) -> None:
+    """The highest score of any piece counts, for clients and for other families."""
+    text = " ".join(SENTENCES * 3)
+    async with replica(folder) as running:
+        engine = engine_of(running)
+        (whole,) = await running.classify(request(text))
+        assert (whole.truncated, whole.pieces) == (True, 1)
+        (judged,) = await running.classify(request(text, in_pieces=True))
+        rows = [engine.run(engine.encode([piece]))[0] for piece in dict.fromkeys(engine.pieces(text))]
+        highest = dict(zip(LABELS, map(max, zip(*rows, strict=True)), strict=True))
+        assert judged.scores == pytest.approx(highest, abs=ROUNDING)
+        assert (judged.truncated, judged.pieces) == (False, len(rows))
+        scores, pieces, unread = await running.judge_text(text)
+        assert (scores, pieces, unread) == (judged.scores, judged.pieces, False)
+        (labelled,) = await running.label_texts([text])
+        assert labelled == pytest.approx(judged.scores, abs=ROUNDING), "what does not fit is read in pieces"
+        fits = SENTENCES[3]
+        assert (await running.label_texts([fits]))[0] == (await running.classify(request(fits)))[0].scores
+        assert running._admission.outstanding == 0
+
+
+async def test_a_client_may_not_send_more_pieces_than_are_taken(folder: Path) -> None:
+    async with replica(folder, max_pieces=5) as running:
+        assert await running.classify(request("a text of some length that is read as a whole" * 9))
+        with pytest.raises(PayloadTooLarge, match="more than 5 pieces"):
+            await running.classify(request("a text of some length that is read in pieces" * 9, in_pieces=True))
+
+
+async def test_many_pieces_wait_a_part_at_a_time(folder: Path) -> None:
+    async with replica(folder) as running:
+        gate = Gate(running)
+        call = asyncio.create_task(running.judge_text(" ".join(f"w{number}" for number in range(4_000))))
+        await until(lambda: gate.batches)
+        assert len(scheduler_of(running)._queue) <= RUN_AT_ONCE
+        gate.open.set()
+        _, pieces, _ = await call
+        assert pieces > RUN_AT_ONCE
 
 
 async def test_a_request_that_leaves_keeps_no_encoder(folder: Path) -> None:

@@ -33,6 +33,14 @@ async def test_the_bytes_of_any_client_of_the_guide_do(channel: Channel) -> None
     assert answer.output.neutral == pytest.approx(0.85)
 
 
+async def test_a_prompt_that_was_cut_is_said_to_be(channel: Channel, gateway: StubGateway) -> None:
+    for truncated in (True, False):
+        gateway.scores = lambda text, cut=truncated: TextScores(dict.fromkeys(LABELS, 0.25), 512, cut)
+        call = runsyncStub(channel).runsync(data(input=Input(prompt="a")))
+        assert (await call).status == "COMPLETED"
+        assert dict(await call.trailing_metadata()).get("truncated") == ("true" if truncated else None)
+
+
 async def test_further_labels_do_no_harm(channel: Channel, gateway: StubGateway) -> None:
     gateway.scores = lambda text: TextScores(dict.fromkeys((*LABELS, "other"), 0.2), 1)
     answer = await runsyncStub(channel).runsync(data(input=Input(prompt="a")))

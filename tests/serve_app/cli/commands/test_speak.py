@@ -79,7 +79,7 @@ def test_every_option_reaches_the_server(tmp_path: Path) -> None:
     options = (
         "--model tts-1 --voice anna --speaker someone --speed 1.5 --volume -3 --sample-rate 8000 --seed 7 "
         "--temperature 0.3 --top-p 0.8 --repetition-penalty 1.1 --max-new-tokens 99 --chunk-length 0 "
-        "--bit-rate 16000 --format mp3"
+        "--bit-rate 16000 --format mp3 --text-format ssml --normalize en"
     )
     with server() as (gateway, url):
         gateway.library["anna"] = Voice("anna", ("Hello.",), VoiceDetails(), 0.0, 0.0)
@@ -88,6 +88,7 @@ def test_every_option_reaches_the_server(tmp_path: Path) -> None:
         request = gateway.spoken
     assert (request.model, request.voice, request.speaker) == ("tts-1", "anna", "someone")
     assert (request.speed, request.volume_db, request.sample_rate) == (1.5, -3, 8_000)
+    assert (request.text_format, request.normalize) == ("ssml", "en")
     sampling = request.sampling
     assert (sampling.seed, sampling.temperature, sampling.top_p) == (7, 0.3, 0.8)
     assert (sampling.repetition_penalty, sampling.max_new_tokens, sampling.chunk_length) == (1.1, 99, 0)

@@ -106,12 +106,18 @@ async def test_the_seed_is_the_jobs(gateway: SpeakingGateway) -> None:
 
 async def test_what_a_classifier_found(gateway: SpeakingGateway, monkeypatch: pytest.MonkeyPatch) -> None:
     async def speak(request: Any, references: Any = ()) -> Any:
-        yield Started(RATE, 3, 1, 9, {"hate": 0.25})
+        yield Started(RATE, 3, 1, 9, {"hate": 0.25}, 4)
         yield Finished(0, 0, cut=True)
 
     monkeypatch.setattr(gateway, "speak", speak)
     output = await spoken(gateway)
     assert (output["classification"], output["cut"], output["seconds"]) == ({"hate": 0.25}, True, 0)
+    assert output["judged_pieces"] == 4
+
+
+async def test_how_a_text_is_written(gateway: SpeakingGateway) -> None:
+    await spoken(gateway, text_format="ssml", normalize="en")
+    assert (gateway.spoken.text_format, gateway.spoken.normalize) == ("ssml", "en")
 
 
 @pytest.mark.parametrize(
@@ -120,6 +126,7 @@ async def test_what_a_classifier_found(gateway: SpeakingGateway, monkeypatch: py
         ({"text": None}, InvalidRequest, "text: "),
         ({"text": "", "format": "wav"}, InvalidRequest, "`text` is empty"),
         ({"text": " "}, InvalidRequest, "`text` is blank"),
+        ({"text": "…"}, InvalidRequest, "nothing that can be spoken"),
         ({"text": "\ud800"}, InvalidRequest, "text"),
         ({"format": "ogg"}, InvalidRequest, "format: "),
         ({"temperature": 3}, InvalidRequest, "temperature: "),

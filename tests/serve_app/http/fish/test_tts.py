@@ -36,6 +36,19 @@ async def test_what_is_left_out_is_the_models_own(msgpack: bool) -> None:
     assert request.request_id
 
 
+@pytest.mark.parametrize("msgpack", [False, True])
+async def test_how_a_text_is_written(msgpack: bool) -> None:
+    gateway = gateway_with()
+    body = {"text": "*a*", "text_format": "markdown", "normalize": "en"}
+    assert (await send(gateway, body, msgpack=msgpack)).status_code == 200
+    assert (gateway.spoken.text_format, gateway.spoken.normalize) == ("markdown", "en")
+    refused = await send(gateway, {"text": "…"}, msgpack=msgpack)
+    assert (refused.status_code, sentence(refused)) == (
+        400,
+        "The text has nothing that can be spoken; send words.",
+    )
+
+
 @pytest.mark.parametrize(
     ("sent", "options"),
     [

@@ -6,7 +6,7 @@ import pytest
 
 from deployments.text_classification.types import TextScores
 from serve_app.config.models import MODERATION_CATEGORIES
-from tests.serve_app.http.stub import MODERATIONS, StubGateway, ask, message
+from tests.serve_app.http.stub import MODERATIONS, StubGateway, ask, message, scores_of
 
 
 async def moderate(body: Any, gateway: StubGateway | None = None) -> dict[str, Any]:
@@ -33,6 +33,14 @@ async def test_the_whole_answer() -> None:
         "truncated": False,
         "pieces": 1,
     }
+
+
+async def test_long_texts_are_read_in_pieces_and_that_is_said() -> None:
+    gateway = StubGateway()
+    gateway.scores = lambda text: TextScores(scores_of("hate").scores, 300, False, 12)
+    (result,) = (await moderate({"input": "They hate us"}, gateway))["results"]
+    assert (result["pieces"], result["truncated"]) == (12, False)
+    assert gateway.questions[0].in_pieces
 
 
 async def test_categories_of_the_configuration() -> None:

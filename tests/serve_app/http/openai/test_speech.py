@@ -5,9 +5,18 @@ import io
 import wave
 from typing import Any
 
+import numpy as np
 import pytest
 
-from deployments.fish_speech.types import LARGEST_SEED, SamplingOptions, Voice, VoiceDetails
+from deployments.fish_speech.types import (
+    LARGEST_SEED,
+    Audio,
+    Finished,
+    SamplingOptions,
+    Started,
+    Voice,
+    VoiceDetails,
+)
 from media.decode import probe
 from media.encode import CONTENT_TYPES, FORMATS, AudioFormat
 from serve_app.gateway.model_index import ModelIndex
@@ -263,3 +272,19 @@ async def test_large_bodies_and_their_limits() -> None:
     assert "more than 500000 values" in message(response)
     response = await ask(gateway, b'{"input": "' + bytes(34_000_000) + b'"}', SPEECH)
     assert response.status_code == 413
+
+
+async def test_in_how_many_pieces_a_text_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway = SpeakingGateway()
+
+    async def judged(request: Any, references: Any = ()) -> Any:
+        yield Started(RATE, 3, 1, 9, {"hate": 0.25}, 4)
+        yield Audio(np.zeros(800, np.float32), 0)
+        yield Finished(800, 1)
+
+    assert "x-judged-pieces" not in (await speak(gateway)).headers
+    monkeypatch.setattr(gateway, "speak", judged)
+    for stream in (True, False):
+        assert (await speak(gateway, stream=stream)).headers["x-judged-pieces"] == "4"
+    events = (await speak(gateway, stream_format="sse")).text
+    assert '"judged_pieces":4' in events.replace(" ", "")
