@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from deployments.fish_speech.config import FishSpeechConfig
 from deployments.fish_speech.engine import EncodedReference, FishSpeechEngine
 from deployments.fish_speech.synthesizer import Synthesizer, Utterance
+from deployments.fish_speech.text.script import script_of
 from deployments.fish_speech.types import SamplingOptions
 
 VOICE = Path(__file__).parents[1] / "voices" / "slt"
@@ -72,7 +73,7 @@ class SampleVoice:
             max_new_tokens=512,
             chunk_length=chunk_length,
         )
-        return Utterance(self._engine.pieces(text, chunk_length), references, sampling, seed)
+        return Utterance(script_of(text, self._engine.clean, chunk_length).pieces, references, sampling, seed)
 
     async def _start(self) -> Synthesizer:
         return Synthesizer(self._engine, self._config.engine)  # takes the loop that runs

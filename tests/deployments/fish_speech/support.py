@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from deployments.fish_speech.config import FishSpeechConfig
 from deployments.fish_speech.engine import FishSpeechEngine
 from deployments.fish_speech.synthesizer import Sound, Synthesizer, Utterance
+from deployments.fish_speech.text.script import script_of
 from deployments.fish_speech.types import SamplingOptions
 
 ROOT = Path(__file__).parents[3]
@@ -43,7 +44,7 @@ def utterance(
     """A text to be spoken, in the shipped voice or without one."""
     options = SamplingOptions(**sampling)
     references = loaded.references(recordings()) if voice else ()
-    return Utterance(loaded.pieces(text, options.chunk_length), references, options, seed)
+    return Utterance(script_of(text, loaded.clean, options.chunk_length).pieces, references, options, seed)
 
 
 @contextlib.asynccontextmanager
