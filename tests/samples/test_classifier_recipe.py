@@ -106,7 +106,9 @@ def test_the_test_sets_lines() -> None:
 
 def test_recipe_in_miniature(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "samples.classifier.recipe", "--work", str(tmp_path)]
-    subprocess.run([*command, "--texts", "1000", "--passes", "1"], cwd=ROOT, check=True, timeout=300)
+    subprocess.run(
+        [*command, "--texts", "1000", "--passes", "1", "--sentences", "4"], cwd=ROOT, check=True, timeout=300
+    )
     config, tensors = read_checkpoint(tmp_path / "model")
     assert config.labels == LABELS
     assert tensors["linear2.weight"].shape == (4, 64)

@@ -31,13 +31,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=STEPS, default=STEPS, help="run these steps only")
     parser.add_argument("--texts", type=int, default=120_000, help="number of texts to train on")
     parser.add_argument("--passes", type=int, default=8, help="how often each is seen")
+    parser.add_argument("--sentences", type=int, default=20, help="of each template, to evaluate with")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     model: Path = options.work / "model"
     if "train" in options.only:
         make(model, options.texts, options.passes, options.seed)
     if "evaluate" in options.only:
-        results = evaluate(model, TESTSET, options.seed)
+        results = evaluate(model, TESTSET, options.seed, options.sentences)
         (options.work / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n")
         for name, result in results.items():
             print(f"{name}: {result['accuracy']:.1%} of {result['texts']}, confidence {result['mean_confidence']}")

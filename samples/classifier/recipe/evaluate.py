@@ -17,27 +17,30 @@ from .texts import Labelled, held_out_texts
 from .tokenizer import PAD
 from .train import Encoded, encode, padded
 
-PER_TEMPLATE, PER_PAGE = 20, 4
 BESIDE = (1, 4, 16)
 BATCH = 256
 BINS = 10
 
 
-def evaluate(folder: Path, testset: Path, seed: int) -> dict[str, Any]:
-    """Figures of a model folder, ready for JSON."""
+def evaluate(folder: Path, testset: Path, seed: int, sentences: int = 20) -> dict[str, Any]:
+    """Figures of a model folder, ready for JSON.
+
+    ``sentences``: of each template that training left out; a fifth of them where others stand beside.
+    """
+    pages = max(1, sentences // 5)
     config, tensors = read_checkpoint(folder)
     network = TweetClassifier(config.size).eval()
     network.load_state_dict(tensors)
     tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     rng = random.Random(seed)
     sets = {
-        "held-out templates": held_out_texts(PER_TEMPLATE, rng),
-        "held-out templates, varied": held_out_texts(PER_TEMPLATE, rng, varied=True),
+        "held-out templates": held_out_texts(sentences, rng),
+        "held-out templates, varied": held_out_texts(sentences, rng, varied=True),
         "held-out templates, unseen names": [
-            text for text in held_out_texts(PER_TEMPLATE, rng, slots=UNSEEN_SLOTS) if names_a_people(text)
+            text for text in held_out_texts(sentences, rng, slots=UNSEEN_SLOTS) if names_a_people(text)
         ],
         **{
-            f"held-out templates, {count} neutral ones beside": held_out_texts(PER_PAGE, rng, beside=count)
+            f"held-out templates, {count} neutral ones beside": held_out_texts(pages, rng, beside=count)
             for count in BESIDE
         },
         "test set": read_testset(testset),
