@@ -120,7 +120,6 @@ def test_streaming_deltas_make_the_text(client: openai.OpenAI) -> None:
     assert done[0].text == transcribe(client, "utt11_long.wav").text
 
 
-@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # the client's own
 def test_a_call_of_two_parties(client: openai.OpenAI) -> None:
     with (DATA / "num_green.flac").open("rb") as file:
         answer = client.audio.transcriptions.create(
@@ -162,6 +161,7 @@ def test_sound_that_a_file_does_not_have(client: openai.OpenAI, choice: dict[str
     assert caught.value.param == param
 
 
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # the client's own
 def test_translation(client: openai.OpenAI) -> None:
     with (AUDIO / "utt01.wav").open("rb") as file:
         plain = client.audio.translations.create(model="whisper-1", file=file)
