@@ -14,6 +14,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from deployments.errors import AntiphonError, ModelNotFound, PayloadTooLarge
+from deployments.fish_speech.text.passage import plain_text
+from deployments.fish_speech.text.script import read_text
 from deployments.fish_speech.types import Audio, Finished, Started
 from deployments.whisper.types import DecodingOptions, TranscriptionRequest, collect
 from media.encode import encode
@@ -56,11 +58,12 @@ async def _messages(gateway: Gateway, parsed: ParsedSpeech) -> AsyncGenerator[di
     """The file in parts of base64, then the times of all words. Raises any ``AntiphonError``.
 
     The whole text is one chunk of the hosted service's, whose alignment comes last. Beyond what that says, the
-    last message tells whether a segment was ``cut``.
+    last message tells whether a segment was ``cut``, and in how many pieces a classifier, if there is one, has read
+    the text. Of markup the words have times, not the signs.
     """
     text = parsed.request.text
     heard: list[NDArray[np.float16]] = []
-    rate = samples = 0
+    rate = samples = judged = 0
     cut = False
     async with aclosing(
         encode_events(gateway.speak(parsed.request, parsed.references), parsed.container)
@@ -70,17 +73,21 @@ async def _messages(gateway: Gateway, parsed: ParsedSpeech) -> AsyncGenerator[di
                 yield _message(text, part.data, None)
             match part.event:
                 case Started():
-                    rate = part.event.sample_rate
+                    rate, judged = part.event.sample_rate, part.event.judged_pieces
                 case Audio():
                     heard.append(part.event.samples.astype(np.float16))
                 case Finished():
                     samples, cut = part.event.samples, part.event.cut
     duration = samples / rate
     words = await _words(gateway, parsed, np.concatenate(heard), rate) if heard else []
-    times = await asyncio.to_thread(word_times, text, words, duration)
+    said = text
+    if parsed.request.text_format != "plain":
+        said = plain_text(await asyncio.to_thread(read_text, text, parsed.request.text_format))
+    times = await asyncio.to_thread(word_times, said, words, duration)
     segments = [{"text": one.text, "start": round(one.start, 3), "end": round(one.end, 3)} for one in times]
     alignment = {"segments": segments, "audio_duration": round(duration, 3)} if segments else None
-    yield {**_message(text, b"", alignment), "cut": cut}
+    facts = {"cut": cut, "judged_pieces": judged} if judged else {"cut": cut}
+    yield {**_message(text, b"", alignment), **facts}
 
 
 def _message(text: str, data: bytes, alignment: Mapping[str, Any] | None) -> dict[str, Any]:

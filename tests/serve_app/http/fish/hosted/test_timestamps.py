@@ -60,6 +60,15 @@ async def test_parts_of_the_file_and_then_the_times(msgpack: bool) -> None:
     assert gateway.uploads[0].data.tobytes().startswith(b"RIFF")
 
 
+async def test_of_markup_the_words_have_times() -> None:
+    gateway = gateway_with()
+    gateway.script = HEARD
+    body = {"text": "<p>Turn the</p><break/>light on.", "text_format": "ssml"}
+    *_, last = events(await send(gateway, body, PATH))
+    assert [one["text"] for one in last["alignment"]["segments"]] == ["Turn", "the", "light", "on"]
+    assert last["content"] == body["text"]
+
+
 async def test_nothing_was_heard() -> None:
     gateway = gateway_with()
     gateway.script = (HEARD[0], HEARD[-1])
