@@ -1,8 +1,8 @@
 """Long texts in pieces, so that a classifier reads all of them and no sentence drowns among its neighbours.
 
 The pieces are the sentences, each alone, and windows that slide over the words by half of their length: what is
-spread over sentences, or written without any, is in one of them. Whatever is at most a window's half long is whole
-in at least one piece.
+spread over sentences, or written without any, is in one of them. Whatever is at most a third of a window long is
+whole in at least one piece.
 """
 
 import re

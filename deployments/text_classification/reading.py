@@ -1,5 +1,6 @@
 """The texts of a request as what a classifier's engine runs: each whole, or in pieces with nothing left out."""
 
+import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +18,7 @@ Whole = Literal["always", "if it fits", "if it is short"]
 
 PORTION_TEXTS, PORTION_CHARS = 64, 16_384  # what a thread works on at once
 OVERLAP_CHARS = 1_024  # of a long text's portions: more than half a piece
+_DISGUISE = re.compile(r"(?<!\w)(?:@|https?:?/{0,2}|www\.)+(?=\w)", re.IGNORECASE)
 OnThread = Callable[..., Awaitable[Any]]
 """Runs a function with arguments beside the event loop."""
 
@@ -106,13 +108,13 @@ class Reader:
 
 
 def _sources(texts: Sequence[str]) -> tuple[list[str], list[int]]:
-    """The texts, and those again whose words hide behind emoji, with the number of each. Both spellings count,
-    since a classifier may know what an emoji says.
+    """The texts, and those again whose words hide behind emoji, or as names and addresses, which models of tweets
+    do not read; with the number of each. Both spellings count, since a model may know what an emoji says.
     """
     sources: list[str] = []
     owners: list[int] = []
     for number, text in enumerate(texts):
-        spellings = list(dict.fromkeys((text, with_whole_words(text))))
+        spellings = list(dict.fromkeys((text, _DISGUISE.sub("", with_whole_words(text)))))
         sources += spellings
         owners += [number] * len(spellings)
     return sources, owners

@@ -376,7 +376,8 @@ async def test_the_classifier_of_this_project_hears_all_of_a_text() -> None:
     inside = json.loads((DATA / "moderation_emoji_inside_words.json").read_text())["input"]
     try:
         async with replica(classifier=Calls(handle, "words"), refuse={"hate": 0.5, "abusing": 0.5}) as running:
-            for text in (hate, harmless + hate, hate + harmless, harmless + hate + harmless, inside):
+            disguised = f"@{hate}".replace(" ", " @")
+            for text in (hate, harmless + hate, hate + harmless, harmless + hate + harmless, inside, disguised):
                 with pytest.raises(ContentRefused):
                     await spoken(running, request(text, sampling={"max_new_tokens": 1}))
             fine = request(harmless[:200], sampling={"max_new_tokens": 1, "chunk_length": 0})

@@ -255,7 +255,7 @@ async def test_limits_for_clients_do_not_count_for_other_families(folder: Path) 
 
 async def test_long_texts_are_judged_in_pieces(folder: Path) -> None:
     """The highest score of any piece counts, for clients and for other families."""
-    text = " ".join(SENTENCES * 3)
+    text = " ".join([sentence for sentence in SENTENCES if "@" not in sentence] * 3)
     async with replica(folder) as running:
         engine = engine_of(running)
         (whole,) = await running.classify(request(text))

@@ -84,6 +84,8 @@ async def test_words_that_hide_behind_emoji_are_read_without_them_too() -> None:
     reading = await reader().read(["v😀e😀r\u200bmin"], "if it is short")
     assert [text_of(one) for one in reading.inputs] == ["v😀e😀r\u200bmin", "vermin"]
     assert list(reading.owners) == [0, 0]
+    reading = await reader().read(["@all HTTP://vermin"], "if it is short")
+    assert [text_of(one) for one in reading.inputs][-1] == "all vermin"
     assert len((await reader().read(["so 😀 good 😀"], "if it is short")).inputs) == 1
 
 

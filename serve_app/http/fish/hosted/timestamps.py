@@ -58,8 +58,8 @@ async def _messages(gateway: Gateway, parsed: ParsedSpeech) -> AsyncGenerator[di
     """The file in parts of base64, then the times of all words. Raises any ``AntiphonError``.
 
     The whole text is one chunk of the hosted service's, whose alignment comes last. Beyond what that says, the
-    last message tells whether a segment was ``cut``, and in how many pieces a classifier, if there is one, has read
-    the text. Of markup the words have times, not the signs.
+    last message tells whether a segment was ``cut``, and in how many pieces a classifier, if there is one, has
+    read the text. Of markup the words have times, not the signs.
     """
     text = parsed.request.text
     heard: list[NDArray[np.float16]] = []
