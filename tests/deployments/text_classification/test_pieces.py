@@ -1,6 +1,7 @@
 """Pieces of long texts: nothing is left out, nothing is cut where it counts, no piece is too long."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import pytest
 from hypothesis import given
@@ -69,8 +70,9 @@ def test_hate_is_seen_by_a_model_that_sees_little(
     """Of every text it reads 24 tokens."""
 
     def sees(text: str) -> bool:
-        seen = " ".join(text[: 24 * 4].replace(".", " ").split())
-        return HATE in seen
+        words = text.split()
+        read = [word for word, end in zip(words, accumulate(words_of(words)), strict=True) if end <= 24]
+        return HATE in " ".join(" ".join(read).replace(".", " ").split())
 
     text = separator.join([*harmless[:place], hate, *harmless[place:]])
     assert any(map(sees, pieces(text, 24)))
