@@ -7,10 +7,11 @@ from deployments.fish_speech.text.normaliser import has_words
 LONGEST_PIECE = 4_000
 _CLOSING = "\"'”’»)]"
 # A sentence ends in a sign of its end, perhaps quoted, before a blank; signs of scripts without blanks need none.
-# At the end of what is there a full stop after a digit may be a decimal point.
 _SENTENCE_END = re.compile(
-    rf"[.!?…]+[{re.escape(_CLOSING)}]*(?=\s)|[。！？]+[{re.escape(_CLOSING)}]*|\n+|(?:[!?…]|(?<=\D)\.)+[{re.escape(_CLOSING)}]*\Z"
+    rf"(?<![.!?…])[.!?…]++[{re.escape(_CLOSING)}]*+(?=\s)|[。！？]+[{re.escape(_CLOSING)}]*|\n+"
 )
+# At the end of what is there a full stop after a digit may be a decimal point.
+_END_OF_ALL = re.compile(r"[!?…]|\D\.")
 _BLANK = re.compile(r"\s")
 
 
@@ -33,46 +34,62 @@ class TextBuffer:
 
     def add(self, text: str) -> None:
         """More text."""
-        self._parts.append(text)
-        self.waiting += len(text)
+        if text:
+            self._parts.append(text)
+            self.waiting += len(text)
 
     def flush(self) -> None:
         """Make everything ready that is there."""
-        if self.waiting > (self._flushes[-1] if self._flushes else 0):
+        begin = self._flushes[-1] if self._flushes else 0
+        if self._whole and not has_words(self._text()[begin:]):
+            self._keep(self._text()[:begin])
+        elif self.waiting > begin:
             self._flushes.append(self.waiting)
 
     def take(self) -> str | None:
         """The next piece to be spoken, None if nothing is ready. Pieces without a letter or digit are left out."""
         while (end := self._end()) > 0:
-            text = "".join(self._parts)
-            piece, rest = text[:end], text[end:]
-            self._parts, self.waiting = [rest] if rest else [], len(rest)
+            piece = self._text()[:end]
+            self._keep(self._text()[end:])
             self._flushes = [flush - end for flush in self._flushes if flush > end]
             if has_words(piece):
                 return piece.strip()
         return None
 
     def _end(self) -> int:
-        text = "".join(self._parts)
-        self._parts = [text] if text else []
         if self._whole:
             return self._flushes[0] if self._flushes else 0
+        text = self._text()
         if self._flushes:
             flushed = self._flushes[-1]
             return flushed if flushed <= self._longest else _cut(text, self._longest)
-        sentences = [match.end() for match in _SENTENCE_END.finditer(text, 0, self._longest)]
-        if sentences and sentences[-1] >= self._least:
-            return sentences[-1]
+        end = _end_of_sentences(text[: self._longest])
+        if end and end >= self._least:
+            return end
         if len(text) > self._longest:
             return _cut(text, self._longest)
         if self._most and len(text.encode("utf-8", "replace")) > self._most:
             return _cut(text, min(self._most, self._longest))
         return 0
 
+    def _text(self) -> str:
+        if len(self._parts) > 1:
+            self._parts = ["".join(self._parts)]
+        return self._parts[0] if self._parts else ""
+
+    def _keep(self, text: str) -> None:
+        self._parts, self.waiting = [text] if text else [], len(text)
+
+
+def _end_of_sentences(text: str) -> int:
+    """Where the last sentence ends; 0 if none does."""
+    said = text.rstrip(_CLOSING)
+    if _END_OF_ALL.fullmatch(said[-1:]) or _END_OF_ALL.fullmatch(said[-2:]):
+        return len(text)
+    return max((match.end() for match in _SENTENCE_END.finditer(text)), default=0)
+
 
 def _cut(text: str, most: int) -> int:
     """The end of the last sentence within ``most`` characters, else the last blank, else just there."""
-    for pattern in (_SENTENCE_END, _BLANK):
-        if ends := [match.end() for match in pattern.finditer(text, 0, most)]:
-            return ends[-1]
-    return most
+    start = text[:most]
+    return _end_of_sentences(start) or max((match.end() for match in _BLANK.finditer(start)), default=most)

@@ -1,5 +1,7 @@
 """What of a text that is still coming can be spoken."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,6 +67,34 @@ def test_only_what_was_there_is_flushed() -> None:
     buffer.flush()
     buffer.flush()
     assert (buffer.take(), buffer.take(), buffer.waiting) == ("two", None, 0)
+
+
+def test_whole_texts_are_what_came_between_flushes() -> None:
+    buffer = TextBuffer(0, 0, whole=True)
+    for text in ("...", "<p>One.", " Two.</p>", "", " ", "!", "Three"):
+        buffer.add(text)
+        if text != "<p>One.":
+            buffer.flush()
+    assert (buffer.take(), buffer.take(), buffer.take(), buffer.waiting) == ("<p>One. Two.</p>", "Three", None, 0)
+
+
+@pytest.mark.parametrize("text", ["." * 20_000 + "a", "!" * 10_000 + ")" * 10_000 + "a", "\n. " * 7_000])
+def test_no_text_takes_long(text: str) -> None:
+    buffer = TextBuffer(0, 200)
+    began = time.thread_time()
+    buffer.add(text)
+    assert buffer.take() is None
+    assert time.thread_time() - began < 0.5  # it was a minute
+
+
+def test_no_number_of_flushes_takes_long() -> None:
+    buffer = TextBuffer(0, 0, whole=True)
+    began = time.thread_time()
+    for _ in range(10_000):
+        buffer.add(" ")
+        buffer.flush()
+    assert (buffer.take(), buffer.waiting) == (None, 0)
+    assert time.thread_time() - began < 0.5
 
 
 @given(
