@@ -48,7 +48,7 @@ class ProxyAnswers:
 
     def __init__(self, app: ASGIApp, prefixes: Iterable[str]) -> None:
         self._app = app
-        self._prefixes = tuple(prefix.rstrip("/") for prefix in prefixes)
+        self._prefixes = sorted((prefix.rstrip("/") for prefix in prefixes), key=len, reverse=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""

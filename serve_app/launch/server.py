@@ -71,6 +71,7 @@ def run(
                 return 1
             say("Antiphon stops. A second signal ends it at once.")
         finally:
+            signals.end_at_once()
             server.stop()
     return 0
 
@@ -193,6 +194,11 @@ class _Signals:
         """Take the signals over, also from whoever took them in between."""
         for number in self._before:
             signal.signal(number, self._stop)
+
+    def end_at_once(self) -> None:
+        """From now on every signal ends the process: it stops already."""
+        self.came = True
+        self.catch()
 
     def __enter__(self) -> Self:
         self.catch()

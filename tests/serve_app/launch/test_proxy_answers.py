@@ -70,7 +70,7 @@ async def test_the_proxys_own_words(app: ASGIApp, status: int, code: str, said: 
     ],
 )
 async def test_every_family_reads_its_own_shape(path: str, keys: set[str]) -> None:
-    answer = await answer_of(PLAIN_404, path, "/voice", "/", method="POST")
+    answer = await answer_of(PLAIN_404, path, "/", "/voice", method="POST")
     assert (answer.status_code, answer.json().keys()) == (503, keys)
 
 

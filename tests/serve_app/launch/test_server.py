@@ -10,7 +10,7 @@ import pytest
 
 from serve_app.config.serve_yaml.load import ServeConfig, load
 from serve_app.failures import StartFailed
-from serve_app.launch import environment
+from serve_app.launch import environment, server
 from serve_app.launch.server import ServerOptions, free_port, run, spelled_url
 from tests.serve_app.launch.echo_config import CONFIG
 
@@ -42,6 +42,20 @@ def test_a_graph_that_cannot_be_built_is_a_reason(config: ServeConfig, capsys: p
 
     assert run(config, ServerOptions(port=0), build=build) == 1
     assert capsys.readouterr().err == "\nThe graph could not be built.\n    RuntimeError: no graph today\n"
+
+
+def test_a_signal_while_it_stops_ends_it_at_once(config: ServeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(*_: object) -> Any:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as Ray puts a handler of its own there
+        raise RuntimeError("no graph today")
+
+    def leave(status: int) -> None:
+        raise SystemExit(status)
+
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(server, "shut_down", lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(SystemExit, match="143"):
+        run(config, ServerOptions(port=0), build=build)
 
 
 def test_a_port_is_free_or_a_sentence() -> None:
