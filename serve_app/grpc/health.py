@@ -32,7 +32,7 @@ class Health:
 
     def __init__(self, ask: Ask, names: Iterable[str]) -> None:
         self._ask, self._names = ask, frozenset({WHOLE, *names})
-        self._found: Mapping[str, Statuses | None] = {}
+        self._applications: Mapping[str, Statuses | None] = {}
         self._asked = -FRESH_S
         self._asking = asyncio.Lock()
         self._watchers = 0
@@ -74,11 +74,11 @@ class Health:
             await context.abort(StatusCode.RESOURCE_EXHAUSTED, f"There are {MOST_WATCHERS} watchers already.")
         self._watchers += 1
         try:
-            told = None
+            sent = None
             while True:
                 status = await self._status(service, application)
-                if status != told:
-                    told = status
+                if status != sent:
+                    sent = status
                     yield HealthCheckResponse(status=status)
                 await asyncio.sleep(FRESH_S)
         finally:
@@ -89,10 +89,10 @@ class Health:
             return SERVING
         async with self._asking:
             if time.monotonic() - self._asked >= FRESH_S:
-                self._found = await self._ask()
+                self._applications = await self._ask()
                 self._asked = time.monotonic()
-            found = self._found
-        return _status_in(found, service, application, known=service in self._names)
+            applications = self._applications
+        return _status_in(applications, service, application, known=service in self._names)
 
 
 def statuses_message(statuses: Statuses) -> HealthListResponse:
@@ -103,20 +103,23 @@ def statuses_message(statuses: Statuses) -> HealthListResponse:
     )
 
 
-def _status_in(found: Mapping[str, Statuses | None], service: str, application: str | None, *, known: bool) -> int:
+def _status_in(
+    applications: Mapping[str, Statuses | None], service: str, application: str | None, *, known: bool
+) -> int:
     """The status of a service in the application that a client names, or in all that have it.
 
     A service that an application has not heard of may be one of an application that does not answer.
     """
-    if application is not None and len(found) > 1:  # Serve looks at the name only if there is a choice
-        if application not in found:
+    if application is not None and len(applications) > 1:  # Serve looks at the name only if there is a choice
+        if application not in applications:
             return SERVICE_UNKNOWN
-        found = {application: found[application]}
-    told = [statuses[service] for statuses in found.values() if statuses is not None and service in statuses]
-    silent = not found or None in found.values()
-    if not all(told) or (silent and known):
+        applications = {application: applications[application]}
+    answers = [statuses for statuses in applications.values() if statuses is not None]
+    serves = [statuses[service] for statuses in answers if service in statuses]
+    silent = not applications or len(answers) < len(applications)
+    if not all(serves) or (silent and known):
         return NOT_SERVING
-    return SERVING if told else SERVICE_UNKNOWN
+    return SERVING if serves else SERVICE_UNKNOWN
 
 
 async def _service(request: bytes, context: Any) -> str:

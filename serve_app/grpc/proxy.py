@@ -49,8 +49,8 @@ class Proxy:
         while this proxy takes no more calls. Takes 10 s at most.
         """
         names = await self.applications()
-        found = await asyncio.gather(*(_ask(self._statuses, application=name) for name in names))
-        return {name: _read(answer) for name, answer in zip(names, found, strict=True)}
+        answers = await asyncio.gather(*(_ask(self._statuses, application=name) for name in names))
+        return {name: _read(answer) for name, answer in zip(names, answers, strict=True)}
 
     async def applications(self) -> Sequence[str]:
         """The names of all applications; none while this proxy takes no more calls."""

@@ -21,9 +21,9 @@ def handlers(services: Callable[[], set[str]]) -> "dict[str, grpc.RpcMethodHandl
     _describe()
 
     async def answer(requests: AsyncIterator[Any], context: Any) -> AsyncGenerator[Any, None]:
-        if OLDER_NAME not in (found := services()):
+        if OLDER_NAME not in (served := services()):
             await context.abort(StatusCode.UNIMPLEMENTED, "`grpc_options.enable_reflection` is false here.")
-        names = {name for name in found if not name.startswith("ray.serve.")}
+        names = {name for name in served if not name.startswith("ray.serve.")}
         servicer = reflection.aio.ReflectionServicer(names)  # type: ignore[attr-defined]
         async for response in servicer.ServerReflectionInfo(requests, context):
             yield response

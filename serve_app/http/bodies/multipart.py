@@ -125,5 +125,5 @@ async def _from_boundary(stream: AsyncGenerator[bytes, None], boundary: bytes) -
 
 
 def _mistake(error: FormParserError) -> str:
-    found = (sentence for words, sentence in _MISTAKES.items() if words in str(error))
-    return next(found, "It is damaged.")
+    sentences = (sentence for words, sentence in _MISTAKES.items() if words in str(error))
+    return next(sentences, "It is damaged.")
