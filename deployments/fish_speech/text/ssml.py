@@ -21,7 +21,7 @@ STRENGTHS: Mapping[str, float] = {
 }  # seconds
 TAGS = ("speak", "p", "s", "break")
 _TIME = re.compile(r"\s*\+?(\d{1,6}(?:\.\d{0,6})?|\.\d{1,6})(ms|s)\s*", re.ASCII)
-_DECLARATION = re.compile(r"\s*<\?xml\b[^<>]*\?>")
+_DECLARATION = re.compile(r"\A\s*<\?xml\b[^<>]*\?>")
 LONGEST_NAME = 64
 
 

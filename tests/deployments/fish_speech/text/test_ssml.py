@@ -1,6 +1,7 @@
 """What is honoured of SSML, and what is refused."""
 
 import contextlib
+import time
 
 import pytest
 from hypothesis import given
@@ -61,6 +62,7 @@ def test_what_is_honoured(text: str, passages: list[Passage]) -> None:
         ("<?php x ?>a", "`<?php ...?>` is not understood"),
         (f"<!DOCTYPE x [<!ENTITY l0 'ha'>{LAUGHS}]><speak>&l8;</speak>", "must not declare a document type"),
         ("<!DOCTYPE x SYSTEM 'file:///etc/passwd'><speak>a</speak>", "must not declare a document type"),
+        ("One <?xml version='1.0'?> two", "not at start"),
         ("<?xml version='1.0'?><!DOCTYPE x [<!ENTITY e SYSTEM 'http://x/'>]><speak>&e;</speak>", "document type"),
         ("<b>" * 100_000, "`<b>`"),
         (f"<{'b' * 100_000}>", "b" * 64 + ">` is not"),
@@ -71,6 +73,12 @@ def test_what_is_refused(text: str, sentence: str) -> None:
         read_ssml(text)
     assert refusal.value.param == "text"
     assert len(refusal.value.message) < 300
+
+
+def test_no_white_space_takes_long() -> None:
+    began = time.thread_time()
+    assert read_ssml(" " * 100_000 + "a") == [Passage(" " * 100_000 + "a")]
+    assert time.thread_time() - began < 0.5  # it was a quarter of a minute
 
 
 @given(st.text(st.sampled_from("ab<>/&;! speakbr='\"?\n"), max_size=60))
