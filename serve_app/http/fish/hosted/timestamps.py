@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -29,7 +29,8 @@ from serve_app.tasks.speech.fish_parse import parse_tts
 from serve_app.tasks.speech.parsed import ParsedSpeech
 from serve_app.tasks.speech.word_times import TimedWord, word_times
 
-LONGEST = 8_000  # bytes of text: some ten minutes, which have to be kept until their words are found
+LONGEST = 8_000  # bytes of text: some ten minutes of speech, unless it is very slow
+LONGEST_S = 1_800  # of speech, which has to be kept until its words are found
 
 
 def routes(gateway: Gateway) -> list[BaseRoute]:
@@ -75,11 +76,15 @@ async def _messages(gateway: Gateway, parsed: ParsedSpeech) -> AsyncGenerator[di
                 case Started():
                     rate, judged = part.event.sample_rate, part.event.judged_pieces
                 case Audio():
+                    if part.event.begin + len(part.event.samples) > LONGEST_S * rate:
+                        raise PayloadTooLarge(
+                            f"The speech is longer than {LONGEST_S} seconds; send several requests.", param="text"
+                        )
                     heard.append(part.event.samples.astype(np.float16))
                 case Finished():
                     samples, cut = part.event.samples, part.event.cut
     duration = samples / rate
-    words = await _words(gateway, parsed, np.concatenate(heard), rate) if heard else []
+    words = await _words(gateway, parsed, heard, rate) if heard else []
     said = text
     if parsed.request.text_format != "plain":
         said = plain_text(await asyncio.to_thread(read_text, text, parsed.request.text_format))
@@ -101,10 +106,10 @@ def _message(text: str, data: bytes, alignment: Mapping[str, Any] | None) -> dic
 
 
 async def _words(
-    gateway: Gateway, parsed: ParsedSpeech, samples: NDArray[np.float16], rate: int
+    gateway: Gateway, parsed: ParsedSpeech, heard: Sequence[NDArray[np.float16]], rate: int
 ) -> list[TimedWord]:
     """The words that the default transcription model hears."""
-    (upload,) = uploads_of([await asyncio.to_thread(encode, samples, "wav", rate)])
+    (upload,) = uploads_of([await asyncio.to_thread(lambda: encode(np.concatenate(heard), "wav", rate))])
     request = TranscriptionRequest(
         decoding=DecodingOptions(word_timestamps=True),
         deadline=parsed.request.deadline,

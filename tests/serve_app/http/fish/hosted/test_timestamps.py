@@ -11,6 +11,7 @@ from deployments.errors import ModelUnavailable, Overloaded
 from deployments.whisper.types import Finished, Started
 from media.encode import encode
 from serve_app.gateway.model_index import ModelIndex
+from serve_app.http.fish.hosted import timestamps
 from tests.serve_app.http.fish.support import cloud_sentence, gateway_with, send, voice
 from tests.serve_app.http.speech_stub import RATE, SPEECH_MODEL, tone
 from tests.serve_app.http.stub import segment
@@ -67,6 +68,15 @@ async def test_of_markup_the_words_have_times() -> None:
     *_, last = events(await send(gateway, body, PATH))
     assert [one["text"] for one in last["alignment"]["segments"]] == ["Turn", "the", "light", "on"]
     assert last["content"] == body["text"]
+
+
+async def test_speech_that_never_ends_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timestamps, "LONGEST_S", 0.5)
+    gateway = gateway_with()
+    gateway.script = HEARD
+    *parts, last = events(await send(gateway, {"text": SAID, "format": "pcm"}, PATH))
+    assert len(parts) > 1
+    assert last == {"status": 413, "message": "The speech is longer than 0.5 seconds; send several requests."}
 
 
 async def test_nothing_was_heard() -> None:
