@@ -5,6 +5,7 @@ has looked at in years. So: demuxers and decoders are allow-listed, no protocol 
 opened, the file's name is hidden, and video is never decoded.
 """
 
+import ctypes
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +33,11 @@ _GUESSED = frozenset(
     }
 )
 """Formats whose duration libav guesses."""
+
+_LARGEST_BLOCK = 256 << 20
+"""Bytes that libav may allocate at a time, in this process. Its own limit is 2 GiB, which a text in a file of a
+hundred bytes is given if it claims to be as long."""
+ctypes.CDLL(av._core.__file__).av_max_alloc(ctypes.c_size_t(_LARGEST_BLOCK))
 
 
 @dataclass(frozen=True, slots=True)

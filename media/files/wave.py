@@ -12,7 +12,7 @@ from media.errors import UndecodableAudio
 from media.files.parts import BinaryFile, Part, read_up_to
 from media.files.raw_pcm import Encoding, RawPcm
 
-_MOST_CHUNKS = 1_000
+_MOST_CHUNKS = 100_000
 _NAMES = (b"fmt ", b"data", b"LIST", b"fact", b"bext", b"JUNK", b"junk", b"cue ", b"smpl", b"id3 ", b"ID3 ")
 _CHUNK_HEAD = 8
 _LONGEST_FORMAT = 1 << 16
@@ -66,7 +66,8 @@ class Wave:
 
 def read_wave(file: BinaryFile, start: int) -> Wave | None:
     """The layout of the WAV file that begins at ``start`` of a file that can seek. None if it is none, or lacks
-    its ``fmt`` chunk; of a damaged one what can be followed.
+    its ``fmt`` chunk; of a damaged one what can be followed. Raises :class:`UndecodableAudio` for one of more than
+    100,000 chunks.
     """
     head = _read(file, start, 12)
     if head[:4] not in (b"RIFF", b"RIFX") or head[8:] != b"WAVE":
@@ -94,6 +95,10 @@ def read_wave(file: BinaryFile, start: int) -> Wave | None:
                 data.append(Part(body, min(size, end - body)))
         after_odd = size % 2 == 1
         at = body + size + size % 2
+    else:
+        raise UndecodableAudio(
+            f"The WAV file has more than {_MOST_CHUNKS} chunks; send one with all its samples in a row."
+        )
     return Wave(order, form, tuple(data), data_chunks, padded) if len(form) >= 16 else None
 
 

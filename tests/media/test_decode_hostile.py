@@ -2,6 +2,7 @@
 
 import io
 import random
+import resource
 import socket
 import struct
 from collections.abc import Iterator
@@ -228,6 +229,16 @@ def _sane(muxer: str) -> bytes:
     if muxer not in _FILES:
         _FILES[muxer] = container(sweep(1.5, 48_000), 48_000, muxer, codec.get(muxer, "aac"))
     return _FILES[muxer]
+
+
+def test_a_length_that_a_few_bytes_claim_takes_no_memory() -> None:
+    """A title of 768 MiB, in a file of 200 bytes."""
+    title = b"LIST" + struct.pack("<I", (768 << 20) + 12) + b"INFOINAM" + struct.pack("<I", 768 << 20)
+    hostile = wav(b"")[:36] + title + bytes(100)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UndecodableAudio):
+        decoded(hostile)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 << 10
 
 
 def test_errors_of_the_source_pass_through() -> None:
