@@ -7,11 +7,11 @@ from typing import Any
 
 from faster_whisper.tokenizer import Tokenizer
 
+from deployments.whisper.cuts.spans import Span
+from deployments.whisper.cuts.timeline import Clock
 from deployments.whisper.engine import HOP, WhisperEngine
 from deployments.whisper.engine_jobs import AlignWords, Detect, Score, Window
 from deployments.whisper.fallback import Run, TemperatureFallback
-from deployments.whisper.spans import Span
-from deployments.whisper.timeline import Clock
 from deployments.whisper.timestamps import (
     SHORTEST_WINDOW,
     Piece,

@@ -20,8 +20,8 @@ from deployments.replica import Replica
 from deployments.whisper.annotation import SegmentClassifier
 from deployments.whisper.audio_source import AudioSources, blaming
 from deployments.whisper.channels import transcribe_channels
-from deployments.whisper.clips import too_long, totals
 from deployments.whisper.config import WhisperConfig
+from deployments.whisper.cuts.clips import too_long, totals
 from deployments.whisper.engine import WhisperEngine
 from deployments.whisper.transcriber import Transcriber
 from deployments.whisper.types import Finished, Progress, Started, TranscriptionEvent, TranscriptionRequest

@@ -6,10 +6,10 @@ from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from typing import Any
 
+from deployments.whisper.cuts.spans import Span
 from deployments.whisper.decoding import load_window
 from deployments.whisper.engine import WhisperEngine
 from deployments.whisper.engine_jobs import Window
-from deployments.whisper.spans import Span
 
 _END: Any = object()
 

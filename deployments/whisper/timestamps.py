@@ -6,8 +6,8 @@ from typing import Any
 
 from faster_whisper.tokenizer import Tokenizer
 
+from deployments.whisper.cuts.timeline import Timeline
 from deployments.whisper.engine import HOP, TIME_PRECISION
-from deployments.whisper.timeline import Timeline
 from media.decode import SAMPLE_RATE
 
 FRAMES_PER_TOKEN = 2  # mel frames per timestamp step

@@ -14,13 +14,13 @@ from typing import Any
 
 from deployments.batching.scheduler import Scheduler
 from deployments.errors import InvalidRequest
-from deployments.whisper.audio_buffer import AudioBuffer
-from deployments.whisper.clips import ClipPart, in_asked_order, totals
+from deployments.whisper.cuts.audio_buffer import AudioBuffer
+from deployments.whisper.cuts.clips import ClipPart, in_asked_order, totals
+from deployments.whisper.cuts.spans import spans
 from deployments.whisper.decoding import Context, SpanDecoder
 from deployments.whisper.engine import WhisperEngine
 from deployments.whisper.engine_jobs import Detect, EngineJob
 from deployments.whisper.prefetch import Offload, PlannedSpan, Prefetch
-from deployments.whisper.spans import spans
 from deployments.whisper.types import (
     Finished,
     Progress,

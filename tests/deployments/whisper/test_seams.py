@@ -9,12 +9,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deployments.whisper.cuts.spans import PackedSpan
+from deployments.whisper.cuts.vad import Region
 from deployments.whisper.decoding import SpanDecoder
 from deployments.whisper.engine import TIME_PRECISION, WhisperEngine
 from deployments.whisper.engine_jobs import AlignWords, Generate, Generated, Score, Window
-from deployments.whisper.spans import PackedSpan
 from deployments.whisper.types import DecodingOptions, Segment
-from deployments.whisper.vad import Region
 from media.decode import SAMPLE_RATE
 from serve_app.tasks.transcription.formats import as_srt, as_vtt
 

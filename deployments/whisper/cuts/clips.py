@@ -12,9 +12,9 @@ from heapq import heapify, heappop, heapreplace
 from typing import Generic, NamedTuple, TypeVar
 
 from deployments.errors import AudioTooLong
-from deployments.whisper.audio_buffer import AudioBuffer
+from deployments.whisper.cuts.audio_buffer import AudioBuffer
+from deployments.whisper.cuts.vad import Region
 from deployments.whisper.types import LONGEST_AUDIO_S, Clip
-from deployments.whisper.vad import Region
 from media.decode import SAMPLE_RATE
 
 Item = TypeVar("Item")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.whisper.vad import Region
+from deployments.whisper.cuts.vad import Region
 from media.decode import SAMPLE_RATE
 
 Samples = NDArray[np.float32]

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.errors import AudioTooLong
-from deployments.whisper.audio_buffer import AudioBuffer
-from deployments.whisper.clips import AskedOrder, ClipPart, ClipTotals, clip_parts, grouped, totals
+from deployments.whisper.cuts.audio_buffer import AudioBuffer
+from deployments.whisper.cuts.clips import AskedOrder, ClipPart, ClipTotals, clip_parts, grouped, totals
+from deployments.whisper.cuts.vad import Region
 from deployments.whisper.types import Clip
-from deployments.whisper.vad import Region
 from media.decode import SAMPLE_RATE
 
 WINDOW = 10 * SAMPLE_RATE

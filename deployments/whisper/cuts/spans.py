@@ -12,11 +12,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.whisper.audio_buffer import AudioBuffer
-from deployments.whisper.clips import ClipPart, clip_parts
-from deployments.whisper.timeline import Timeline
+from deployments.whisper.cuts.audio_buffer import AudioBuffer
+from deployments.whisper.cuts.clips import ClipPart, clip_parts
+from deployments.whisper.cuts.timeline import Timeline
+from deployments.whisper.cuts.vad import Region, SpeechDetector
 from deployments.whisper.types import Clip, VadOptions
-from deployments.whisper.vad import Region, SpeechDetector
 
 Samples = NDArray[np.float32]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deployments.whisper.timeline import Clock, Timeline
-from deployments.whisper.vad import Region
+from deployments.whisper.cuts.timeline import Clock, Timeline
+from deployments.whisper.cuts.vad import Region
 from media.decode import SAMPLE_RATE
 
 MINUTE = 60 * SAMPLE_RATE

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from deployments.whisper.audio_buffer import AudioBuffer
-from deployments.whisper.spans import StreamSpan, spans
-from deployments.whisper.timeline import Timeline
+from deployments.whisper.cuts.audio_buffer import AudioBuffer
+from deployments.whisper.cuts.spans import StreamSpan, spans
+from deployments.whisper.cuts.timeline import Timeline
 from deployments.whisper.types import Clip, VadOptions
 from media.decode import SAMPLE_RATE
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from deployments.whisper.cuts.vad import CHUNK, SpeechDetector
 from deployments.whisper.types import VadOptions
-from deployments.whisper.vad import CHUNK, SpeechDetector
 from media.decode import SAMPLE_RATE, AudioDecoder
 from tests.deployments.whisper.support import LONG, SAMPLES
 
